@@ -1,0 +1,104 @@
+import type {
+  BundleFile,
+  ConfigurationFile,
+  EnvironmentVariable,
+  SourceChange,
+} from '../../domain/bundles/bundle-file.ts';
+import type {
+  DependencyReplacement,
+  Flag,
+  PackageManager,
+  PackageOptions,
+  ResolvedPackage,
+} from '../../domain/packages/package.ts';
+import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
+import type { Settings } from '../../domain/config.ts';
+import type { SourceTree } from '../../domain/sources/source-tree.ts';
+import type { BlobStore } from '../../domain/storage/blob-store.ts';
+import type { ArtifactStore } from '../downloads/artifact-store.ts';
+import type { GitTrees } from '../git/git-trees.ts';
+
+/**
+ * One package manager. Every folder under `ecosystems/` exports one of these from its `index.ts`, and has the same
+ * files: `detect.ts`, the parsers of its lock files, `resolve.ts` (the story), `layout.ts` (paths inside the bundle),
+ * `configuration.ts` (environment and rewritten files), `purl.ts` and `components.ts` (the SBOM's rows).
+ */
+export interface Ecosystem {
+  readonly name: PackageManager;
+  /** Finds what this manager can work on, without reading more than names and small files (prefetch.md 1.1). */
+  detect(source: SourceTree): Promise<DetectedPackage[]>;
+  /**
+   * Fetches and verifies all dependencies of the given packages. Runs nothing of the project. May be called again
+   * after a crash and then gives the same result.
+   */
+  resolve(context: ResolveContext): Promise<Resolution>;
+}
+
+export interface DetectedPackage {
+  options: PackageOptions;
+  /** The files that gave it away, relative to the source root: shown in the plan. */
+  evidence: string[];
+}
+
+export interface ResolveContext {
+  request: {
+    id: string;
+    /** As submitted; null for an uploaded archive. Used in reports and purls, never the mirror's URL. */
+    repository: string | null;
+    commit: string | null;
+    flags: ReadonlySet<Flag>;
+    dependencyReplacements: readonly DependencyReplacement[];
+    /** `cachito`: the contract's rules only. `native`: also what prefetch.md grants to the own interface. */
+    rules: 'cachito' | 'native';
+    /** Refuse artefacts for which no digest is known beforehand (prefetch.md 12). */
+    strictIntegrity: boolean;
+  };
+  /** Normalised, at least one. */
+  packages: readonly PackageOptions[];
+  source: SourceTree;
+  artifacts: ArtifactStore;
+  /** Trees and history of git repositories: dependencies, and the source's own tags. */
+  git: GitTrees;
+  blobs: BlobStore;
+  settings: Settings;
+  log: StepLog;
+  progress: StepProgress;
+  /** Aborted on cancel and on shutdown; every wait must end. */
+  signal: AbortSignal;
+  /** Exists, empty, removed afterwards by the caller. */
+  temporaryDirectory: string;
+}
+
+export interface StepLog {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/** Counters that the CLI and subscribers see while a step runs. Cheap to call; batched by the caller. */
+export interface StepProgress {
+  /** Totals as far as they are known. */
+  expect(counts: { packages?: number; files?: number }): void;
+  add(counts: { packages?: number; files?: number; bytes?: number; cachedFiles?: number }): void;
+}
+
+/** How a consumer finds the dependencies: in files of the bundle, or at the per-request registry (cachito.md 4.5). */
+export interface ConsumerSetup {
+  environment: EnvironmentVariable[];
+  configurationFiles: ConfigurationFile[];
+}
+
+export interface Resolution {
+  packages: ResolvedPackage[];
+  /** Files below `deps/`. */
+  files: BundleFile[];
+  /** Directories that must exist even when empty, e.g. `deps/npm`. */
+  directories: string[];
+  sourceChanges: SourceChange[];
+  /** The offline form. The registry form is added with the per-request registries. */
+  offline: ConsumerSetup;
+  /** One row for each package and dependency; see the type for the graph. */
+  components: SbomComponent[];
+  /** Facts for provenance, e.g. `{ go: '1.26.1' }`. */
+  tools: Record<string, string>;
+}

@@ -1,0 +1,24 @@
+import type { SourceTree } from '../../domain/sources/source-tree.ts';
+
+export interface GitTag {
+  name: string;
+  /** The commit that the tag (peeled) names. */
+  commit: string;
+}
+
+/** Git repositories by URL, with an object cache per repository (issue: "a known commit needs no network at all"). */
+export interface GitTrees {
+  /**
+   * Tree of one commit. Fetches only what is missing. `ssh` URLs are tried over https first when `httpsFirst` is set.
+   * Throws RepositoryAccessError.
+   */
+  tree(
+    url: string,
+    commit: string,
+    options?: { submodules?: 'none' | 'recursive'; httpsFirst?: boolean },
+  ): Promise<SourceTree>;
+  /** Branch, tag or (abbreviated, if local) commit to full commit id. `null`: the remote's HEAD. */
+  resolveRef(url: string, ref: string | null): Promise<string>;
+  /** Tags that are ancestors of (or at) the commit. Fetches tags and history once per commit, then never again. */
+  reachableTags(url: string, commit: string): Promise<GitTag[]>;
+}
