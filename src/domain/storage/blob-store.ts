@@ -47,7 +47,10 @@ export interface BlobWriter {
  */
 export interface BlobStore {
   /** Writes a stream; on any error nothing stays behind. */
-  write(content: Readable | AsyncIterable<Uint8Array> | Uint8Array, options?: WriteOptions): Promise<StoredBlob>;
+  write(
+    content: Readable | AsyncIterable<Uint8Array> | Uint8Array,
+    options?: WriteOptions,
+  ): Promise<StoredBlob>;
   createWriter(options?: WriteOptions): Promise<BlobWriter>;
   /** Makes every blob written with `durability: 'batch'` durable. */
   sync(blobs: readonly Digest[]): Promise<void>;

@@ -4,6 +4,8 @@ import type {
   EnvironmentVariable,
   SourceChange,
 } from '../../domain/bundles/bundle-file.ts';
+import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
+import type { Settings } from '../../domain/config.ts';
 import type {
   DependencyReplacement,
   Flag,
@@ -11,8 +13,6 @@ import type {
   PackageOptions,
   ResolvedPackage,
 } from '../../domain/packages/package.ts';
-import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
-import type { Settings } from '../../domain/config.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import type { ArtifactStore } from '../downloads/artifact-store.ts';
