@@ -93,7 +93,6 @@ export abstract class RequestFailure extends DomainError {
   declare readonly code: FailureCode;
   abstract readonly origin: 'client' | 'server';
 
-  // biome-ignore lint/complexity/noUselessConstructor: narrows `code` for every subclass
   constructor(code: FailureCode, message: string, options?: DomainErrorOptions) {
     super(code, message, options);
   }
