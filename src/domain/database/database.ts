@@ -1,0 +1,80 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { CompiledQuery } from 'kysely';
+import pg from 'pg';
+import { entities } from './entities.ts';
+import type { SqlExecutor } from './sql-executor.ts';
+
+/** One unit of work: entities through `em`, hand-written statements through `sql`, both in one transaction. */
+export interface Transaction {
+  em: EntityManager;
+  sql: SqlExecutor;
+}
+
+export interface Database {
+  readonly url: string;
+  /** Shared with the job runner. */
+  readonly pool: pg.Pool;
+  /** Statements outside of transactions. */
+  readonly sql: SqlExecutor;
+  /** A fresh identity map for reads. */
+  em(): EntityManager;
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  /** Connections of this process for plain statements (default 10). Units of work have as many again. */
+  connections?: number;
+  applicationName?: string;
+}
+
+// 64-bit integers: ids and sizes stay below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/** Opens the pools; the schema must be there (see migrate.ts). */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const connections = options.connections ?? 10;
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: connections,
+    application_name: options.applicationName ?? 'stowage',
+  });
+  // A lost connection is an event of the pool; whoever runs a statement gets its own error.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+
+  const orm = await MikroORM.init({
+    clientUrl: options.url,
+    entities,
+    pool: { min: 0, max: connections },
+    forceUtcTimezone: true,
+    discovery: { warnWhenNoEntities: false },
+  });
+  return {
+    url: options.url,
+    pool,
+    sql: {
+      async query<Row extends object>(text: string, parameters: readonly unknown[] = []) {
+        return (await pool.query(text, [...parameters])).rows as Row[];
+      },
+    },
+    em: () => orm.em.fork(),
+    transaction: (work) => orm.em.fork().transactional((em) => work({ em, sql: statementsOf(em) })),
+    async close() {
+      await orm.close();
+      await pool.end();
+    },
+  };
+}
+
+function statementsOf(em: EntityManager): SqlExecutor {
+  return {
+    async query<Row extends object>(text: string, parameters: readonly unknown[] = []) {
+      await em.flush();
+      const result = await em.getKysely<never>().executeQuery(CompiledQuery.raw(text, [...parameters]));
+      return result.rows as Row[];
+    },
+  };
+}

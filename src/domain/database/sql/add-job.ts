@@ -1,0 +1,43 @@
+import type { SqlExecutor } from '../sql-executor.ts';
+
+/** Tasks and their payloads; the workers implement one file for each. */
+export interface TaskPayloads {
+  'fetch-source': StepPayload;
+  'resolve-packages': StepPayload;
+  'assemble-bundle': StepPayload;
+  'compact-log': { subjectType: string; subjectId: number };
+  'collect-garbage': Record<string, never>;
+}
+
+/** A job of one step; `requestAttempt` fences jobs of an attempt that was cancelled or retried since. */
+export interface StepPayload {
+  requestId: number;
+  stepId: number;
+  requestAttempt: number;
+}
+
+export interface JobOptions {
+  /** One waiting job for each key; a second one replaces it. */
+  key: string;
+  /** Lower runs first; default 0. */
+  priority?: number;
+  runAt?: Date;
+}
+
+/** Adds a job in the caller's transaction: it exists exactly when the state that it belongs to does. */
+export async function addJob<Task extends keyof TaskPayloads>(
+  sql: SqlExecutor,
+  task: Task,
+  payload: TaskPayloads[Task],
+  options: JobOptions,
+): Promise<void> {
+  await sql.query(
+    `select (graphile_worker.add_job(
+       identifier := $1, payload := $2::json, job_key := $3, priority := $4, run_at := $5, max_attempts := $6
+     )).id`,
+    [task, JSON.stringify(payload), options.key, options.priority ?? 0, options.runAt ?? null, MOST_ATTEMPTS],
+  );
+}
+
+/** Each crash of a worker counts as an attempt; a job that kills so many workers is not worth another one. */
+const MOST_ATTEMPTS = 8;

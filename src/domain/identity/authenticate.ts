@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import type { Database } from '../database/database.ts';
+import { findTokenBySecret } from '../database/sql/find-token-by-secret.ts';
+import { UnauthenticatedError } from '../errors.ts';
+import { hashSecret } from './accounts.ts';
+import { verifyPassword } from './password.ts';
+import { ANONYMOUS, type Principal, SCOPES, type Scope } from './principal.ts';
+import { User } from './user.ts';
+
+/** Turns an `Authorization` header into a principal. Throws UnauthenticatedError for wrong credentials. */
+export class Authenticator {
+  readonly #database: Database;
+  /** Password checks are slow on purpose; one that succeeded counts for a while. */
+  readonly #verified = new Map<string, { principal: Principal; until: number }>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** `Bearer <token>`, `Basic <user:password>` or `Basic <user:token>`; nothing: anonymous. */
+  async authenticate(authorization: string | undefined): Promise<Principal> {
+    if (!authorization) return ANONYMOUS;
+    const [scheme = '', credentials = ''] = authorization.trim().split(/\s+/, 2);
+    switch (scheme.toLowerCase()) {
+      case 'bearer':
+        return await this.#token(credentials, null);
+      case 'basic': {
+        const text = Buffer.from(credentials, 'base64').toString('utf8');
+        const colon = text.indexOf(':');
+        if (colon < 0) throw new UnauthenticatedError('Wrong credentials');
+        return await this.#password(text.slice(0, colon), text.slice(colon + 1));
+      }
+      default:
+        throw new UnauthenticatedError(`Authorization by "${scheme.slice(0, 20)}" is not supported`);
+    }
+  }
+
+  async #token(secret: string, userName: string | null): Promise<Principal> {
+    const found = await findTokenBySecret(this.#database.sql, hashSecret(secret));
+    if (!found || (userName !== null && found.userName !== userName)) {
+      throw new UnauthenticatedError('Wrong credentials');
+    }
+    return {
+      userId: found.userId,
+      name: found.userName,
+      isAdmin: found.isAdmin,
+      scopes: new Set(found.scopes as Scope[]),
+    };
+  }
+
+  async #password(name: string, password: string): Promise<Principal> {
+    if (password.startsWith('stw_')) return await this.#token(password, name);
+    const key = createHash('sha256').update(`${name}\0${password}`).digest('base64');
+    const known = this.#verified.get(key);
+    if (known && known.until > Date.now()) return known.principal;
+    this.#verified.delete(key);
+
+    const user = await this.#database.em().findOne(User, { name, disabledAt: null });
+    // Unknown users cost as much as wrong passwords.
+    const hash = user?.passwordHash ?? UNMATCHABLE;
+    if (!(await verifyPassword(password, hash)) || !user) throw new UnauthenticatedError('Wrong credentials');
+    const principal: Principal = { userId: user.id, name, isAdmin: user.isAdmin, scopes: new Set(SCOPES) };
+    if (this.#verified.size >= MOST_VERIFIED) this.#verified.clear();
+    this.#verified.set(key, { principal, until: Date.now() + VERIFIED_FOR_MS });
+    return principal;
+  }
+}
+
+const VERIFIED_FOR_MS = 60_000;
+const MOST_VERIFIED = 10_000;
+const UNMATCHABLE = `scrypt$${2 ** 15}$8$1$AAAAAAAAAAAAAAAAAAAAAA==$${Buffer.alloc(32).toString('base64')}`;
