@@ -318,7 +318,8 @@ create table log_streams (
   lines bigint not null default 0,
   -- no more lines come
   closed boolean not null default false,
-  -- all lines, once compacted: one JSON object a line
+  -- the first so many lines lie in the blob, one JSON object a line; the others are rows
+  compacted_lines bigint not null default 0,
   digest text references blobs,
   unique (subject_type, subject_id)
 );

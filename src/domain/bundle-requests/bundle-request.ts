@@ -1,0 +1,122 @@
+import type { DependencyReplacement, Flag, PackageManager, PackageOptions } from '../packages/package.ts';
+import type { Digest } from '../storage/blob-store.ts';
+
+/**
+ * A request for everything that one commit (or uploaded archive) needs.
+ *
+ * | from        | to                                                     |
+ * | ----------- | ------------------------------------------------------ |
+ * | in_progress | in_progress (new reason), complete, failed, cancelled, stale |
+ * | complete    | stale                                                  |
+ * | failed      | stale, in_progress (retry)                             |
+ * | cancelled   | stale, in_progress (retry)                             |
+ * | stale       | –                                                      |
+ */
+export const REQUEST_STATES = ['in_progress', 'complete', 'failed', 'cancelled', 'stale'] as const;
+export type RequestState = (typeof REQUEST_STATES)[number];
+
+export const TRANSITIONS: Record<RequestState, readonly RequestState[]> = {
+  in_progress: ['in_progress', 'complete', 'failed', 'cancelled', 'stale'],
+  complete: ['stale'],
+  failed: ['stale', 'in_progress'],
+  cancelled: ['stale', 'in_progress'],
+  stale: [],
+};
+
+export const STEP_TASKS = ['fetch-source', 'resolve-packages', 'assemble-bundle'] as const;
+export type StepTask = (typeof STEP_TASKS)[number];
+
+/** waiting → queued → running → succeeded | failed; waiting, queued, running → cancelled. A crash: running → running. */
+export type StepState = 'waiting' | 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface BundleRequest {
+  id: number;
+  projectId: number | null;
+  userId: number | null;
+  submittedById: number | null;
+  repository: string | null;
+  requestedRef: string | null;
+  uploadId: number | null;
+  commit: string | null;
+  rules: 'native' | 'cachito';
+  detect: boolean;
+  packageManagers: PackageManager[];
+  packages: Partial<Record<PackageManager, PackageOptions[]>>;
+  flags: Flag[];
+  dependencyReplacements: DependencyReplacement[];
+  strictIntegrity: boolean;
+  state: RequestState;
+  stateReason: string;
+  updatedAt: Date;
+  version: number;
+  attempt: number;
+  reasonsRecorded: number;
+  error: RequestError | null;
+  snapshotId: number | null;
+  bundleDigest: Digest | null;
+  cyclonedxDigest: Digest | null;
+  spdxDigest: Digest | null;
+  provenanceDigest: Digest | null;
+  packagesCount: number | null;
+  dependenciesCount: number | null;
+  createdAt: Date;
+  finishedAt: Date | null;
+}
+
+/** Why a request failed, as users and programs see it. */
+export interface RequestError {
+  /** FailureCode, or `internal`. */
+  code: string;
+  message: string;
+  hint: string | null;
+  details: Record<string, unknown>;
+  /** Cachito's names, see cachito.md 2.3. */
+  errorType: string;
+  errorOrigin: 'client' | 'server';
+}
+
+export interface BundleRequestStep {
+  id: number;
+  requestId: number;
+  task: StepTask;
+  packageManager: PackageManager | null;
+  state: StepState;
+  attempt: number;
+  workerId: string | null;
+  progress: StepCounters;
+  resultDigest: Digest | null;
+  queuedAt: Date | null;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+}
+
+export interface StepCounters {
+  packages?: number;
+  files?: number;
+  bytes?: number;
+  cachedFiles?: number;
+  expectedPackages?: number;
+  expectedFiles?: number;
+}
+
+export interface StateHistoryEntry {
+  version: number;
+  state: RequestState;
+  reason: string;
+  at: Date;
+}
+
+/** What subscribers of a request see; `data` by type. */
+export interface RequestEventData {
+  state: { state: RequestState; reason: string };
+  source: { commit: string | null; files: number; size: number };
+  plan: { packages: Partial<Record<PackageManager, PackageOptions[]>>; evidence: Record<string, string[]> };
+  step: {
+    stepId: number;
+    task: StepTask;
+    packageManager: PackageManager | null;
+    state: StepState;
+    attempt: number;
+  };
+  progress: { stepId: number; task: StepTask; packageManager: PackageManager | null } & StepCounters;
+}

@@ -1,0 +1,30 @@
+import type { Database } from '../database/database.ts';
+import { lockRequest } from '../database/sql/bundle-request-rows.ts';
+import { ConflictError } from '../errors.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { BundleRequest } from './bundle-request.ts';
+import { changeState } from './change-state.ts';
+import { requireChange } from './permissions.ts';
+import { endRequest } from './run-step.ts';
+
+/** Ends a request in progress; running steps notice at once and undo what they began. Idempotent. */
+export async function cancelRequest(
+  database: Database,
+  principal: Principal,
+  id: number,
+): Promise<BundleRequest> {
+  return await database.transaction(async (tx) => {
+    const request = await lockRequest(tx.sql, id);
+    await requireChange(tx, principal, request);
+    if (request.state === 'cancelled') return request;
+    if (request.state !== 'in_progress') {
+      throw new ConflictError(
+        `Request ${id} is ${request.state}; only a request in progress can be cancelled`,
+      );
+    }
+    const by = principal.name === null ? '' : ` by ${principal.name}`;
+    await changeState(tx.sql, request, 'cancelled', `The request was cancelled${by}`);
+    await endRequest(tx, request);
+    return await lockRequest(tx.sql, id);
+  });
+}

@@ -1,0 +1,84 @@
+import type { ConfigurationFile, EnvironmentVariable } from '../bundles/bundle-file.ts';
+import type { SbomComponent } from '../bundles/sbom-component.ts';
+import type { Database } from '../database/database.ts';
+import { insertBundle, type NewBundle } from '../database/sql/insert-bundle.ts';
+import { insertComponents, insertPackageVersions } from '../database/sql/insert-dictionaries.ts';
+import { insertRequestComponents } from '../database/sql/insert-request-components.ts';
+import { insertRequestPackages } from '../database/sql/insert-request-packages.ts';
+import { type ReportedPackages, uniqueDependencies } from '../packages/reported-packages.ts';
+import type { Digest, StoredBlob } from '../storage/blob-store.ts';
+import { changeState } from './change-state.ts';
+import { endRequest, finishStep, type StepLease } from './run-step.ts';
+import { AGGREGATING, ASSEMBLING, SUCCESS_REASON } from './state-reasons.ts';
+
+export interface AssembledBundle {
+  bundle: NewBundle;
+  packages: ReportedPackages;
+  components: readonly SbomComponent[];
+  environment: readonly EnvironmentVariable[];
+  configurationFiles: readonly ConfigurationFile[];
+  cyclonedx: Digest;
+  spdx: Digest;
+  provenance: Digest;
+}
+
+/** Ends `assemble-bundle`, and the request with it: everything that a client may ask for is there from here on. */
+export async function recordBundle(
+  database: Database,
+  lease: StepLease,
+  result: AssembledBundle,
+  blobs: readonly StoredBlob[],
+): Promise<void> {
+  // Dictionaries grow outside of the transaction: no request waits for another one's commit.
+  await insertPackageVersions(database.sql, result.packages.packages);
+  await insertComponents(database.sql, result.components);
+  await finishStep(database, lease, blobs, async (tx, request) => {
+    const { sql } = tx;
+    await changeState(sql, request, 'in_progress', ASSEMBLING);
+    await insertBundle(sql, result.bundle);
+    await changeState(sql, request, 'in_progress', AGGREGATING);
+    await insertRequestPackages(sql, request.id, result.packages.packages);
+    await insertRequestComponents(sql, request.id, result.components);
+    await insertSetup(sql, request.id, result);
+    await sql.query(
+      `update bundle_requests
+       set bundle_digest = $2, cyclonedx_digest = $3, spdx_digest = $4, provenance_digest = $5, packages_count = $6,
+         dependencies_count = $7
+       where id = $1`,
+      [
+        request.id,
+        result.bundle.manifestDigest,
+        result.cyclonedx,
+        result.spdx,
+        result.provenance,
+        result.packages.packages.length,
+        uniqueDependencies(result.packages.packages).length,
+      ],
+    );
+    await changeState(sql, request, 'complete', SUCCESS_REASON);
+    await endRequest(tx, request);
+  });
+}
+
+async function insertSetup(
+  sql: Parameters<typeof insertBundle>[0],
+  requestId: number,
+  setup: Pick<AssembledBundle, 'environment' | 'configurationFiles'>,
+): Promise<void> {
+  const { environment, configurationFiles } = setup;
+  await sql.query(
+    `insert into bundle_request_environment (request_id, form, name, value, kind)
+     select $1, 'offline', * from unnest($2::text[], $3::text[], $4::text[])`,
+    [
+      requestId,
+      environment.map((variable) => variable.name),
+      environment.map((variable) => variable.value),
+      environment.map((variable) => variable.kind),
+    ],
+  );
+  await sql.query(
+    `insert into bundle_request_configuration_files (request_id, form, path, content)
+     select $1, 'offline', * from unnest($2::text[], $3::bytea[])`,
+    [requestId, configurationFiles.map((file) => file.path), configurationFiles.map((file) => file.content)],
+  );
+}

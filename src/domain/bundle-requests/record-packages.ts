@@ -1,0 +1,26 @@
+import type { Database } from '../database/database.ts';
+import { findSteps } from '../database/sql/bundle-request-rows.ts';
+import type { Digest, StoredBlob } from '../storage/blob-store.ts';
+import { finishStep, type StepLease } from './run-step.ts';
+import { queueStep } from './submit.ts';
+
+/**
+ * Ends one `resolve-packages` step. `result` names the blob with everything that was found (see step-result.ts). The
+ * last step to finish, seen under the request's row lock, queues the assembly.
+ */
+export async function recordPackages(
+  database: Database,
+  lease: StepLease,
+  result: Digest,
+  blobs: readonly StoredBlob[],
+): Promise<void> {
+  await finishStep(database, lease, blobs, async (tx, request) => {
+    await tx.sql.query('update bundle_request_steps set result_digest = $2 where id = $1', [
+      lease.step.id,
+      result,
+    ]);
+    const steps = await findSteps(tx.sql, request.id);
+    const left = steps.filter((step) => step.task === 'resolve-packages' && step.state !== 'succeeded');
+    if (left.length === 0) await queueStep(tx, request.id, request.attempt, 'assemble-bundle', null);
+  });
+}

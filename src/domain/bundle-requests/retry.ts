@@ -1,0 +1,54 @@
+import type { Database } from '../database/database.ts';
+import { findSteps, lockRequest } from '../database/sql/bundle-request-rows.ts';
+import { reopenLog } from '../database/sql/close-log.ts';
+import { ConflictError } from '../errors.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { BundleRequest } from './bundle-request.ts';
+import { changeState } from './change-state.ts';
+import { requireChange } from './permissions.ts';
+import { queueStep } from './submit.ts';
+
+/**
+ * Runs a failed or cancelled request again: what had succeeded is kept, everything else starts anew. The attempt counter
+ * fences off whatever is left of the earlier run.
+ */
+export async function retryRequest(
+  database: Database,
+  principal: Principal,
+  id: number,
+): Promise<BundleRequest> {
+  return await database.transaction(async (tx) => {
+    const request = await lockRequest(tx.sql, id);
+    await requireChange(tx, principal, request);
+    if (request.state !== 'failed' && request.state !== 'cancelled') {
+      throw new ConflictError(
+        `Request ${id} is ${request.state}; only a failed or cancelled request can be retried`,
+      );
+    }
+    await reopenLog(tx.sql, { subjectType: 'bundle-request', subjectId: id });
+    await changeState(tx.sql, request, 'in_progress', `The request was retried${by(principal)}`);
+    await tx.sql.query('update bundle_requests set attempt = attempt + 1 where id = $1', [id]);
+    await tx.sql.query(
+      `update bundle_request_steps
+       set state = 'waiting', worker_id = null, started_at = null, finished_at = null, progress = '{}'
+       where request_id = $1 and state <> 'succeeded'`,
+      [id],
+    );
+    await queueNext(tx, id, request.attempt + 1);
+    return await lockRequest(tx.sql, id);
+  });
+}
+
+async function queueNext(tx: Parameters<typeof queueStep>[0], id: number, attempt: number): Promise<void> {
+  const steps = await findSteps(tx.sql, id);
+  const waiting = steps.filter((step) => step.state === 'waiting');
+  const source = waiting.find((step) => step.task === 'fetch-source');
+  if (source) return await queueStep(tx, id, attempt, 'fetch-source', null);
+  const managers = waiting.filter((step) => step.task === 'resolve-packages');
+  for (const step of managers) await queueStep(tx, id, attempt, step.task, step.packageManager);
+  if (managers.length === 0) await queueStep(tx, id, attempt, 'assemble-bundle', null);
+}
+
+function by(principal: Principal): string {
+  return principal.name === null ? '' : ` by ${principal.name}`;
+}

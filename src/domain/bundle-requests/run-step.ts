@@ -1,0 +1,195 @@
+import type { Database, Transaction } from '../database/database.ts';
+import { addJob, type StepPayload } from '../database/sql/add-job.ts';
+import { findSteps, lockRequest } from '../database/sql/bundle-request-rows.ts';
+import { closeLog } from '../database/sql/close-log.ts';
+import { recordBlobs } from '../database/sql/record-blobs.ts';
+import { recordRequestEvent } from '../database/sql/record-request-event.ts';
+import { DomainError, RequestFailure } from '../errors.ts';
+import type { StoredBlob } from '../storage/blob-store.ts';
+import type { BundleRequest, BundleRequestStep, RequestError, StepCounters } from './bundle-request.ts';
+import { changeState } from './change-state.ts';
+import { dueReasons, FETCHING_SOURCE } from './state-reasons.ts';
+
+/**
+ * How a worker takes a step, reports on it and ends it. Everything is fenced by the step's `attempt`: a worker that lost
+ * the step (killed, cut off, too slow) changes nothing any more.
+ */
+export interface StepLease {
+  request: BundleRequest;
+  step: BundleRequestStep;
+}
+
+/** Thrown into a step whose lease is gone: the request was cancelled or retried, or another worker has the step. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+}
+
+/** Takes the step for a worker; null when there is nothing to do any more. */
+export async function takeStep(
+  database: Database,
+  payload: StepPayload,
+  workerId: string,
+): Promise<StepLease | null> {
+  return await database.transaction(async ({ sql }) => {
+    const request = await lockRequest(sql, payload.requestId);
+    if (request.state !== 'in_progress' || request.attempt !== payload.requestAttempt) return null;
+    const taken = await sql.query(
+      `update bundle_request_steps
+       set state = 'running', attempt = attempt + 1, worker_id = $2, started_at = clock_timestamp(), progress = '{}'
+       where id = $1 and state in ('queued', 'running') returning id`,
+      [payload.stepId, workerId],
+    );
+    if (taken.length === 0) return null;
+    const step = await announceStep(sql, request.id, payload.stepId);
+    await recordReasons(sql, request);
+    return { request, step };
+  });
+}
+
+/**
+ * Ends a step with success: `work` runs in the same transaction, under the request's row lock, and names what the step
+ * made; `blobs` must be durable in the store. Throws LeaseLostError.
+ */
+export async function finishStep(
+  database: Database,
+  lease: StepLease,
+  blobs: readonly StoredBlob[],
+  work: (tx: Transaction, request: BundleRequest) => Promise<void>,
+): Promise<void> {
+  await recordBlobs(database.sql, blobs);
+  await database.transaction(async (tx) => {
+    const request = await lockLeased(tx, lease);
+    await tx.sql.query(
+      `update bundle_request_steps set state = 'succeeded', finished_at = clock_timestamp(), worker_id = null
+       where id = $1`,
+      [lease.step.id],
+    );
+    await announceStep(tx.sql, request.id, lease.step.id);
+    await recordReasons(tx.sql, request);
+    await work(tx, request);
+  });
+}
+
+/** Ends a step, and with it the request, with an error. Does nothing when the lease is gone. */
+export async function failStep(database: Database, lease: StepLease, error: RequestError): Promise<void> {
+  await database.transaction(async (tx) => {
+    const request = await lockLeased(tx, lease).catch((reason: unknown) => {
+      if (reason instanceof LeaseLostError) return null;
+      throw reason;
+    });
+    if (!request) return;
+    await tx.sql.query(
+      `update bundle_request_steps set state = 'failed', finished_at = clock_timestamp(), worker_id = null
+       where id = $1`,
+      [lease.step.id],
+    );
+    await announceStep(tx.sql, request.id, lease.step.id);
+    await changeState(tx.sql, request, 'failed', error.message, error);
+    await endRequest(tx, request);
+  });
+}
+
+/** Counters for subscribers. Throws LeaseLostError when the step is not ours any more. */
+export async function reportProgress(
+  database: Database,
+  lease: StepLease,
+  counters: StepCounters,
+): Promise<void> {
+  await database.transaction(async (tx) => {
+    await lockLeased(tx, lease);
+    await tx.sql.query('update bundle_request_steps set progress = $2::jsonb where id = $1', [
+      lease.step.id,
+      JSON.stringify(counters),
+    ]);
+    const { id: stepId, task, packageManager } = lease.step;
+    await recordRequestEvent(tx.sql, lease.request.id, 'progress', {
+      stepId,
+      task,
+      packageManager,
+      ...counters,
+    });
+  });
+}
+
+/** True while the step is ours to work on. */
+export async function leaseHolds(database: Database, lease: StepLease): Promise<boolean> {
+  const rows = await database.sql.query(
+    `select from bundle_request_steps s join bundle_requests r on r.id = s.request_id
+     where s.id = $1 and s.attempt = $2 and s.state = 'running' and r.state = 'in_progress' and r.attempt = $3`,
+    [lease.step.id, lease.step.attempt, lease.request.attempt],
+  );
+  return rows.length > 0;
+}
+
+/** After a final state: the steps that are left are cancelled, the log takes no more lines and is compacted. */
+export async function endRequest({ sql }: Pick<Transaction, 'sql'>, request: BundleRequest): Promise<void> {
+  const cancelled = await sql.query<{ id: number }>(
+    `update bundle_request_steps set state = 'cancelled', finished_at = clock_timestamp(), worker_id = null
+     where request_id = $1 and state in ('waiting', 'queued', 'running') returning id`,
+    [request.id],
+  );
+  for (const { id } of cancelled) await announceStep(sql, request.id, id);
+  const subject = { subjectType: 'bundle-request', subjectId: request.id } as const;
+  await closeLog(sql, subject);
+  await addJob(sql, 'compact-log', subject, {
+    key: `compact-log:bundle-request:${request.id}`,
+    priority: 10,
+  });
+}
+
+/** How an error ends a request: known ones with their text, anything else masked (cachito.md 2.3). */
+export function requestErrorOf(error: unknown): RequestError {
+  if (error instanceof RequestFailure) {
+    const { code, message, hint, details, name, origin } = error;
+    return { code, message, hint, details, errorType: name, errorOrigin: origin };
+  }
+  if (error instanceof DomainError) {
+    const { code, message, hint, details } = error;
+    return { code, message, hint, details, errorType: 'CachitoError', errorOrigin: 'server' };
+  }
+  return {
+    code: 'internal',
+    message: 'An unknown error occurred',
+    hint: 'The log of the worker names the cause.',
+    details: {},
+    errorType: 'UnknownError',
+    errorOrigin: 'server',
+  };
+}
+
+async function lockLeased({ sql }: Pick<Transaction, 'sql'>, lease: StepLease): Promise<BundleRequest> {
+  const request = await lockRequest(sql, lease.request.id);
+  const held = await sql.query(
+    `select from bundle_request_steps where id = $1 and attempt = $2 and state = 'running'`,
+    [lease.step.id, lease.step.attempt],
+  );
+  if (held.length === 0 || request.state !== 'in_progress' || request.attempt !== lease.request.attempt) {
+    throw new LeaseLostError(`step ${lease.step.id} of request ${request.id} is not ours any more`);
+  }
+  return request;
+}
+
+async function announceStep(
+  sql: Transaction['sql'],
+  requestId: number,
+  stepId: number,
+): Promise<BundleRequestStep> {
+  const step = (await findSteps(sql, requestId)).find((candidate) => candidate.id === stepId)!;
+  const { task, packageManager, state, attempt } = step;
+  await recordRequestEvent(sql, requestId, 'step', { stepId, task, packageManager, state, attempt });
+  return step;
+}
+
+/** Records the reasons that have become due, in their fixed order (see state-reasons.ts). */
+async function recordReasons(sql: Transaction['sql'], request: BundleRequest): Promise<void> {
+  const due = [FETCHING_SOURCE, ...dueReasons(request, await findSteps(sql, request.id))];
+  for (const reason of due.slice(request.reasonsRecorded))
+    await changeState(sql, request, 'in_progress', reason);
+  if (due.length > request.reasonsRecorded) {
+    request.reasonsRecorded = due.length;
+    await sql.query('update bundle_requests set reasons_recorded = $2 where id = $1', [
+      request.id,
+      due.length,
+    ]);
+  }
+}

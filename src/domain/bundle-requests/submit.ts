@@ -1,0 +1,218 @@
+import { posix } from 'node:path';
+import type { Settings } from '../config.ts';
+import type { Database, Transaction } from '../database/database.ts';
+import { addJob } from '../database/sql/add-job.ts';
+import { findRequest } from '../database/sql/bundle-request-rows.ts';
+import { insertRequest } from '../database/sql/insert-request.ts';
+import { insertSteps } from '../database/sql/insert-steps.ts';
+import { ForbiddenError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { type Principal, requireScope } from '../identity/principal.ts';
+import { requireProjectRole } from '../identity/projects.ts';
+import {
+  type DependencyReplacement,
+  FLAGS,
+  type Flag,
+  PACKAGE_MANAGERS,
+  type PackageManager,
+  type PackageOptions,
+} from '../packages/package.ts';
+import type { BundleRequest, StepTask } from './bundle-request.ts';
+import { INITIAL_REASON } from './state-reasons.ts';
+
+/** What a client asks for. Exactly one of `repository` and `uploadId`. */
+export interface Submission {
+  repository?: string | null;
+  /** Commit, branch or tag; null: the remote's HEAD. */
+  ref?: string | null;
+  uploadId?: number | null;
+  projectName?: string | null;
+  /** null: detect. Empty: the source only. */
+  packageManagers?: readonly string[] | null;
+  packages?: Partial<Record<string, PackageOptions[]>>;
+  flags?: readonly string[];
+  dependencyReplacements?: readonly DependencyReplacement[];
+  strictIntegrity?: boolean;
+}
+
+/** Stores the request, its steps and its first job in one transaction. */
+export async function submitRequest(
+  database: Database,
+  settings: Settings,
+  principal: Principal,
+  submission: Submission,
+): Promise<BundleRequest> {
+  requireScope(principal, 'write');
+  const input = validate(submission, settings);
+  return await database.transaction(async (tx) => {
+    const projectId = await projectOf(tx, principal, submission.projectName ?? null);
+    if (submission.uploadId != null) await requireUpload(tx, principal, submission.uploadId);
+    const id = await insertRequest(tx.sql, {
+      ...input,
+      projectId,
+      userId: principal.userId,
+      reason: INITIAL_REASON,
+    });
+    await insertSteps(tx.sql, id, [
+      { task: 'fetch-source', packageManager: null, state: 'queued' },
+      ...stepsOf(input.packageManagers),
+    ]);
+    await queueStep(tx, id, 1, 'fetch-source', null);
+    return (await findRequest(tx.sql, id))!;
+  });
+}
+
+/** The steps that follow the source, waiting. */
+export function stepsOf(
+  managers: readonly PackageManager[],
+): { task: StepTask; packageManager: PackageManager | null; state: 'waiting' }[] {
+  return [
+    ...managers.map((packageManager) => ({
+      task: 'resolve-packages' as const,
+      packageManager,
+      state: 'waiting' as const,
+    })),
+    { task: 'assemble-bundle', packageManager: null, state: 'waiting' },
+  ];
+}
+
+/** Adds the job of a step that is marked queued in the same transaction. */
+export async function queueStep(
+  tx: Pick<Transaction, 'sql'>,
+  requestId: number,
+  requestAttempt: number,
+  task: StepTask,
+  packageManager: PackageManager | null,
+): Promise<void> {
+  const [step] = await tx.sql.query<{ id: number }>(
+    `update bundle_request_steps set state = 'queued', queued_at = clock_timestamp()
+     where request_id = $1 and task = $2 and package_manager is not distinct from $3
+     returning id`,
+    [requestId, task, packageManager],
+  );
+  await addJob(tx.sql, task, { requestId, stepId: step!.id, requestAttempt }, { key: `step:${step!.id}` });
+}
+
+// --- rules of the input ---------------------------------------------------------------------------------------------
+
+interface ValidSubmission {
+  repository: string | null;
+  requestedRef: string | null;
+  uploadId: number | null;
+  detect: boolean;
+  packageManagers: PackageManager[];
+  packages: Partial<Record<PackageManager, PackageOptions[]>>;
+  flags: Flag[];
+  dependencyReplacements: DependencyReplacement[];
+  strictIntegrity: boolean;
+  rules: 'native';
+}
+
+const LONGEST_REPOSITORY = 2_000;
+const LONGEST_REF = 255;
+
+function validate(submission: Submission, settings: Settings): ValidSubmission {
+  const { repository = null, uploadId = null } = submission;
+  if ((repository === null) === (uploadId === null)) {
+    throw new InvalidInputError('Give either a repository or an upload');
+  }
+  if (repository !== null) validateRepository(repository);
+  const requestedRef = submission.ref ?? null;
+  if (requestedRef !== null) validateRef(requestedRef);
+  if (uploadId !== null && requestedRef !== null) throw new InvalidInputError('An upload has no ref');
+
+  const packages = submission.packages ?? {};
+  const named = submission.packageManagers ?? null;
+  const packageManagers = validateManagers([...(named ?? []), ...Object.keys(packages)], settings);
+  return {
+    repository,
+    requestedRef,
+    uploadId,
+    detect: named === null && packageManagers.length === 0,
+    packageManagers,
+    packages: validatePackages(packages),
+    flags: (submission.flags ?? []).map(validateFlag).sort(),
+    dependencyReplacements: [...(submission.dependencyReplacements ?? [])],
+    strictIntegrity: submission.strictIntegrity ?? false,
+    rules: 'native',
+  };
+}
+
+function validateRepository(repository: string): void {
+  if (repository === '' || repository.length > LONGEST_REPOSITORY || /[\0-\x20\x7f]/.test(repository)) {
+    throw new InvalidInputError('The repository must be a URL without spaces');
+  }
+  if (repository.startsWith('-')) throw new InvalidInputError('The repository must not begin with "-"');
+}
+
+/** The rules of git-check-ref-format that matter for safety; git decides the rest. */
+function validateRef(ref: string): void {
+  if (
+    ref === '' ||
+    ref.length > LONGEST_REF ||
+    ref.startsWith('-') ||
+    /[\0-\x20\x7f~^:?*[\\]|\.\.|@\{/.test(ref)
+  ) {
+    throw new InvalidInputError(`"${ref.slice(0, 60)}" is not a valid commit, branch or tag`);
+  }
+}
+
+function validateManagers(names: readonly string[], settings: Settings): PackageManager[] {
+  const unknown = names.filter((name) => !PACKAGE_MANAGERS.some((known) => known === name));
+  if (unknown.length > 0) {
+    throw new InvalidInputError(`The following package managers are invalid: ${unknown.sort().join(', ')}`);
+  }
+  const disabled = names.filter((name) => !settings.packageManagers.some((enabled) => enabled === name));
+  if (disabled.length > 0) {
+    throw new InvalidInputError(
+      `The following package managers are not enabled: ${disabled.sort().join(', ')}`,
+    );
+  }
+  return PACKAGE_MANAGERS.filter((manager) => names.includes(manager));
+}
+
+function validatePackages(packages: Partial<Record<string, PackageOptions[]>>): ValidSubmission['packages'] {
+  const valid: ValidSubmission['packages'] = {};
+  for (const manager of PACKAGE_MANAGERS) {
+    const list = packages[manager];
+    if (!list || list.length === 0) continue;
+    valid[manager] = list.map((options) => ({
+      ...options,
+      path: validatePath(options.path),
+      ...(options.requirementsFiles && { requirementsFiles: options.requirementsFiles.map(validatePath) }),
+      ...(options.requirementsBuildFiles && {
+        requirementsBuildFiles: options.requirementsBuildFiles.map(validatePath),
+      }),
+    }));
+  }
+  return valid;
+}
+
+function validatePath(path: string): string {
+  const normal = posix.normalize(path).replace(/\/+$/, '');
+  if (path === '' || path.includes('\0') || posix.isAbsolute(path) || normal.split('/').includes('..')) {
+    throw new InvalidInputError(`"${path}" must be a relative path in the source repository`);
+  }
+  return normal;
+}
+
+function validateFlag(name: string): Flag {
+  const flag = FLAGS.find((known) => known === name);
+  if (!flag) throw new InvalidInputError(`Invalid/Inactive flag(s): ${name}`);
+  return flag;
+}
+
+async function projectOf(tx: Transaction, principal: Principal, name: string | null): Promise<number | null> {
+  if (name === null) return null;
+  return await requireProjectRole(tx, principal, name, 'developer');
+}
+
+async function requireUpload(tx: Transaction, principal: Principal, uploadId: number): Promise<void> {
+  const [upload] = await tx.sql.query<{ userId: number | null }>(
+    'select user_id as "userId" from uploads where id = $1',
+    [uploadId],
+  );
+  if (!upload) throw new NotFoundError(`There is no upload ${uploadId}`);
+  if (upload.userId !== principal.userId && !principal.isAdmin) {
+    throw new ForbiddenError('This upload belongs to somebody else');
+  }
+}

@@ -1,0 +1,23 @@
+import { CHANNEL } from '../../events/event.ts';
+import { type LogSubject, logTopic } from '../../logs/log-line.ts';
+import type { SqlExecutor } from '../sql-executor.ts';
+
+/** No more lines come; readers that wait are told. */
+export async function closeLog(sql: SqlExecutor, subject: LogSubject): Promise<void> {
+  await sql.query(
+    `with closed as (
+       insert into log_streams (subject_type, subject_id, closed) values ($1, $2, true)
+       on conflict (subject_type, subject_id) do update set closed = true
+     )
+     select pg_notify('${CHANNEL}', $3)`,
+    [subject.subjectType, subject.subjectId, logTopic(subject)],
+  );
+}
+
+/** A retried subject goes on writing to its log. */
+export async function reopenLog(sql: SqlExecutor, subject: LogSubject): Promise<void> {
+  await sql.query('update log_streams set closed = false where subject_type = $1 and subject_id = $2', [
+    subject.subjectType,
+    subject.subjectId,
+  ]);
+}

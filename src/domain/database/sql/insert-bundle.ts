@@ -1,0 +1,40 @@
+import type { Digest } from '../../storage/blob-store.ts';
+import type { SqlExecutor } from '../sql-executor.ts';
+
+export interface NewBundle {
+  manifestDigest: Digest;
+  tarDigest: Digest;
+  tarSize: number;
+  archiveDigest: Digest;
+  archiveSize: number;
+  writerVersion: string;
+  sourceMemberDigest: Digest;
+  entries: number;
+  /** Blobs that the archive is made of, besides the source member. */
+  blobs: readonly Digest[];
+}
+
+/** A bundle that is there already keeps its bytes: it stays what the writer of its day made of it. */
+export async function insertBundle(sql: SqlExecutor, bundle: NewBundle): Promise<void> {
+  await sql.query(
+    `insert into bundles (manifest_digest, tar_digest, tar_size, archive_digest, archive_size, writer_version,
+       source_member_digest, entries)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)
+     on conflict (manifest_digest) do nothing`,
+    [
+      bundle.manifestDigest,
+      bundle.tarDigest,
+      bundle.tarSize,
+      bundle.archiveDigest,
+      bundle.archiveSize,
+      bundle.writerVersion,
+      bundle.sourceMemberDigest,
+      bundle.entries,
+    ],
+  );
+  await sql.query(
+    `insert into bundle_blobs (manifest_digest, digest) select distinct $1, * from unnest($2::text[])
+     on conflict do nothing`,
+    [bundle.manifestDigest, bundle.blobs],
+  );
+}

@@ -1,0 +1,53 @@
+import type { RequestEventData } from '../../bundle-requests/bundle-request.ts';
+import type { SqlExecutor } from '../sql-executor.ts';
+import { recordRequestEvent } from './record-request-event.ts';
+
+export interface NewRequest {
+  projectId: number | null;
+  userId: number | null;
+  repository: string | null;
+  requestedRef: string | null;
+  uploadId: number | null;
+  rules: string;
+  detect: boolean;
+  packageManagers: readonly string[];
+  packages: object;
+  flags: readonly string[];
+  dependencyReplacements: readonly object[];
+  strictIntegrity: boolean;
+  reason: string;
+}
+
+/** A new request in its first state, with its first event and history entry. */
+export async function insertRequest(sql: SqlExecutor, request: NewRequest): Promise<number> {
+  const [row] = await sql.query<{ id: number }>(
+    `insert into bundle_requests (project_id, user_id, repository, requested_ref, upload_id, rules, detect,
+       package_managers, packages, flags, dependency_replacements, strict_integrity, state, state_reason)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11::jsonb, $12, 'in_progress', $13)
+     returning id`,
+    [
+      request.projectId,
+      request.userId,
+      request.repository,
+      request.requestedRef,
+      request.uploadId,
+      request.rules,
+      request.detect,
+      request.packageManagers,
+      JSON.stringify(request.packages),
+      request.flags,
+      JSON.stringify(request.dependencyReplacements),
+      request.strictIntegrity,
+      request.reason,
+    ],
+  );
+  const id = row!.id;
+  const event: RequestEventData['state'] = { state: 'in_progress', reason: request.reason };
+  const version = await recordRequestEvent(sql, id, 'state', event);
+  await sql.query(
+    `insert into bundle_request_states (request_id, version, state, reason, at)
+     select id, $2, state, state_reason, updated_at from bundle_requests where id = $1`,
+    [id, version],
+  );
+  return id;
+}

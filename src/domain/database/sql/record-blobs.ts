@@ -1,0 +1,15 @@
+import type { StoredBlob } from '../../storage/blob-store.ts';
+import type { SqlExecutor } from '../sql-executor.ts';
+
+/** Notes blobs that are durable in the store, before anything names them. */
+export async function recordBlobs(sql: SqlExecutor, blobs: readonly StoredBlob[]): Promise<void> {
+  if (blobs.length === 0) return;
+  await sql.query(
+    `insert into blobs (digest, size, crc32)
+     select distinct on (digest) digest, size, crc32
+     from unnest($1::text[], $2::bigint[], $3::bigint[]) as blob (digest, size, crc32)
+     order by digest
+     on conflict do nothing`,
+    [blobs.map((blob) => blob.digest), blobs.map((blob) => blob.size), blobs.map((blob) => blob.crc32)],
+  );
+}
