@@ -345,7 +345,9 @@ create table workers (
   pid integer not null,
   -- owner of the locks of graphile-worker
   pool_id text not null,
-  version bigint not null default 1,
+  concurrency integer not null,
+  -- counters since the start, e.g. downloads_total
+  metrics jsonb not null default '{}',
   started_at timestamptz not null default now(),
   heartbeat_at timestamptz not null default now(),
   stopped_at timestamptz

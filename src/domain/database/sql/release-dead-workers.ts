@@ -1,0 +1,37 @@
+import type { SqlExecutor } from '../sql-executor.ts';
+
+export interface DeadWorker {
+  id: string;
+  host: string;
+  pid: number;
+}
+
+/** Workers that should be alive, for a look at the processes of this host. */
+export async function findWorkersOfHost(sql: SqlExecutor, host: string): Promise<DeadWorker[]> {
+  return await sql.query<DeadWorker>(
+    'select id, host, pid from workers where host = $1 and stopped_at is null',
+    [host],
+  );
+}
+
+/**
+ * Declares workers dead whose heart stopped so many seconds ago, or whose process is known to be gone, and unlocks their
+ * jobs: the next free worker takes them at once.
+ */
+export async function releaseDeadWorkers(
+  sql: SqlExecutor,
+  seconds: number,
+  knownDead: readonly string[],
+): Promise<DeadWorker[]> {
+  return await sql.query<DeadWorker>(
+    `with dead as (
+       update workers set stopped_at = now()
+       where stopped_at is null and (heartbeat_at < now() - make_interval(secs => $1) or id = any($2::uuid[]))
+       returning id, host, pid, pool_id
+     ), unlocked as (
+       select graphile_worker.force_unlock_workers(array_agg(pool_id)) from dead having count(*) > 0
+     )
+     select dead.id, dead.host, dead.pid from dead left join unlocked on true`,
+    [seconds, knownDead],
+  );
+}

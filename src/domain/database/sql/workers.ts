@@ -1,0 +1,35 @@
+import type { SqlExecutor } from '../sql-executor.ts';
+
+export interface NewWorker {
+  id: string;
+  host: string;
+  pid: number;
+  poolId: string;
+  concurrency: number;
+}
+
+export async function insertWorker(sql: SqlExecutor, worker: NewWorker): Promise<void> {
+  await sql.query('insert into workers (id, host, pid, pool_id, concurrency) values ($1, $2, $3, $4, $5)', [
+    worker.id,
+    worker.host,
+    worker.pid,
+    worker.poolId,
+    worker.concurrency,
+  ]);
+}
+
+/** A worker that was declared dead stays dead: its jobs belong to others by now. */
+export async function updateHeartbeat(
+  sql: SqlExecutor,
+  id: string,
+  metrics: Record<string, number>,
+): Promise<void> {
+  await sql.query(
+    'update workers set heartbeat_at = now(), metrics = $2::jsonb where id = $1 and stopped_at is null',
+    [id, JSON.stringify(metrics)],
+  );
+}
+
+export async function endWorker(sql: SqlExecutor, id: string): Promise<void> {
+  await sql.query('update workers set stopped_at = now() where id = $1 and stopped_at is null', [id]);
+}

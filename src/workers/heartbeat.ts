@@ -1,0 +1,45 @@
+import { hostname } from 'node:os';
+import { endWorker, insertWorker, updateHeartbeat } from '../domain/database/sql/workers.ts';
+import type { SqlExecutor } from '../domain/database/sql-executor.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+const BEAT_MS = 4_000;
+
+/** Tells the others that this worker lives. A worker whose heart stops loses its jobs (see recovery.ts). */
+export class Heartbeat {
+  readonly #context: WorkerContext;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  async start(poolId: string): Promise<void> {
+    const { workerId, settings } = this.#context;
+    await insertWorker(this.#sql, {
+      id: workerId,
+      host: hostname(),
+      pid: process.pid,
+      poolId,
+      concurrency: settings.workerConcurrency,
+    });
+    this.#timer = setInterval(() => void this.#beat(), BEAT_MS);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer);
+    await this.#beat();
+    await endWorker(this.#sql, this.#context.workerId);
+  }
+
+  async #beat(): Promise<void> {
+    const { workerId, metrics, logger } = this.#context;
+    await updateHeartbeat(this.#sql, workerId, metrics.snapshot()).catch((error: unknown) =>
+      logger.warn({ err: error }, 'heartbeat failed'),
+    );
+  }
+
+  get #sql(): SqlExecutor {
+    return this.#context.database.sql;
+  }
+}

@@ -1,0 +1,92 @@
+import { rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { failStep, takeStep } from '../domain/bundle-requests/run-step.ts';
+import { findAbandonedSteps } from '../domain/database/sql/find-abandoned-steps.ts';
+import { findWorkersOfHost, releaseDeadWorkers } from '../domain/database/sql/release-dead-workers.ts';
+import { unlockOwnerlessJobs } from '../domain/database/sql/unlock-ownerless-jobs.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/**
+ * Every worker looks after the others: the jobs of a worker whose heart stopped are unlocked within 30 seconds
+ * (DESIGN section 2), those of a process of this host that is gone at once.
+ */
+const SILENCE_SECONDS = 15;
+const ROUND_MS = 4_000;
+
+export class Recovery {
+  readonly #context: WorkerContext;
+  #timer: NodeJS.Timeout | null = null;
+  #round: Promise<void> = Promise.resolve();
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  async start(): Promise<void> {
+    await this.#recover();
+    this.#timer = setInterval(() => {
+      this.#round = this.#recover();
+    }, ROUND_MS);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer);
+    await this.#round;
+  }
+
+  async #recover(): Promise<void> {
+    const { logger } = this.#context;
+    try {
+      await this.#releaseDead();
+      await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
+      await this.#failAbandoned();
+    } catch (error) {
+      logger.warn({ err: error }, 'recovery failed');
+    }
+  }
+
+  async #releaseDead(): Promise<void> {
+    const { database, logger, workerId, temporaryRoot } = this.#context;
+    const neighbours = await findWorkersOfHost(database.sql, hostname());
+    const gone = neighbours.filter((worker) => worker.id !== workerId && !isAlive(worker.pid));
+    const dead = await releaseDeadWorkers(
+      database.sql,
+      SILENCE_SECONDS,
+      gone.map((worker) => worker.id),
+    );
+    for (const worker of dead) {
+      logger.warn(
+        { worker: worker.id, host: worker.host, pid: worker.pid },
+        'a worker died; its jobs were released',
+      );
+      if (worker.host !== hostname()) continue;
+      await rm(join(dirname(temporaryRoot), worker.id), { recursive: true, force: true });
+    }
+  }
+
+  async #failAbandoned(): Promise<void> {
+    const { database, workerId } = this.#context;
+    for (const payload of await findAbandonedSteps(database.sql)) {
+      const lease = await takeStep(database, payload, workerId);
+      if (!lease) continue;
+      await failStep(database, lease, {
+        code: 'internal',
+        message: 'An unknown error occurred',
+        hint: 'The step ended its worker several times; the logs of the workers name the cause.',
+        details: {},
+        errorType: 'UnknownError',
+        errorOrigin: 'server',
+      });
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

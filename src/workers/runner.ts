@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  Logger as JobLogger,
+  parseCronItems,
+  type Runner,
+  run,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker';
+import type { Logger } from 'pino';
+import type { Settings } from '../domain/config.ts';
+import type { Database } from '../domain/database/database.ts';
+import type { EventHub } from '../domain/events/event-hub.ts';
+import type { BlobStore } from '../domain/storage/blob-store.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Recovery } from './recovery.ts';
+import { createTasks } from './tasks/tasks.ts';
+import type { WorkerContext } from './worker-context.ts';
+import { WorkerMetrics } from './worker-metrics.ts';
+
+export interface WorkerOptions {
+  settings: Settings;
+  database: Database;
+  blobs: BlobStore;
+  hub: EventHub;
+  logger: Logger;
+}
+
+export interface RunningWorker {
+  id: string;
+  /** Takes no more jobs, lets go of the running ones after `graceMs` (another worker repeats them), leaves no lock. */
+  stop(graceMs?: number): Promise<void>;
+  /** Ends when the worker has stopped; throws when it broke. */
+  done: Promise<void>;
+}
+
+const DEFAULT_GRACE_MS = 5_000;
+
+/** Starts one worker process: jobs, heartbeat, recovery of others. The database must be migrated. */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const shutdown = new AbortController();
+  const workerId = randomUUID();
+  const temporaryRoot = join(options.settings.dataDir, 'tmp', workerId);
+  await mkdir(temporaryRoot, { recursive: true });
+  const context: WorkerContext = {
+    ...options,
+    workerId,
+    temporaryRoot,
+    metrics: new WorkerMetrics(),
+    shutdown: shutdown.signal,
+  };
+
+  const heartbeat = new Heartbeat(context);
+  const recovery = new Recovery(context);
+  const tasks = createTasks(context);
+  const runner = await startRunner(context, tasks.list, (poolId) => heartbeat.start(poolId));
+  await recovery.start();
+  context.logger.info({ worker: workerId, concurrency: options.settings.workerConcurrency }, 'worker ready');
+
+  let stopping: Promise<void> | null = null;
+  const stop = async (graceMs: number): Promise<void> => {
+    const deadline = setTimeout(() => shutdown.abort(new Error('the worker stops')), graceMs);
+    await runner.stop();
+    clearTimeout(deadline);
+    shutdown.abort(new Error('the worker stops'));
+    await recovery.stop();
+    await heartbeat.stop();
+    await tasks.close();
+    await rm(temporaryRoot, { recursive: true, force: true });
+  };
+  return {
+    id: workerId,
+    stop: (graceMs = DEFAULT_GRACE_MS) => (stopping ??= stop(graceMs)),
+    done: runner.promise,
+  };
+}
+
+/** The pool's id owns the locks of its jobs: it must be known before the first job is taken (stack.md 4). */
+async function startRunner(
+  context: WorkerContext,
+  taskList: TaskList,
+  onPool: (poolId: string) => Promise<void>,
+): Promise<Runner> {
+  const events = new EventEmitter() as WorkerEvents;
+  const poolId = new Promise<string>((resolve) => {
+    events.once('pool:create', ({ workerPool }) => resolve((workerPool as unknown as { id: string }).id));
+  });
+  events.on('pool:listen:error', ({ error }) => context.logger.warn({ err: error }, 'queue connection lost'));
+  const runner = await run({
+    pgPool: context.database.pool,
+    taskList,
+    events,
+    concurrency: context.settings.workerConcurrency,
+    noHandleSignals: true,
+    pollInterval: 1_000,
+    logger: new JobLogger(() => (level, message) => {
+      if (level === 'error') context.logger.error(message);
+      else if (level === 'warning') context.logger.warn(message);
+      else context.logger.debug(message);
+    }),
+    parsedCronItems: parseCronItems([
+      {
+        task: 'collect-garbage',
+        match: '*/10 * * * *',
+        identifier: 'collect-garbage',
+        options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'collect-garbage' },
+      },
+    ]),
+    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+  });
+  await onPool(await poolId);
+  return runner;
+}

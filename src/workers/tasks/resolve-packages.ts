@@ -1,0 +1,69 @@
+import { recordPackages } from '../../domain/bundle-requests/record-packages.ts';
+import { writeStepResult } from '../../domain/bundle-requests/step-result.ts';
+import { ValidationError } from '../../domain/errors.ts';
+import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
+import type { StoredBlob } from '../../domain/storage/blob-store.ts';
+import { ecosystems } from '../ecosystems/ecosystems.ts';
+import type { Resolution } from '../ecosystems/ecosystem.ts';
+import type { StepContext } from './step-task.ts';
+
+/** Everything that one package manager needs: fetched, verified, reported. */
+export async function resolvePackages(context: StepContext): Promise<void> {
+  const { request, step, worker, services, blobs, log, progress } = context;
+  const manager = step.packageManager!;
+  const ecosystem = ecosystems.get(manager);
+  if (!ecosystem) throw new ValidationError('unsupported-feature', `${manager} is not supported in this release`);
+
+  const source = await openSnapshot(blobs, await services.snapshotOf(request));
+  const resolution = await ecosystem.resolve({
+    request: {
+      id: String(request.id),
+      repository: request.repository,
+      commit: request.commit,
+      flags: new Set(request.flags),
+      dependencyReplacements: request.dependencyReplacements,
+      rules: request.rules,
+      strictIntegrity: request.strictIntegrity,
+    },
+    packages: request.packages[manager] ?? [{ path: '.' }],
+    source,
+    artifacts: services.artifacts(context),
+    git: services.gitTrees(context),
+    blobs,
+    settings: worker.settings,
+    log,
+    progress,
+    signal: context.signal,
+    temporaryDirectory: context.temporaryDirectory,
+  });
+  limitDependencies(resolution, worker.settings.limits.dependencies);
+
+  const result = await writeStepResult(blobs, resolution);
+  const named = uniqueBlobs([...blobs.written, ...resolution.files, ...changedFiles(resolution), result]);
+  await blobs.sync(named.map((blob) => blob.digest));
+  log.info(summary(resolution));
+  await log.flush();
+  await progress.finish();
+  await recordPackages(worker.database, context.lease, result.digest, named);
+}
+
+function limitDependencies(resolution: Resolution, most: number): void {
+  const count = resolution.packages.reduce((sum, one) => sum + one.dependencies.length, 0);
+  if (count > most) {
+    throw new ValidationError('invalid-lockfile', `The request has ${count} dependencies, more than the limit of ${most}`);
+  }
+}
+
+function changedFiles(resolution: Resolution): StoredBlob[] {
+  return resolution.sourceChanges.flatMap((change) => (change.kind === 'write' ? [change.file] : []));
+}
+
+function uniqueBlobs(blobs: readonly StoredBlob[]): StoredBlob[] {
+  return [...new Map(blobs.map(({ digest, size, crc32 }) => [digest, { digest, size, crc32 }])).values()];
+}
+
+function summary(resolution: Resolution): string {
+  const dependencies = resolution.packages.reduce((sum, one) => sum + one.dependencies.length, 0);
+  const bytes = resolution.files.reduce((sum, file) => sum + file.size, 0);
+  return `${resolution.packages.length} packages with ${dependencies} dependencies in ${resolution.files.length} files of ${bytes} bytes`;
+}

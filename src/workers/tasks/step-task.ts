@@ -1,0 +1,197 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Task } from 'graphile-worker';
+import type { BundleRequest, BundleRequestStep } from '../../domain/bundle-requests/bundle-request.ts';
+import {
+  failStep,
+  LeaseLostError,
+  leaseHolds,
+  requestErrorOf,
+  type StepLease,
+  takeStep,
+} from '../../domain/bundle-requests/run-step.ts';
+import type { StepPayload } from '../../domain/database/sql/add-job.ts';
+import { DomainError, NetworkError } from '../../domain/errors.ts';
+import { LogWriter } from '../../domain/logs/log-writer.ts';
+import type { BlobStore } from '../../domain/storage/blob-store.ts';
+import { maskCredentials } from '../downloads/mask-credentials.ts';
+import type { WorkerContext } from '../worker-context.ts';
+import { StepBlobs } from './step-blobs.ts';
+import { StepProgressReporter } from './step-progress.ts';
+import type { TaskServices } from './task-services.ts';
+
+/** What one run of a step works with. */
+export interface StepContext {
+  worker: WorkerContext;
+  services: TaskServices;
+  lease: StepLease;
+  request: BundleRequest;
+  step: BundleRequestStep;
+  /** Remembers what the step wrote, so that nothing unnamed stays behind when it fails. */
+  blobs: BlobStore;
+  log: LogWriter;
+  progress: StepProgressReporter;
+  /** Aborted on cancel, on shutdown, when the lease is lost and when the request's time is over. */
+  signal: AbortSignal;
+  temporaryDirectory: string;
+}
+
+/**
+ * Makes a job out of the work of one step: takes the step, watches its lease, turns errors into the request's end, and
+ * cleans up. Idempotent and fenced, see src/domain/bundle-requests/run-step.ts.
+ *
+ *   work returns           → the work has ended the step itself, in its own transaction
+ *   work throws            → the request fails with the error's text
+ *   lease lost or cancel   → nothing is written any more
+ *   shutdown, database away → the job is left to be done again
+ */
+export function stepTask(services: TaskServices, work: (context: StepContext) => Promise<void>): Task {
+  const { context: worker } = services;
+  return async (payload) => {
+    const lease = await takeStep(worker.database, payload as StepPayload, worker.workerId);
+    if (!lease) return;
+    const name = lease.step.packageManager
+      ? `${lease.step.task}.${lease.step.packageManager}`
+      : lease.step.task;
+    const started = Date.now();
+    const outcome = await runStep(services, lease, name, work);
+    worker.metrics.add(`stowage_jobs_total{task="${lease.step.task}",outcome="${outcome}"}`);
+    worker.metrics.add(`stowage_job_seconds_total{task="${lease.step.task}"}`, (Date.now() - started) / 1000);
+  };
+}
+
+async function runStep(
+  services: TaskServices,
+  lease: StepLease,
+  name: string,
+  work: (context: StepContext) => Promise<void>,
+): Promise<'succeeded' | 'failed' | 'lost'> {
+  const { context: worker } = services;
+  const subject = { subjectType: 'bundle-request', subjectId: lease.request.id } as const;
+  const log = new LogWriter(worker.database, subject, name, maskCredentials);
+  const watch = new LeaseWatch(worker, lease);
+  const progress = new StepProgressReporter(worker.database, lease, () => watch.check());
+  const blobs = new StepBlobs(worker.blobs, worker.database);
+  const temporaryDirectory = join(worker.temporaryRoot, `${lease.step.id}-${lease.step.attempt}`);
+  try {
+    await mkdir(temporaryDirectory, { recursive: true });
+    if (lease.step.attempt > 1) log.info(`run ${lease.step.attempt} of this step`);
+    await work({
+      worker,
+      services,
+      lease,
+      request: lease.request,
+      step: lease.step,
+      blobs,
+      log,
+      progress,
+      signal: watch.signal,
+      temporaryDirectory,
+    });
+    await log.flush();
+    blobs.keep();
+    return 'succeeded';
+  } catch (error) {
+    await progress.stop();
+    await blobs.drop();
+    if (error instanceof LeaseLostError || watch.lost) return 'lost';
+    if (worker.shutdown.aborted || isDatabaseFailure(error)) throw error;
+    await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(worker) : error);
+    return 'failed';
+  } finally {
+    await progress.stop();
+    watch.stop();
+    await rm(temporaryDirectory, { recursive: true, force: true });
+    await log.flush().catch((error: unknown) => worker.logger.warn({ err: error }, 'log lines were lost'));
+  }
+}
+
+async function reportFailure(
+  worker: WorkerContext,
+  lease: StepLease,
+  log: LogWriter,
+  error: unknown,
+): Promise<void> {
+  const reason = requestErrorOf(error);
+  const fields = { err: error, request: lease.request.id, step: lease.step.id };
+  if (error instanceof DomainError) worker.logger.info(fields, 'a step failed');
+  else worker.logger.error(fields, 'a step failed unexpectedly');
+  log.error(reason.message);
+  if (reason.hint) log.info(`hint: ${reason.hint}`);
+  for (const [key, value] of Object.entries(reason.details)) {
+    log.info(`${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  }
+  await log.flush();
+  await failStep(worker.database, lease, reason);
+}
+
+function outOfTime(worker: WorkerContext): NetworkError {
+  return new NetworkError(
+    'internal',
+    `The request took longer than ${worker.settings.limits.requestSeconds} seconds`,
+    {
+      hint: 'Raise requestSeconds in STOWAGE_LIMITS.',
+    },
+  );
+}
+
+/** The state is untouched then; the queue repeats the job when the database is back. */
+function isDatabaseFailure(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  const message = error instanceof Error ? error.message : '';
+  return (
+    (typeof code === 'string' && /^(08|57P|53|40)\w*$/.test(code) && code.length === 5) ||
+    /Connection terminated|Client has encountered a connection error|terminating connection/.test(message)
+  );
+}
+
+/** Aborts its signal when the step is not ours any more, when the worker stops, and when the time is over. */
+class LeaseWatch {
+  lost = false;
+  timedOut = false;
+  readonly signal: AbortSignal;
+  readonly #worker: WorkerContext;
+  readonly #lease: StepLease;
+  readonly #abort = new AbortController();
+  readonly #end = new AbortController();
+  readonly #budget: NodeJS.Timeout;
+
+  constructor(worker: WorkerContext, lease: StepLease) {
+    this.#worker = worker;
+    this.#lease = lease;
+    this.signal = AbortSignal.any([this.#abort.signal, worker.shutdown]);
+    const left =
+      lease.request.updatedAt.getTime() + worker.settings.limits.requestSeconds * 1000 - Date.now();
+    this.#budget = setTimeout(
+      () => {
+        this.timedOut = true;
+        this.#abort.abort(outOfTime(worker));
+      },
+      Math.min(Math.max(left, 0), 2 ** 31 - 1),
+    );
+    void this.#follow();
+  }
+
+  async check(): Promise<void> {
+    if (await leaseHolds(this.#worker.database, this.#lease)) return;
+    this.lost = true;
+    this.#abort.abort(new LeaseLostError('the step is not ours any more'));
+  }
+
+  stop(): void {
+    clearTimeout(this.#budget);
+    this.#end.abort();
+  }
+
+  /** Every event of the request, and the hub's slow poll, is a reason to look. */
+  async #follow(): Promise<void> {
+    const topic = `bundle-request:${this.#lease.request.id}`;
+    const look = async (): Promise<never[]> => {
+      await this.check().catch(() => undefined);
+      return [];
+    };
+    for await (const _ of this.#worker.hub.follow(topic, this.#end.signal, look)) {
+      // Nothing is yielded: looking is all there is to do.
+    }
+  }
+}

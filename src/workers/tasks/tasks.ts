@@ -1,0 +1,24 @@
+import type { TaskList } from 'graphile-worker';
+import type { WorkerContext } from '../worker-context.ts';
+import { assembleBundle } from './assemble-bundle.ts';
+import { collectGarbage } from './collect-garbage.ts';
+import { compactLogOf } from './compact-log.ts';
+import { fetchSource } from './fetch-source.ts';
+import { resolvePackages } from './resolve-packages.ts';
+import { stepTask } from './step-task.ts';
+import { TaskServices } from './task-services.ts';
+
+/** Every task of the queue by its name, which is also its file's name. */
+export function createTasks(context: WorkerContext): { list: TaskList; close(): Promise<void> } {
+  const services = new TaskServices(context);
+  return {
+    list: {
+      'fetch-source': stepTask(services, fetchSource),
+      'resolve-packages': stepTask(services, resolvePackages),
+      'assemble-bundle': stepTask(services, assembleBundle),
+      'compact-log': compactLogOf(context),
+      'collect-garbage': collectGarbage(context),
+    },
+    close: () => services.close(),
+  };
+}

@@ -1,0 +1,22 @@
+import type { Logger } from 'pino';
+import type { Settings } from '../domain/config.ts';
+import type { Database } from '../domain/database/database.ts';
+import type { EventHub } from '../domain/events/event-hub.ts';
+import type { BlobStore } from '../domain/storage/blob-store.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+
+/** What every task of a worker process shares. */
+export interface WorkerContext {
+  settings: Settings;
+  database: Database;
+  blobs: BlobStore;
+  hub: EventHub;
+  logger: Logger;
+  /** Identity of this process in the `workers` table; a new one at each start. */
+  workerId: string;
+  /** Holds one directory for each running step; removed when the worker stops. */
+  temporaryRoot: string;
+  metrics: WorkerMetrics;
+  /** Aborted when the worker must let go of what it does. */
+  shutdown: AbortSignal;
+}
