@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../../src/domain/database/database.ts';
+import { closeLog, reopenLog } from '../../../src/domain/database/sql/close-log.ts';
+import { EventHub } from '../../../src/domain/events/event-hub.ts';
+import { compactLog } from '../../../src/domain/logs/compact-log.ts';
+import type { LogSubject } from '../../../src/domain/logs/log-line.ts';
+import { LogWriter } from '../../../src/domain/logs/log-writer.ts';
+import { followLog, readLog } from '../../../src/domain/logs/read-log.ts';
+import { testDatabase } from '../../support/database.ts';
+import { MemoryBlobStore } from '../../support/memory-blob-store.ts';
+
+describe('logs', () => {
+  let database: Database;
+  let hub: EventHub;
+  const blobs = new MemoryBlobStore();
+  beforeAll(async () => {
+    database = await testDatabase();
+    hub = new EventHub(database);
+    await hub.start();
+  });
+  afterAll(async () => {
+    await hub.close();
+    await database.close();
+  });
+  const subject = (subjectId: number): LogSubject => ({ subjectType: 'bundle-request', subjectId });
+  const texts = async (id: number, after = 0): Promise<string[]> =>
+    (await readLog(database, blobs, subject(id), after)).lines.map((line) => `${line.number} ${line.text}`);
+
+  test('two writers share one numbering without gaps', async () => {
+    const writers = ['a', 'b'].map((source) => new LogWriter(database, subject(1), source));
+    for (let line = 0; line < 500; line++) for (const writer of writers) writer.info(`line ${line}`);
+    await Promise.all(writers.map((writer) => writer.flush()));
+    const { lines, total } = await readLog(database, blobs, subject(1), 0);
+    expect(total).toBe(1000);
+    expect(lines.map((line) => line.number)).toEqual(Array.from({ length: 1000 }, (_, index) => index + 1));
+    for (const source of ['a', 'b']) {
+      const own = lines.filter((line) => line.source === source).map((line) => line.text);
+      expect(own).toEqual(Array.from({ length: 500 }, (_, index) => `line ${index}`));
+    }
+  });
+
+  test('a follower sees old and new lines and ends when the log is closed', async () => {
+    const writer = new LogWriter(database, subject(2), 'x');
+    writer.info('one');
+    await writer.flush();
+    const followed = (async () => {
+      const seen: string[] = [];
+      for await (const line of followLog(database, blobs, hub, subject(2), 0, new AbortController().signal)) {
+        seen.push(line.text);
+      }
+      return seen;
+    })();
+    writer.warn('two\nthree');
+    await writer.flush();
+    await closeLog(database.sql, subject(2));
+    expect(await followed).toEqual(['one', 'two', 'three']);
+  });
+
+  test('a closed log takes no more lines, and reads the same after compaction and after a retry', async () => {
+    const writer = new LogWriter(database, subject(3), 'x', (text) => text.replace('s3cret', '***'));
+    writer.info('one s3cret');
+    writer.info('two');
+    await writer.flush();
+    await closeLog(database.sql, subject(3));
+    writer.info('too late');
+    await writer.flush();
+    const expected = ['1 one ***', '2 two'];
+    expect(await texts(3)).toEqual(expected);
+    await compactLog(database, blobs, subject(3));
+    await compactLog(database, blobs, subject(3));
+    expect(await texts(3)).toEqual(expected);
+    expect(await texts(3, 1)).toEqual(['2 two']);
+
+    await reopenLog(database.sql, subject(3));
+    writer.info('three');
+    await writer.flush();
+    expect(await texts(3, 2)).toEqual(['3 three']);
+    await closeLog(database.sql, subject(3));
+    await compactLog(database, blobs, subject(3));
+    expect(await texts(3)).toEqual([...expected, '3 three']);
+    expect(
+      await database.sql.query(
+        'select * from log_lines where stream_id = (select id from log_streams where subject_id = 3)',
+      ),
+    ).toEqual([]);
+  });
+
+  test('nothing is written for a subject without a log', async () => {
+    expect(await readLog(database, blobs, subject(99), 0)).toEqual({ lines: [], total: 0, closed: false });
+  });
+});
