@@ -37,7 +37,9 @@ const run = promisify(execFile);
 
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const directory = join(options.dataDir, 'postgres');
-  await mkdir(options.dataDir, { recursive: true, mode: 0o755 });
+  await mkdir(options.dataDir, { recursive: true, mode: 0o755 }).catch((cause: unknown) => {
+    throw unusable(options.dataDir, cause);
+  });
   return await withStartLock(options.dataDir, async () => {
     const adopted = await runningServer(directory);
     if (adopted) return embedded(directory, adopted.port, adopted.pid, false);
@@ -65,10 +67,12 @@ function embedded(directory: string, port: number, pid: number, startedHere: boo
     startedHere,
     async stop(options = {}) {
       if (!options.evenIfUsed && (await otherClients(port)) > 0) return;
+      const runs = async (): Promise<boolean> => (await runningServer(directory))?.pid === pid;
+      if (!(await runs())) return;
       signal(pid, 'SIGINT');
       const deadline = Date.now() + START_DEADLINE_MS;
-      while (Date.now() < deadline && (await runningServer(directory)) !== null) await pause(20);
-      if ((await runningServer(directory)) !== null) signal(pid, 'SIGQUIT');
+      while (Date.now() < deadline && (await runs())) await pause(20);
+      if (await runs()) signal(pid, 'SIGQUIT');
     },
   };
 }
