@@ -1,0 +1,369 @@
+import { posix } from 'node:path';
+import semver from 'semver';
+import { ValidationError } from '../../../domain/errors.ts';
+
+/** A lock file of any version in one form (prefetch.md 3.1). */
+export interface LockFile {
+  /** Relative to the source root, e.g. `client/package-lock.json`. */
+  path: string;
+  lockfileVersion: 1 | 2 | 3;
+  /** Of the main package. */
+  name: string;
+  version: string;
+  license: string | null;
+  /** Globs of the root's `workspaces`. */
+  workspaces: string[];
+  /** The parsed file. Rewriting works on a copy of it. */
+  document: JsonObject;
+  entries: LockEntry[];
+  /** Where an installed folder is a link: from its location to the linked folder's. */
+  links: ReadonlyMap<string, string>;
+  /** What the main package depends on; null in version 1, where only package.json says so. */
+  rootDependencies: string[] | null;
+}
+
+/** One installed package: an item of `packages`, or of the nested `dependencies` of version 1. */
+export interface LockEntry {
+  /** Where npm puts it, relative to the lock file: `node_modules/a/node_modules/b`, `packages/client`. */
+  location: string;
+  /** The package's own name; `alias` is the folder's when that differs. */
+  name: string;
+  alias: string | null;
+  /** A semver version; null when the lock has none (git and URL dependencies of version 1). */
+  version: string | null;
+  /** What the lock gives as the source: `resolved`, or a `version` of version 1 that is no version. */
+  source: string | null;
+  integrity: string | null;
+  bundled: boolean;
+  dev: boolean;
+  hasInstallScript: boolean;
+  license: string | null;
+  /** Names of folders, as written in the lock. Optional and peer dependencies are included. */
+  dependencies: string[];
+}
+
+export type JsonObject = { [key: string]: unknown };
+
+const DEPENDENCY_FIELDS = ['dependencies', 'optionalDependencies', 'peerDependencies'] as const;
+const NODE_MODULES = 'node_modules/';
+/** npm's own bound on names is 214 characters; what encodeURIComponent leaves alone, no leading dot. */
+const NAME_PART = /^[A-Za-z0-9~_*!'()-][A-Za-z0-9~_.*!'()-]*$/;
+const MAX_NAME = 214;
+const MAX_VERSION = 256;
+/** semver's loose form would let spaces through. */
+const VERSION_CHARACTERS = /^[\w.+-]+$/;
+const MAX_NESTING = 2000;
+
+/** Throws ValidationError for anything that is not a lock file of version 1, 2 or 3. */
+export function parseLockFile(path: string, content: Buffer): LockFile {
+  const document = parseJsonObject(path, content);
+  const name = requiredText(path, document, 'name');
+  const version = requiredText(path, document, 'version');
+  const lockfileVersion = lockfileVersionOf(path, document);
+  const shared = { path, lockfileVersion, name, version, document };
+  return lockfileVersion === 1
+    ? { ...shared, license: null, workspaces: [], rootDependencies: null, ...readTree(path, document) }
+    : { ...shared, ...readPackages(path, document) };
+}
+
+/** A JSON file that must hold an object. A byte order mark is allowed, as in npm. */
+export function parseJsonObject(path: string, content: Buffer): JsonObject {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch {
+    throw unexpected(path, 'not UTF-8');
+  }
+  assertShallow(path, text);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw unexpected(path, `not JSON: ${(cause as Error).message}`);
+  }
+  if (!isObject(parsed)) throw unexpected(path, 'not a JSON object');
+  return parsed;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether a name can be used in paths and URLs: a scope and a name without separators, dots first or controls. */
+export function isPackageName(name: string): boolean {
+  if (name.length > MAX_NAME) return false;
+  const parts = name.startsWith('@') ? name.slice(1).split('/') : [name];
+  return parts.length === (name.startsWith('@') ? 2 : 1) && parts.every((part) => NAME_PART.test(part));
+}
+
+export function isVersion(version: string): boolean {
+  return (
+    version.length <= MAX_VERSION &&
+    VERSION_CHARACTERS.test(version) &&
+    semver.valid(version, { loose: true }) !== null
+  );
+}
+
+/** Finds what a dependency name means at a location, by node's rules: the nearest `node_modules` upwards. */
+export function createDependencyLookup(lock: LockFile): (location: string, name: string) => LockEntry | null {
+  const entries = new Map(lock.entries.map((entry) => [entry.location, entry]));
+  return (location, name) => {
+    for (let folder = location; ; folder = parentFolder(folder)) {
+      const candidate = folder === '' ? `${NODE_MODULES}${name}` : `${folder}/${NODE_MODULES}${name}`;
+      const found = entries.get(lock.links.get(candidate) ?? candidate);
+      if (found) return found;
+      if (folder === '') return null;
+    }
+  };
+}
+
+/** The next folder upwards that can have a `node_modules` of its own. */
+function parentFolder(folder: string): string {
+  const parent = posix.dirname(folder);
+  if (parent === '.' || parent === '/') return '';
+  return posix.basename(parent) === 'node_modules' ? parentFolder(parent) : parent;
+}
+
+function lockfileVersionOf(path: string, document: JsonObject): 1 | 2 | 3 {
+  const { lockfileVersion = 1 } = document;
+  if (lockfileVersion === 1 || lockfileVersion === 2 || lockfileVersion === 3) return lockfileVersion;
+  throw new ValidationError(
+    'unsupported-feature',
+    `lockfileVersion ${JSON.stringify(lockfileVersion)} from ${path} is not supported ` +
+      'Please use a supported lockfileVersion, which are versions 1, 2, and 3',
+  );
+}
+
+type Contents = Pick<LockFile, 'entries' | 'links'>;
+
+function readPackages(
+  path: string,
+  document: JsonObject,
+): Contents & Pick<LockFile, 'license' | 'workspaces' | 'rootDependencies'> {
+  const packages = document.packages;
+  if (packages === undefined) throw unexpected(path, "missing key: 'packages'");
+  if (!isObject(packages)) throw unexpected(path, "'packages' is not an object");
+  const entries: LockEntry[] = [];
+  const links = new Map<string, string>();
+  let root: JsonObject = {};
+  for (const [location, node] of Object.entries(packages)) {
+    if (!isObject(node)) throw unexpected(path, `packages['${location}'] is not an object`);
+    if (location === '') {
+      root = node;
+      continue;
+    }
+    assertLocation(path, location);
+    if (node.link === true) {
+      const target = optionalText(path, location, node, 'resolved');
+      if (target !== null) links.set(location, posix.normalize(target));
+      continue;
+    }
+    entries.push(packagesEntry(path, location, node));
+  }
+  return {
+    entries,
+    links,
+    license: licenseOf(root),
+    workspaces: workspaceGlobs(path, root),
+    rootDependencies: [
+      ...new Set([...dependencyNames(root), ...keysOf(root, 'devDependencies'), ...workspaceLinks(links)]),
+    ],
+  };
+}
+
+/** Linked folders at the top are workspaces: the root depends on them without saying so. */
+function workspaceLinks(links: ReadonlyMap<string, string>): string[] {
+  return [...links.keys()]
+    .map((location) => location.slice(NODE_MODULES.length))
+    .filter((name) => !name.includes(NODE_MODULES));
+}
+
+function packagesEntry(path: string, location: string, node: JsonObject): LockEntry {
+  const folder = folderName(location);
+  const name = optionalText(path, location, node, 'name') ?? folder;
+  const version = optionalText(path, location, node, 'version');
+  const installed = isInstalled(location);
+  assertName(path, location, name);
+  return {
+    location,
+    name,
+    alias: installed && name !== folder ? folder : null,
+    version: version !== null && isVersion(version) ? version : null,
+    source: optionalText(path, location, node, 'resolved') ?? (installed ? null : `file:${location}`),
+    integrity: optionalText(path, location, node, 'integrity'),
+    bundled: node.inBundle === true || node.bundled === true,
+    dev: node.dev === true,
+    hasInstallScript: node.hasInstallScript === true,
+    license: licenseOf(node),
+    dependencies: dependencyNames(node),
+  };
+}
+
+/** Version 1: a tree of `dependencies`, walked without recursion. */
+function readTree(path: string, document: JsonObject): Contents {
+  const entries: LockEntry[] = [];
+  for (const { location, name, node } of walkTree(path, document)) {
+    entries.push(treeEntry(path, location, name, node));
+  }
+  return { entries, links: new Map() };
+}
+
+export interface TreeNode {
+  location: string;
+  /** The key: the folder's name. */
+  name: string;
+  node: JsonObject;
+}
+
+/** All nodes of the `dependencies` tree of versions 1 and 2, parents first, in the order of the file. */
+export function* walkTree(path: string, document: JsonObject): Generator<TreeNode> {
+  const waiting: { prefix: string; nodes: Iterator<[string, unknown]> }[] = [
+    { prefix: '', nodes: childrenOf(path, '', document) },
+  ];
+  while (waiting.length > 0) {
+    const { prefix, nodes } = waiting.at(-1)!;
+    const next = nodes.next();
+    if (next.done) {
+      waiting.pop();
+      continue;
+    }
+    const [name, node] = next.value;
+    const location = `${prefix}${NODE_MODULES}${name}`;
+    if (!isObject(node)) throw unexpected(path, `${location} is not an object`);
+    yield { location, name, node };
+    if (node.dependencies !== undefined) {
+      waiting.push({ prefix: `${location}/`, nodes: childrenOf(path, location, node) });
+    }
+  }
+}
+
+function childrenOf(path: string, location: string, node: JsonObject): Iterator<[string, unknown]> {
+  const { dependencies = {} } = node;
+  if (!isObject(dependencies)) throw unexpected(path, `'dependencies' of '${location}' is not an object`);
+  return Object.entries(dependencies)[Symbol.iterator]();
+}
+
+function treeEntry(path: string, location: string, folder: string, node: JsonObject): LockEntry {
+  const written = optionalText(path, location, node, 'version');
+  const resolved = optionalText(path, location, node, 'resolved');
+  const target = written === null ? null : aliasTarget(written);
+  const name = target?.name ?? folder;
+  const version = target?.version ?? written;
+  const isPlain = version !== null && isVersion(version);
+  assertName(path, location, folder);
+  assertName(path, location, name);
+  return {
+    location,
+    name,
+    alias: name === folder ? null : folder,
+    version: isPlain ? version : null,
+    source: isPlain ? resolved : written,
+    integrity: optionalText(path, location, node, 'integrity'),
+    bundled: node.bundled === true || node.inBundle === true,
+    dev: node.dev === true,
+    hasInstallScript: node.hasInstallScript === true,
+    license: licenseOf(node),
+    dependencies: keysOf(node, 'requires'),
+  };
+}
+
+/** `npm:name@version`, how version 1 writes an alias. */
+export function aliasTarget(text: string): { name: string; version: string } | null {
+  const match = /^npm:((?:@[^/@]+\/)?[^/@]+)@(.+)$/.exec(text);
+  return match ? { name: match[1]!, version: match[2]! } : null;
+}
+
+/** Whether a location is below a `node_modules`, so that npm fills it, and not a folder of the source. */
+function isInstalled(location: string): boolean {
+  return location.startsWith(NODE_MODULES) || location.includes(`/${NODE_MODULES}`);
+}
+
+/** The last part of a location, with its scope. */
+function folderName(location: string): string {
+  const parts = location.split('/');
+  const last = parts.at(-1)!;
+  const scope = parts.at(-2);
+  return scope?.startsWith('@') ? `${scope}/${last}` : last;
+}
+
+function dependencyNames(node: JsonObject): string[] {
+  return [...new Set(DEPENDENCY_FIELDS.flatMap((field) => keysOf(node, field)))];
+}
+
+function keysOf(node: JsonObject, field: string): string[] {
+  const value = node[field];
+  return isObject(value) ? Object.keys(value) : [];
+}
+
+function workspaceGlobs(path: string, root: JsonObject): string[] {
+  const { workspaces } = root;
+  const globs = isObject(workspaces) ? workspaces.packages : workspaces;
+  if (globs === undefined) return [];
+  if (!Array.isArray(globs) || !globs.every((glob) => typeof glob === 'string')) {
+    throw unexpected(path, "'workspaces' is not a list");
+  }
+  return globs;
+}
+
+function licenseOf(node: JsonObject): string | null {
+  const { license } = node;
+  if (typeof license === 'string' && license !== '') return license;
+  return isObject(license) && typeof license.type === 'string' ? license.type : null;
+}
+
+function requiredText(path: string, node: JsonObject, key: string): string {
+  const value = Object.hasOwn(node, key) ? node[key] : undefined;
+  if (value === undefined) throw unexpected(path, `missing key: '${key}'`);
+  if (typeof value !== 'string') throw unexpected(path, `'${key}' is not text`);
+  return value;
+}
+
+function optionalText(path: string, location: string, node: JsonObject, key: string): string | null {
+  const value = node[key];
+  if (value === undefined || value === null || value === false) return null;
+  if (typeof value !== 'string') throw unexpected(path, `'${key}' of '${location}' is not text`);
+  return value;
+}
+
+function assertName(path: string, location: string, name: string): void {
+  if (!isPackageName(name)) {
+    throw unexpected(path, `'${location}' has the invalid package name ${JSON.stringify(name)}`);
+  }
+}
+
+function assertLocation(path: string, location: string): void {
+  const parts = location.split('/');
+  // A workspace may lie beside the lock file (`../client`); whether that is inside the source is checked with its kind.
+  const climbs = parts.findIndex((part) => part !== '..');
+  const isClean = parts.slice(climbs).every((part) => part !== '' && part !== '.' && part !== '..');
+  if (climbs < 0 || !isClean || /[\0\\]|^[A-Za-z]:/.test(location)) {
+    throw unexpected(path, `invalid location ${JSON.stringify(location)}`);
+  }
+}
+
+/** JSON.stringify is recursive: refuse what it could not write again. */
+function assertShallow(path: string, text: string): void {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (inText) {
+      if (code === 0x5c) at++;
+      else if (code === 0x22) inText = false;
+    } else if (code === 0x22) {
+      inText = true;
+    } else if (code === 0x7b || code === 0x5b) {
+      if (++depth > MAX_NESTING) throw unexpected(path, `nested more than ${MAX_NESTING} levels deep`);
+    } else if (code === 0x7d || code === 0x5d) {
+      depth--;
+    }
+  }
+}
+
+function unexpected(path: string, what: string): ValidationError {
+  return new ValidationError(
+    'invalid-lockfile',
+    `The lock file ${posix.basename(path)} has an unexpected format (${what})`,
+    { details: { file: path } },
+  );
+}

@@ -1,0 +1,91 @@
+import { posix } from 'node:path';
+import { PackageURL } from 'packageurl-js';
+import type { Classified } from './classify.ts';
+
+/** The source of the request, as purls name it. */
+export interface SourceLocation {
+  repository: string | null;
+  commit: string | null;
+}
+
+/** A package of the source: the main one, or a workspace (prefetch.md 3.2). `directory` is relative to the source root. */
+export function sourcePurl(
+  source: SourceLocation,
+  name: string,
+  version: string | null,
+  directory: string,
+): string {
+  const subpath = posix.normalize(directory);
+  const vcsUrl = source.repository === null ? null : publicVcsUrl(source.repository);
+  return npmPurl(
+    name,
+    version,
+    vcsUrl === null || source.commit === null ? {} : { vcs_url: `git+${vcsUrl}@${source.commit}` },
+    subpath === '.' ? null : subpath,
+  );
+}
+
+/** `version` is that of the package itself, without the suffix of repacked ones. */
+export function dependencyPurl(
+  dependency: Classified,
+  version: string | null,
+  source: SourceLocation,
+  directory: string,
+): string {
+  const { name } = dependency.entry;
+  switch (dependency.kind) {
+    case 'registry':
+    case 'bundled':
+      return npmPurl(name, version, {}, null);
+    case 'file':
+      return sourcePurl(source, name, version, posix.join(directory, dependency.path));
+    case 'git':
+      return npmPurl(
+        name,
+        version,
+        { vcs_url: `git+${publicVcsUrl(dependency.url) ?? dependency.url}@${dependency.commit}` },
+        null,
+      );
+    case 'http': {
+      const [digest] = dependency.expected;
+      const checksum = digest ? { checksum: `${digest.algorithm}:${digest.hex}` } : {};
+      return npmPurl(name, version, { download_url: withoutCredentials(dependency.url), ...checksum }, null);
+    }
+  }
+}
+
+/** URL of a repository without credentials and with a scheme; null for a path on this machine. */
+export function publicVcsUrl(repository: string): string | null {
+  const scp = /^(?:([^@/\s]+)@)?([^:/\s]+):(?!\/)(.+)$/.exec(repository);
+  if (scp) return `ssh://${scp[1] ? `${scp[1]}@` : ''}${scp[2]}/${scp[3]}`;
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(repository) || /^file:/i.test(repository)) return null;
+  return withoutCredentials(repository);
+}
+
+export function withoutCredentials(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  // The user of an ssh URL is part of the address.
+  if (url.protocol !== 'ssh:') url.username = '';
+  url.password = '';
+  return url.href === `${text}/` ? text : url.href;
+}
+
+function npmPurl(
+  fullName: string,
+  version: string | null,
+  qualifiers: Record<string, string>,
+  subpath: string | null,
+): string {
+  const lower = fullName.toLowerCase();
+  const slash = lower.lastIndexOf('/');
+  const namespace = slash < 0 ? undefined : lower.slice(0, slash);
+  return new PackageURL(
+    'npm',
+    namespace,
+    lower.slice(slash + 1),
+    version ?? undefined,
+    Object.keys(qualifiers).length > 0 ? qualifiers : undefined,
+    subpath ?? undefined,
+  ).toString();
+}

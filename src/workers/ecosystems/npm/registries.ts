@@ -1,0 +1,165 @@
+import { realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import Config from '@npmcli/config';
+import npmDefinitions from '@npmcli/config/lib/definitions/index.js';
+import type { Settings } from '../../../domain/config.ts';
+
+/** Where npm packages come from on this machine. URLs end in `/` and carry no credentials. */
+export interface NpmRegistries {
+  /** Serves everything that no scope claims. */
+  upstream: string;
+  /** Registries of scopes (`@scope`), for the own interface. */
+  scopes: ReadonlyMap<string, string>;
+  /** True when a setting of Stowage names the upstream: then everything goes through it. */
+  fromSettings: boolean;
+  /** Headers for a URL, from the credentials that belong to it. */
+  headersFor(url: string): Record<string, string>;
+}
+
+const { definitions, flatten, shorthands } = npmDefinitions;
+
+type Environment = Record<string, string | undefined>;
+type NpmConfig = ReadonlyMap<string, string>;
+
+/** npm's own default. */
+export const DEFAULT_REGISTRY = withSlash(definitions.registry!.default as string);
+const PUBLIC_HOST = new URL(DEFAULT_REGISTRY).host;
+/** Yarn 1's name for the same content (prefetch.md 1.2). Only recognised, never asked; no library defines it. */
+const YARN_ALIAS_HOST = 'registry.yarnpkg.com';
+
+/** STOWAGE_NPM_REGISTRY, else what npm itself would use on this machine: environment, user, global, built-in. */
+export async function readRegistries(
+  settings: Pick<Settings, 'npmRegistry'>,
+  environment: Environment = process.env,
+): Promise<NpmRegistries> {
+  const config = await readNpmConfig(environment);
+  const configured = settings.npmRegistry ?? config.get('registry') ?? DEFAULT_REGISTRY;
+  const scopes = new Map<string, string>();
+  for (const [key, value] of config) {
+    if (/^@[^:]+:registry$/.test(key) && URL.canParse(value)) {
+      scopes.set(key.slice(0, -':registry'.length), withoutCredentials(value));
+    }
+  }
+  return {
+    upstream: withoutCredentials(configured),
+    scopes,
+    fromSettings: settings.npmRegistry !== null,
+    headersFor: (url) => authorization(url, config, configured),
+  };
+}
+
+export function isPublicRegistry(url: URL): boolean {
+  return url.host === PUBLIC_HOST || url.host === YARN_ALIAS_HOST;
+}
+
+/** Whether a URL is one of the configured registry for the package. */
+export function inRegistry(registries: NpmRegistries, name: string, url: URL): boolean {
+  const base = registries.scopes.get(scopeOf(name)) ?? registries.upstream;
+  return url.href.startsWith(base);
+}
+
+/** The tarball as it is written in lock files: on npm's default registry. */
+export function publicTarballUrl(name: string, version: string): string {
+  return tarballUrl(DEFAULT_REGISTRY, name, version);
+}
+
+/** Where the tarball is fetched, and the registry's identity for the store's key. */
+export function upstreamTarball(
+  registries: NpmRegistries,
+  name: string,
+  version: string,
+  source: string | null,
+  useScopes: boolean,
+): { registry: string; url: string } {
+  const scoped = useScopes && !registries.fromSettings ? registries.scopes.get(scopeOf(name)) : undefined;
+  const registry = scoped ?? registries.upstream;
+  // Private registries may keep tarballs under paths of their own: the lock knows them.
+  if (source?.startsWith(registry) && !isPublicRegistry(new URL(source))) return { registry, url: source };
+  return { registry, url: tarballUrl(registry, name, version) };
+}
+
+function tarballUrl(registry: string, name: string, version: string): string {
+  // Build metadata is no part of a version in a registry.
+  const published = version.replace(/^[v=\s]+/, '').replace(/\+.*$/, '');
+  return `${registry}${name}/-/${name.slice(name.indexOf('/') + 1)}-${published}.tgz`;
+}
+
+function scopeOf(name: string): string {
+  return name.startsWith('@') ? name.slice(0, name.indexOf('/')) : '';
+}
+
+/** npm looks for `//host/path/:_authToken` and the like, from the whole path upwards. */
+function authorization(url: string, config: NpmConfig, configured: string): Record<string, string> {
+  const { host, pathname } = new URL(url);
+  for (let path = pathname.replace(/[^/]*$/, ''); path !== ''; path = path.replace(/[^/]*\/$/, '')) {
+    const key = `//${host}${path}:`;
+    const token = config.get(`${key}_authToken`);
+    if (token) return { authorization: `Bearer ${token}` };
+    const basic = config.get(`${key}_auth`);
+    if (basic) return { authorization: `Basic ${basic}` };
+    const user = config.get(`${key}username`);
+    const password = config.get(`${key}_password`);
+    if (user && password) return basicAuthorization(user, Buffer.from(password, 'base64').toString());
+  }
+  const upstream = new URL(configured);
+  if (upstream.username !== '' && upstream.host === host) {
+    return basicAuthorization(decodeURIComponent(upstream.username), decodeURIComponent(upstream.password));
+  }
+  return {};
+}
+
+function basicAuthorization(user: string, password: string): Record<string, string> {
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+}
+
+/** The values that matter here, as npm reads them, but never a project's `.npmrc`. */
+async function readNpmConfig(environment: Environment): Promise<NpmConfig> {
+  const npm = findNpm(environment);
+  const config = new Config({
+    definitions,
+    shorthands,
+    flatten,
+    npmPath: npm.directory,
+    execPath: npm.nodePath,
+    // A global command has no project.
+    argv: [npm.nodePath, 'npm', '--global'],
+    // Loading sets variables.
+    env: { ...environment },
+    warn: false,
+  });
+  await config.load();
+  const values = new Map<string, string>();
+  for (const layer of config.list.toReversed()) {
+    for (const [key, value] of Object.entries(layer)) {
+      const isRegistry = key === 'registry' || key.endsWith(':registry') || key.startsWith('//');
+      if (isRegistry && typeof value === 'string') values.set(key, value);
+    }
+  }
+  return values;
+}
+
+/** The npm on PATH: its global and built-in configuration lies beside it. */
+function findNpm(environment: Environment): { directory: string; nodePath: string } {
+  for (const folder of (environment.PATH ?? '').split(delimiter).filter(Boolean)) {
+    try {
+      const executable = realpathSync(join(folder, 'npm'));
+      return { directory: dirname(dirname(executable)), nodePath: join(folder, 'node') };
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return { directory: dirname(process.execPath), nodePath: process.execPath };
+}
+
+function withoutCredentials(text: string): string {
+  const url = new URL(text);
+  url.username = '';
+  url.password = '';
+  url.search = '';
+  url.hash = '';
+  return withSlash(url.href);
+}
+
+function withSlash(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`;
+}

@@ -1,0 +1,55 @@
+import { posix } from 'node:path';
+import { InvalidRepoStructure, ValidationError } from '../../../domain/errors.ts';
+import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+
+/** The files of one npm package of the source. Paths are relative to the source root. */
+export interface NpmFiles {
+  /** The package's directory; `.` for the root. */
+  directory: string;
+  lockFile: string;
+  manifest: string;
+}
+
+/** In the order of precedence. */
+export const LOCK_FILE_NAMES = ['npm-shrinkwrap.json', 'package-lock.json'] as const;
+
+/** The checks of prefetch.md 3.1, in its order, for each path. Throws InvalidRepoStructure. */
+export function findNpmFiles(source: SourceTree, directory: string): NpmFiles {
+  const at = (name: string) => posix.join(directory, name);
+  const candidates = LOCK_FILE_NAMES.map(at);
+  const lockFile = candidates.find((path) => isFile(source, path));
+  if (!lockFile) throw required('lockfile-not-found', candidates.join(' or '));
+  const manifest = at('package.json');
+  if (!isFile(source, manifest)) throw required('package-rejected', manifest);
+  if (isDirectory(source, at('node_modules'))) {
+    throw new InvalidRepoStructure(
+      'package-rejected',
+      'The node_modules directory cannot be present in the source repository',
+    );
+  }
+  return { directory, lockFile, manifest };
+}
+
+/** Reads a lock file or package.json; throws ValidationError when it is longer than the cap. */
+export async function readCapped(source: SourceTree, path: string, maxBytes: number): Promise<Buffer> {
+  const entry = source.lookup(path);
+  if (entry !== null && entry !== 'directory' && entry.size > maxBytes) {
+    throw new ValidationError('invalid-lockfile', `The file ${path} is larger than ${maxBytes} bytes`);
+  }
+  return source.read(path, maxBytes);
+}
+
+export function isFile(source: SourceTree, path: string): boolean {
+  const found = source.lookup(path);
+  return found !== null && found !== 'directory' && found.mode !== '160000';
+}
+
+/** A submodule is a directory too. */
+function isDirectory(source: SourceTree, path: string): boolean {
+  const found = source.lookup(path);
+  return found === 'directory' || found?.mode === '160000';
+}
+
+function required(code: 'lockfile-not-found' | 'package-rejected', files: string): InvalidRepoStructure {
+  return new InvalidRepoStructure(code, `The ${files} file must be present for the npm package manager`);
+}

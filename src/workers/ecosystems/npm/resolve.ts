@@ -1,0 +1,351 @@
+import { posix } from 'node:path';
+import pLimit from 'p-limit';
+import { ValidationError } from '../../../domain/errors.ts';
+import type { Dependency, ResolvedPackage } from '../../../domain/packages/package.ts';
+import type { Artifact, ArtifactRequest } from '../../downloads/artifact-store.ts';
+import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { type Classified, classify, missingIntegrity } from './classify.ts';
+import { npmComponents, type ResolvedDependency, type ResolvedNpmPackage } from './components.ts';
+import {
+  describeNpmrc,
+  ENVIRONMENT,
+  offlineNpmrc,
+  type Replacement,
+  rewriteLockFile,
+  rewriteManifest,
+} from './configuration.ts';
+import { type Repacked, repack } from './external.ts';
+import { assertMatches, integrityOf } from './integrity.ts';
+import { BundleLayout, externalSuffix, NPM_DIRECTORY, tarballName, tarballPath } from './layout.ts';
+import { isObject, type JsonObject, type LockFile, parseJsonObject, parseLockFile } from './lock-file.ts';
+import { type NpmRegistries, publicTarballUrl, readRegistries, upstreamTarball } from './registries.ts';
+import { findNpmFiles, isFile, type NpmFiles, readCapped } from './repository-structure.ts';
+
+/** One path of the request, read and classified; nothing is fetched yet. */
+interface NpmPackage {
+  files: NpmFiles;
+  lock: LockFile;
+  manifest: JsonObject;
+  dependencies: Classified[];
+}
+
+/** Git repositories that are fetched and packed at a time; downloads have limits of their own. */
+const REPACK_CONCURRENCY = 8;
+
+/** From lock files to verified tarballs, reports and rewritten configuration (prefetch.md 3). */
+export async function resolve(context: ResolveContext): Promise<Resolution> {
+  const { source, packages, settings, log } = context;
+  const files = packages.map(({ path }) => findNpmFiles(source, posix.normalize(path)));
+  const registries = await readRegistries(settings);
+  const found: NpmPackage[] = [];
+  for (const one of files) found.push(await readPackage(context, one, registries));
+  const count = assertDependencyCount(context, found);
+  log.info(`npm: ${count} dependencies in ${files.map(({ lockFile }) => lockFile).join(', ')}`);
+
+  const fetched = await fetchDependencies(context, found, registries);
+
+  const layout = new BundleLayout(log);
+  const resolved = found.map((one) => layOut(one, fetched, layout));
+  context.progress.add({ packages: count });
+  return {
+    packages: found.map(report),
+    files: layout.files(),
+    directories: [NPM_DIRECTORY],
+    sourceChanges: [],
+    offline: {
+      environment: [...ENVIRONMENT],
+      configurationFiles: (
+        await Promise.all(resolved.map((one, index) => configurationFiles(context, found[index]!, one)))
+      ).flat(),
+    },
+    components: npmComponents(resolved, context.request),
+    tools: {},
+  };
+}
+
+async function readPackage(
+  context: ResolveContext,
+  files: NpmFiles,
+  registries: NpmRegistries,
+): Promise<NpmPackage> {
+  const { source, settings, request } = context;
+  const { lockFileBytes } = settings.limits;
+  const lock = parseLockFile(files.lockFile, await readCapped(source, files.lockFile, lockFileBytes));
+  const manifest = parseJsonObject(files.manifest, await readCapped(source, files.manifest, lockFileBytes));
+  const rules = { registries, configuredRegistries: request.rules === 'native' };
+  const dependencies = lock.entries.map((entry) => classify(lock, entry, rules));
+  if (request.strictIntegrity) refuseUnverified(dependencies);
+  return { files, lock, manifest, dependencies };
+}
+
+/** prefetch.md 12: strict integrity leaves no gaps. */
+function refuseUnverified(dependencies: readonly Classified[]): void {
+  const unverified = dependencies.find(({ kind, expected }) => kind === 'registry' && expected.length === 0);
+  if (unverified) throw missingIntegrity(`${unverified.entry.name}@${unverified.version}`);
+}
+
+function assertDependencyCount({ settings, progress }: ResolveContext, found: readonly NpmPackage[]): number {
+  const count = found.reduce((sum, { dependencies }) => sum + dependencies.length, 0);
+  const { dependencies: most } = settings.limits;
+  if (count > most) {
+    throw new ValidationError(
+      'invalid-lockfile',
+      `The lock files name ${count} dependencies, more than ${most}`,
+    );
+  }
+  progress.expect({ packages: count });
+  return count;
+}
+
+/** What was fetched, by lock entry. */
+interface Fetched {
+  artifacts: Map<Classified, Artifact>;
+  repacked: Map<Classified, Repacked>;
+}
+
+/** Registry tarballs in one go, git and URL dependencies beside them. The first failure ends all of it. */
+async function fetchDependencies(
+  context: ResolveContext,
+  found: readonly NpmPackage[],
+  registries: NpmRegistries,
+): Promise<Fetched> {
+  const all = found.flatMap(({ dependencies }) => dependencies);
+  const plan = planDownloads(all, registries, context);
+  const external = all.filter((one) => one.kind === 'git' || one.kind === 'http');
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  const failTogether = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  };
+  const [downloads, packing] = await Promise.allSettled([
+    failTogether(context.artifacts.fetchAll(plan.requests)),
+    failTogether(repackAll(context, external, signal)),
+  ]);
+  if (failed.signal.aborted) throw failed.signal.reason;
+  if (downloads.status === 'rejected') throw downloads.reason;
+  if (packing.status === 'rejected') throw packing.reason;
+  return { artifacts: plan.assign(downloads.value), repacked: packing.value };
+}
+
+interface DownloadPlan {
+  requests: ArtifactRequest[];
+  assign(artifacts: readonly Artifact[]): Map<Classified, Artifact>;
+}
+
+/** One request for each file, however many lock entries ask for it. */
+function planDownloads(
+  all: readonly Classified[],
+  registries: NpmRegistries,
+  { request, log }: ResolveContext,
+): DownloadPlan {
+  const byKey = new Map<string, { request: ArtifactRequest; wanted: Classified[] }>();
+  for (const dependency of all) {
+    if (dependency.kind !== 'registry') continue;
+    const { entry, fetchVersion, expected } = dependency;
+    const upstream = upstreamTarball(
+      registries,
+      entry.name,
+      fetchVersion,
+      request.rules === 'native' ? entry.source : null,
+      request.rules === 'native',
+    );
+    if (expected.length === 0)
+      log.warn(`npm: ${entry.name}@${fetchVersion} has no integrity in the lock file`);
+    const key = `npm:${upstream.registry}:${entry.name}@${fetchVersion}`;
+    const known = byKey.get(key);
+    if (known) {
+      known.wanted.push(dependency);
+      const { expected: before, record } = known.request;
+      known.request = {
+        ...known.request,
+        expected: before.length > 0 ? before : expected,
+        record: [...new Set([...(record ?? []), ...expected.map(({ algorithm }) => algorithm)])],
+      };
+      continue;
+    }
+    byKey.set(key, {
+      wanted: [dependency],
+      request: {
+        key,
+        url: entry.source ?? publicTarballUrl(entry.name, fetchVersion),
+        upstream: { url: upstream.url, headers: registries.headersFor(upstream.url) },
+        expected,
+        fileName: tarballName(entry.name, fetchVersion),
+        record: [...new Set(expected.map(({ algorithm }) => algorithm))],
+      },
+    });
+  }
+  const planned = [...byKey.values()];
+  return {
+    requests: planned.map((one) => one.request),
+    assign: (artifacts) => assignArtifacts(planned, artifacts),
+  };
+}
+
+function assignArtifacts(
+  planned: readonly { request: ArtifactRequest; wanted: Classified[] }[],
+  artifacts: readonly Artifact[],
+): Map<Classified, Artifact> {
+  const assigned = new Map<Classified, Artifact>();
+  for (const [index, { request, wanted }] of planned.entries()) {
+    const artifact = artifacts[index]!;
+    for (const dependency of wanted) {
+      // Entries may state different digests; the store saw those of the first.
+      assertMatches(artifact, dependency.expected, request.fileName);
+      assigned.set(dependency, { ...artifact, url: dependency.entry.source ?? request.url });
+    }
+  }
+  return assigned;
+}
+
+async function repackAll(
+  context: ResolveContext,
+  external: readonly Extract<Classified, { kind: 'git' | 'http' }>[],
+  signal: AbortSignal,
+): Promise<Map<Classified, Repacked>> {
+  const limit = pLimit(REPACK_CONCURRENCY);
+  const once = new Map<string, Promise<Repacked>>();
+  const repacked = new Map<Classified, Repacked>();
+  const outcomes = await Promise.allSettled(
+    external.map(async (dependency) => {
+      const key = `${dependency.url}#${externalSuffix(dependency)}`;
+      let work = once.get(key);
+      if (!work) {
+        work = limit(() => {
+          signal.throwIfAborted();
+          return repack(context, dependency, signal);
+        });
+        once.set(key, work);
+      }
+      repacked.set(dependency, await work);
+    }),
+  );
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failure) throw failure.reason;
+  return repacked;
+}
+
+function layOut(
+  { files, lock, manifest, dependencies }: NpmPackage,
+  { artifacts, repacked }: Fetched,
+  layout: BundleLayout,
+): ResolvedNpmPackage & { replacements: Map<string, Replacement> } {
+  const replacements = new Map<string, Replacement>();
+  const resolved = dependencies.map((dependency): ResolvedDependency => {
+    const { entry } = dependency;
+    const owner = `${entry.name}@${dependency.version}`;
+    const download = artifacts.get(dependency);
+    if (download) {
+      const bundlePath = tarballPath(dependency, dependency.version);
+      layout.add(bundlePath, download, owner);
+      replacements.set(entry.location, { bundlePath, repacked: null });
+      return {
+        dependency,
+        version: dependency.version,
+        license: entry.license,
+        artifact: download,
+        bundlePath,
+      };
+    }
+    const packed = repacked.get(dependency);
+    if (packed) {
+      const bundlePath = tarballPath(dependency, packed.newVersion);
+      const integrity = integrityOf('sha512', packed.artifact.digests.sha512!);
+      layout.add(bundlePath, packed.artifact, owner);
+      replacements.set(entry.location, { bundlePath, repacked: { version: packed.newVersion, integrity } });
+      return {
+        dependency,
+        version: packed.version,
+        license: entry.license ?? packed.license,
+        artifact: packed.download ?? packed.artifact,
+        bundlePath,
+      };
+    }
+    return { dependency, version: entry.version, license: entry.license, artifact: null, bundlePath: null };
+  });
+  return {
+    lock,
+    directory: files.directory,
+    rootDependencies: lock.rootDependencies ?? manifestDependencies(manifest),
+    dependencies: resolved,
+    replacements,
+  };
+}
+
+function manifestDependencies(manifest: JsonObject): string[] {
+  const fields = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
+  return [
+    ...new Set(fields.flatMap((field) => Object.keys(isObject(manifest[field]) ? manifest[field] : {}))),
+  ];
+}
+
+/** cachito.md 1.6. Of equal names and versions, the one that is not for development wins. */
+function report({ files, lock, dependencies }: NpmPackage): ResolvedPackage {
+  const unique = new Map<string, Dependency>();
+  for (const { entry, version } of dependencies) {
+    const key = JSON.stringify([entry.name, version]);
+    const known = unique.get(key);
+    unique.set(key, {
+      type: 'npm',
+      name: entry.name,
+      version,
+      dev: entry.dev && (known?.dev ?? true),
+      replaces: null,
+    });
+  }
+  return {
+    type: 'npm',
+    name: lock.name,
+    version: lock.version,
+    path: files.directory,
+    dependencies: [...unique.values()].sort(byNameAndVersion),
+  };
+}
+
+function byNameAndVersion(a: Dependency, b: Dependency): number {
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  return (a.version ?? '') < (b.version ?? '') ? -1 : 1;
+}
+
+async function configurationFiles(
+  context: ResolveContext,
+  { files, lock, manifest, dependencies }: NpmPackage,
+  { replacements }: { replacements: ReadonlyMap<string, Replacement> },
+) {
+  await logNpmrc(context, files.directory);
+  const rewritten = [
+    rewriteManifest(files.manifest, manifest, '', lock, replacements),
+    rewriteLockFile(lock, replacements),
+  ];
+  for (const dependency of dependencies) {
+    if (dependency.kind !== 'file') continue;
+    rewritten.push(await rewriteWorkspace(context, files, dependency.path, lock, replacements));
+  }
+  return [...rewritten.filter((file) => file !== null), offlineNpmrc(files.directory)];
+}
+
+/** A workspace's own package.json must agree with the lock, too. */
+async function rewriteWorkspace(
+  { source, settings }: ResolveContext,
+  files: NpmFiles,
+  location: string,
+  lock: LockFile,
+  replacements: ReadonlyMap<string, Replacement>,
+) {
+  const path = posix.join(files.directory, location, 'package.json');
+  if (!isFile(source, path)) return null;
+  const content = await readCapped(source, path, settings.limits.lockFileBytes);
+  return rewriteManifest(path, parseJsonObject(path, content), location, lock, replacements);
+}
+
+async function logNpmrc({ source, log, settings }: ResolveContext, directory: string): Promise<void> {
+  const path = posix.join(directory, '.npmrc');
+  if (!isFile(source, path)) return;
+  const lines = describeNpmrc(await readCapped(source, path, settings.limits.lockFileBytes));
+  log.warn(`npm: ${path} of the repository is not used; its lines are dropped: ${lines.join(', ')}`);
+}
