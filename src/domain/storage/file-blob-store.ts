@@ -1,0 +1,299 @@
+import { randomBytes } from 'node:crypto';
+import { close, createReadStream, open as openDescriptor, read } from 'node:fs';
+import {
+  access,
+  constants,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+  utimes,
+} from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { BlobHash } from './blob-hash.ts';
+import type { BlobStore, BlobWriter, ByteRange, Digest, StoredBlob, WriteOptions } from './blob-store.ts';
+import { syncFiles, syncPath } from './sync-files.ts';
+
+/**
+ * Blobs as files: `<root>/sha256/ab/<hex>`, read-only, because hard links to them are handed out. Bytes are written to
+ * `<root>/tmp/<pid>-<random>` while they are hashed and get their name when they are complete.
+ */
+export class FileBlobStore implements BlobStore {
+  readonly root: string;
+  #prepared: Promise<void> | null = null;
+
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  async write(
+    content: Readable | AsyncIterable<Uint8Array> | Uint8Array,
+    options: WriteOptions = {},
+  ): Promise<StoredBlob> {
+    const writer = await this.createWriter(options);
+    try {
+      if (content instanceof Uint8Array) await writer.write(content);
+      else for await (const chunk of content) await writer.write(toBytes(chunk));
+      return await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+
+  async createWriter(options: WriteOptions = {}): Promise<BlobWriter> {
+    options.signal?.throwIfAborted();
+    await this.#prepare();
+    return new FileBlobWriter(this, options);
+  }
+
+  /** See {@link syncFiles} for the cost of large batches. */
+  async sync(blobs: readonly Digest[]): Promise<void> {
+    await syncFiles(
+      [...new Set(blobs)].map((digest) => this.localPath(digest)),
+      this.root,
+    );
+  }
+
+  read(digest: Digest, range?: ByteRange): Readable {
+    const path = this.localPath(digest);
+    if (range && range.end <= range.start) return Readable.from([]);
+    const part = range ? { start: range.start, end: range.end - 1 } : {};
+    return createReadStream(path, { ...part, fs: readerOf(digest) });
+  }
+
+  async readWhole(digest: Digest, maxBytes = 64 * 1024 * 1024): Promise<Buffer> {
+    const size = await this.size(digest);
+    if (size === null) throw missing(digest);
+    if (size > maxBytes) {
+      throw new InvalidInputError(`The blob ${digest} has ${size} bytes, more than ${maxBytes}`);
+    }
+    return readFile(this.localPath(digest));
+  }
+
+  async size(digest: Digest): Promise<number | null> {
+    return sizeOf(this.localPath(digest));
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    await unlink(this.localPath(digest)).catch(ignoring('ENOENT'));
+  }
+
+  async *list(): AsyncIterable<{ digest: Digest; size: number; writtenAt: Date }> {
+    const shards = await readdir(join(this.root, 'sha256')).catch(ignoring('ENOENT'));
+    for (const shard of shards ?? []) {
+      for await (const entry of await opendir(join(this.root, 'sha256', shard))) {
+        if (!/^[0-9a-f]{64}$/.test(entry.name)) continue;
+        const stats = await stat(join(entry.parentPath, entry.name)).catch(ignoring('ENOENT'));
+        if (stats) yield { digest: `sha256:${entry.name}`, size: stats.size, writtenAt: stats.mtime };
+      }
+    }
+  }
+
+  localPath(digest: Digest): string {
+    const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
+    if (!hex)
+      throw new InvalidInputError(`"${digest}" is not a digest of the form sha256:<64 hex characters>`);
+    return join(this.root, 'sha256', hex.slice(0, 2), hex);
+  }
+
+  async check(): Promise<void> {
+    await this.#prepare();
+    await access(join(this.root, 'tmp'), constants.W_OK);
+    await access(join(this.root, 'sha256'), constants.W_OK);
+  }
+
+  /** Removes what writers of dead processes left. Returns how many files. */
+  async sweepTemporaryFiles(isAlive: (pid: number) => boolean): Promise<number> {
+    let removed = 0;
+    for (const name of (await readdir(join(this.root, 'tmp')).catch(ignoring('ENOENT'))) ?? []) {
+      const pid = Number(/^(\d+)-/.exec(name)?.[1]);
+      if (!pid || pid === process.pid || isAlive(pid)) continue;
+      await unlink(join(this.root, 'tmp', name)).catch(ignoring('ENOENT'));
+      removed += 1;
+    }
+    return removed;
+  }
+
+  /** All 256 directories at once, so that no later write has to make one durable. */
+  #prepare(): Promise<void> {
+    this.#prepared ??= makeDirectories(this.root).catch((error: unknown) => {
+      this.#prepared = null;
+      throw error;
+    });
+    return this.#prepared;
+  }
+}
+
+async function makeDirectories(root: string): Promise<void> {
+  await mkdir(join(root, 'tmp'), { recursive: true });
+  const top = join(root, 'sha256');
+  await mkdir(top, { recursive: true });
+  const present = new Set(await readdir(top));
+  const shards = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
+  const absent = shards.filter((shard) => !present.has(shard));
+  if (absent.length === 0) return;
+  await Promise.all(absent.map((shard) => mkdir(join(top, shard)).catch(ignoring('EEXIST'))));
+  for (const directory of [top, root, dirname(root)]) await syncPath(directory);
+}
+
+/** Up to this size a blob's bytes wait in memory, so that a small blob costs one write. */
+const MEMORY_LIMIT = 1024 * 1024;
+
+class FileBlobWriter implements BlobWriter {
+  readonly #files: FileBlobStore;
+  readonly #options: WriteOptions;
+  readonly #temporary: string;
+  readonly #hash = new BlobHash();
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #file: FileHandle | null = null;
+  #onDisk = false;
+  #finished = false;
+
+  constructor(files: FileBlobStore, options: WriteOptions) {
+    this.#files = files;
+    this.#options = options;
+    this.#temporary = join(files.root, 'tmp', `${process.pid}-${randomBytes(8).toString('hex')}`);
+  }
+
+  get size(): number {
+    return this.#hash.size;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    if (this.#finished) throw new Error('The blob is finished');
+    this.#options.signal?.throwIfAborted();
+    this.#hash.update(chunk);
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.byteLength;
+    if (this.#waitingBytes > MEMORY_LIMIT) await this.#spill();
+  }
+
+  async commit(): Promise<StoredBlob> {
+    if (this.#finished) throw new Error('The blob is finished');
+    try {
+      return await this.#store();
+    } catch (error) {
+      await this.abort();
+      throw error;
+    } finally {
+      this.#finished = true;
+    }
+  }
+
+  async abort(): Promise<void> {
+    this.#finished = true;
+    this.#waiting = [];
+    await this.#close();
+    if (this.#onDisk) await unlink(this.#temporary).catch(ignoring('ENOENT'));
+    this.#onDisk = false;
+  }
+
+  async #store(): Promise<StoredBlob> {
+    this.#options.signal?.throwIfAborted();
+    const blob = this.#hash.finish(this.#options.expectedDigest);
+    const now = this.#options.durability !== 'batch';
+    await this.#spill();
+    if (now) await this.#file!.sync();
+    await this.#close();
+    const path = this.#files.localPath(blob.digest);
+    const isNew = await this.#name(path, blob.size);
+    // A copy that was there already may be one of a batch that is not durable yet.
+    if (now) await (isNew ? syncPath(dirname(path)) : syncFiles([path], this.#files.root));
+    return blob;
+  }
+
+  async #spill(): Promise<void> {
+    if (!this.#file) {
+      this.#file = await open(this.#temporary, 'wx', 0o444);
+      this.#onDisk = true;
+    }
+    const chunks = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (chunks.length === 1) await writeFully(this.#file, chunks[0]!);
+    else if (chunks.length > 1) await writeFully(this.#file, Buffer.concat(chunks));
+  }
+
+  async #close(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    await file?.close();
+  }
+
+  /**
+   * Names the complete file; false when the store had the blob already, which then is as if written now. A link, unlike a
+   * rename, never replaces a durable copy by one that is not. A file of another size is what a power failure left of a
+   * batch that was never synced: it is replaced.
+   */
+  async #name(path: string, size: number): Promise<boolean> {
+    const isNew = await link(this.#temporary, path).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => (error.code === 'EEXIST' ? false : null),
+    );
+    const replace = isNew === null || (!isNew && (await sizeOf(path)) !== size);
+    if (replace) await rename(this.#temporary, path);
+    else await unlink(this.#temporary);
+    this.#onDisk = false;
+    if (isNew === false && !replace) await touch(path);
+    return isNew !== false || replace;
+  }
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  const stats = await stat(path).catch(ignoring('ENOENT'));
+  return stats?.size ?? null;
+}
+
+/** The garbage collection spares what was written lately, also when it was there before. */
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(ignoring('ENOENT'));
+}
+
+/** The functions of a read stream; a file that is not there is a blob that is not there. */
+function readerOf(digest: Digest) {
+  return {
+    close,
+    read,
+    open(path: string, flags: string, mode: number, done: (error: Error | null, fd?: number) => void): void {
+      openDescriptor(path, flags, mode, (error, descriptor) => {
+        done(error?.code === 'ENOENT' ? missing(digest) : error, descriptor);
+      });
+    },
+  };
+}
+
+async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.byteLength) {
+    written += (await file.write(bytes, written, bytes.byteLength - written)).bytesWritten;
+  }
+}
+
+function toBytes(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk === 'string') return Buffer.from(chunk);
+  throw new TypeError('A blob is made of bytes');
+}
+
+function missing(digest: Digest): NotFoundError {
+  return new NotFoundError(`There is no blob ${digest}`);
+}
+
+/** For `catch`: turns the error into undefined when it has the given code. */
+function ignoring(code: string): (error: NodeJS.ErrnoException) => undefined {
+  return (error) => {
+    if (error.code === code) return undefined;
+    throw error;
+  };
+}
