@@ -1,0 +1,279 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
+import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
+import { npm } from '../../../../src/workers/ecosystems/npm/index.ts';
+import { memorySourceTree } from '../../../support/memory-source-tree.ts';
+import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
+import {
+  resolveContext,
+  type TestResolveContext,
+  temporaryDirectory,
+} from '../../../support/resolve-context.ts';
+
+const run = promisify(execFile);
+const COMMIT = 'ab'.repeat(20);
+const PUBLIC = 'https://registry.npmjs.org/';
+
+let registry: NpmRegistry;
+let files: NpmRegistry;
+
+beforeAll(async () => {
+  registry = await startNpmRegistry([
+    { name: 'left', version: '1.0.0', files: { 'index.js': 'module.exports = "left 1.0.0"\n' } },
+    { name: 'left', version: '0.9.0', files: { 'index.js': 'module.exports = "left 0.9.0"\n' } },
+    {
+      name: '@scope/tool',
+      version: '2.0.0',
+      manifest: { dependencies: { left: '^1.0.0' }, bin: { tool: 'cli.js' } },
+      files: { 'cli.js': '#!/usr/bin/env node\nconsole.log(require("left"))\n' },
+    },
+    { name: 'old-user', version: '1.0.0', manifest: { dependencies: { left: '^0.9.0' } } },
+    {
+      name: 'bundler',
+      version: '1.0.0',
+      manifest: { dependencies: { inner: '^1.0.0' }, bundleDependencies: ['inner'] },
+      files: { 'node_modules/inner/package.json': '{"name":"inner","version":"1.0.0"}\n' },
+    },
+    { name: 'aix-only', version: '1.0.0', manifest: { os: ['aix'] } },
+    { name: 'dev-tool', version: '3.0.0', manifest: { peerDependencies: { left: '^1.0.0' } } },
+  ]);
+  files = await startNpmRegistry([
+    { name: 'url-dep', version: '1.5.0', manifest: { dependencies: { left: '^1.0.0' } } },
+  ]);
+});
+
+afterAll(async () => {
+  await registry.close();
+  await files.close();
+});
+
+const canCutNetwork = (() => {
+  try {
+    execFileSync('unshare', ['-n', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+/** Lays the bundle and its configuration files out as a consumer does, and installs without any network. */
+async function install({ context, blobs }: TestResolveContext, resolution: Resolution, directory = '.') {
+  const root = temporaryDirectory();
+  await context.source.exportTo(mkdir(join(root, 'app')));
+  for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
+  for (const file of resolution.offline.configurationFiles) write(join(root, file.path), file.content);
+  const cwd = join(root, 'app', directory);
+  const command = [
+    'npm',
+    'ci',
+    '--offline',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=warn',
+  ];
+  const [program, ...args] = canCutNetwork ? ['unshare', '-n', ...command] : command;
+  const home = mkdir(join(root, 'home'));
+  const environment = {
+    PATH: process.env.PATH,
+    HOME: home,
+    npm_config_cache: join(home, 'cache'),
+    npm_config_userconfig: join(home, 'npmrc'),
+    npm_config_globalconfig: join(home, 'global-npmrc'),
+    npm_config_update_notifier: 'false',
+  };
+  const output = await run(program!, args, { cwd, env: environment });
+  const installed = (path: string) =>
+    JSON.parse(readFileSync(join(cwd, 'node_modules', path, 'package.json'), 'utf8')) as { version: string };
+  return { cwd, output, installed, has: (path: string) => existsSync(join(cwd, 'node_modules', path)) };
+}
+
+function mkdir(path: string): string {
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+function write(path: string, content: Uint8Array): void {
+  mkdir(dirname(path));
+  writeFileSync(path, content);
+}
+
+const gitTree: SourceTree = memorySourceTree({
+  'package.json': JSON.stringify({ name: 'git-dep', version: '4.0.0', dependencies: { left: '^1.0.0' } }),
+  'index.js': 'module.exports = "from git"\n',
+  '.npmignore': 'secret.txt\n',
+  'secret.txt': 'not packed',
+});
+
+const GIT_V1 = `git+ssh://git@git.example/ns/git-dep.git#${COMMIT}`;
+const REQUIREMENTS = {
+  left: '^1.0.0',
+  'my-left': 'npm:left@0.9.0',
+  '@scope/tool': '^2.0.0',
+  'old-user': '^1.0.0',
+  bundler: '^1.0.0',
+  'git-dep': GIT_V1,
+};
+
+const manifest = () => ({
+  name: 'application',
+  version: '1.2.3',
+  dependencies: { ...REQUIREMENTS, 'url-dep': `${files.url}url-dep/-/url-dep-1.5.0.tgz` },
+  devDependencies: { 'dev-tool': '^3.0.0' },
+  optionalDependencies: { 'aix-only': '^1.0.0' },
+});
+
+const registryItem = (name: string, version: string, resolved = true) => ({
+  version,
+  ...(resolved ? { resolved: `${PUBLIC}${registry.find(name, version).path}` } : {}),
+  integrity: registry.find(name, version).integrity,
+});
+
+const urlDependency = () => files.find('url-dep');
+
+function packagesMap(workspaces: boolean) {
+  const { name, version, ...requirements } = manifest();
+  return {
+    '': { name, version, ...requirements, ...(workspaces ? { workspaces: ['packages/*'] } : {}) },
+    'node_modules/left': registryItem('left', '1.0.0', false),
+    'node_modules/my-left': { name: 'left', ...registryItem('left', '0.9.0') },
+    'node_modules/@scope/tool': {
+      ...registryItem('@scope/tool', '2.0.0'),
+      dependencies: { left: '^1.0.0' },
+      bin: { tool: 'cli.js' },
+    },
+    'node_modules/old-user': { ...registryItem('old-user', '1.0.0'), dependencies: { left: '^0.9.0' } },
+    'node_modules/old-user/node_modules/left': registryItem('left', '0.9.0'),
+    'node_modules/bundler': {
+      ...registryItem('bundler', '1.0.0'),
+      bundleDependencies: ['inner'],
+      dependencies: { inner: '^1.0.0' },
+    },
+    'node_modules/bundler/node_modules/inner': { version: '1.0.0', inBundle: true },
+    'node_modules/aix-only': { ...registryItem('aix-only', '1.0.0'), optional: true, os: ['aix'] },
+    'node_modules/dev-tool': {
+      ...registryItem('dev-tool', '3.0.0'),
+      dev: true,
+      peerDependencies: { left: '^1.0.0' },
+    },
+    'node_modules/git-dep': { version: '4.0.0', resolved: GIT_V1, dependencies: { left: '^1.0.0' } },
+    'node_modules/url-dep': {
+      version: '1.5.0',
+      resolved: `${files.url}${urlDependency().path}`,
+      integrity: urlDependency().integrity,
+      dependencies: { left: '^1.0.0' },
+    },
+    ...(workspaces
+      ? {
+          'node_modules/client': { resolved: 'packages/client', link: true },
+          'packages/client': {
+            version: '0.1.0',
+            dependencies: { left: '^0.9.0', 'git-dep': GIT_V1 },
+          },
+          'packages/client/node_modules/left': registryItem('left', '0.9.0'),
+        }
+      : {}),
+  };
+}
+
+function dependenciesTree(workspaces: boolean) {
+  return {
+    left: registryItem('left', '1.0.0', false),
+    'my-left': { ...registryItem('left', '0.9.0'), version: 'npm:left@0.9.0' },
+    '@scope/tool': { ...registryItem('@scope/tool', '2.0.0'), requires: { left: '^1.0.0' } },
+    'old-user': {
+      ...registryItem('old-user', '1.0.0'),
+      requires: { left: '^0.9.0' },
+      dependencies: { left: registryItem('left', '0.9.0') },
+    },
+    bundler: {
+      ...registryItem('bundler', '1.0.0'),
+      requires: { inner: '^1.0.0' },
+      dependencies: { inner: { version: '1.0.0', bundled: true } },
+    },
+    'aix-only': { ...registryItem('aix-only', '1.0.0'), optional: true },
+    'dev-tool': { ...registryItem('dev-tool', '3.0.0'), dev: true },
+    'git-dep': { version: GIT_V1, from: GIT_V1, requires: { left: '^1.0.0' } },
+    'url-dep': {
+      version: `${files.url}${urlDependency().path}`,
+      integrity: urlDependency().integrity,
+      requires: { left: '^1.0.0' },
+    },
+    ...(workspaces
+      ? {
+          client: {
+            version: 'file:packages/client',
+            requires: { left: '^0.9.0', 'git-dep': GIT_V1 },
+            dependencies: { left: registryItem('left', '0.9.0') },
+          },
+        }
+      : {}),
+  };
+}
+
+function project(lockfileVersion: 1 | 2 | 3, directory = '.') {
+  const workspaces = lockfileVersion > 1;
+  const at = (name: string) => join(directory, name);
+  const lock = {
+    name: 'application',
+    version: '1.2.3',
+    lockfileVersion,
+    requires: true,
+    ...(lockfileVersion > 1 ? { packages: packagesMap(workspaces) } : {}),
+    ...(lockfileVersion < 3 ? { dependencies: dependenciesTree(workspaces) } : {}),
+  };
+  return memorySourceTree({
+    [at('package.json')]: JSON.stringify({
+      ...manifest(),
+      ...(workspaces ? { workspaces: ['packages/*'] } : {}),
+    }),
+    [at('package-lock.json')]: JSON.stringify(lock),
+    ...(workspaces
+      ? {
+          [at('packages/client/package.json')]: JSON.stringify({
+            name: 'client',
+            version: '0.1.0',
+            dependencies: { left: '^0.9.0', 'git-dep': GIT_V1 },
+          }),
+        }
+      : {}),
+  });
+}
+
+describe('npm ci --offline', () => {
+  test.for([
+    [3, '.'],
+    [2, '.'],
+    [1, '.'],
+    [3, 'web/client'],
+    [1, 'web/client'],
+  ] as const)('lockfileVersion %i in %s', { timeout: 60_000 }, async ([version, directory]) => {
+    const prepared = resolveContext({
+      source: project(version, directory),
+      packages: [{ path: directory }],
+      settings: { npmRegistry: registry.url.slice(0, -1) },
+      trees: { [`ssh://git@git.example/ns/git-dep.git#${COMMIT}`]: gitTree },
+    });
+    const resolution = await npm.resolve(prepared.context);
+    const { installed, has, output, cwd } = await install(prepared, resolution, directory);
+
+    expect(output.stderr).not.toContain('npm error');
+    expect(installed('left').version).toBe('1.0.0');
+    expect(installed('my-left').version).toBe('0.9.0');
+    expect(installed('@scope/tool').version).toBe('2.0.0');
+    expect(installed('old-user/node_modules/left').version).toBe('0.9.0');
+    expect(installed('bundler/node_modules/inner').version).toBe('1.0.0');
+    expect(installed('dev-tool').version).toBe('3.0.0');
+    expect(installed('git-dep').version).toBe(`4.0.0-external-gitcommit-${COMMIT}`);
+    expect(installed('url-dep').version).toBe(`1.5.0-external-sha512-${urlDependency().sha512}`);
+    expect(has('git-dep/index.js')).toBe(true);
+    expect(has('git-dep/secret.txt')).toBe(false);
+    expect(has('aix-only')).toBe(false);
+    expect((await run(join(cwd, 'node_modules/.bin/tool'), [])).stdout).toBe('left 1.0.0\n');
+    if (version > 1) expect(installed('client/node_modules/left').version).toBe('0.9.0');
+  });
+});
