@@ -1,0 +1,53 @@
+/** Query parameters (and assignments in texts) whose values are secrets. */
+const SECRET_PARAMETERS = [
+  'access_key',
+  'access_token',
+  'api_key',
+  'apikey',
+  'api-key',
+  'auth',
+  '_auth',
+  'auth_token',
+  '_authToken',
+  'authtoken',
+  'client_secret',
+  'credential',
+  'id_token',
+  'jwt',
+  'oauth_token',
+  '_password',
+  'passphrase',
+  'passwd',
+  'password',
+  'private_token',
+  'pwd',
+  'refresh_token',
+  'secret',
+  'secret_key',
+  'sig',
+  'signature',
+  'token',
+  'x-amz-credential',
+  'x-amz-security-token',
+  'x-amz-signature',
+  'x-goog-credential',
+  'x-goog-signature',
+];
+
+const USER_INFO = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s/?#"'`<>]+)@/gi;
+const PARAMETER = new RegExp(`(?<![\\w-])(${SECRET_PARAMETERS.join('|')})=[^\\s&#"'\`<>;,]+`, 'gi');
+const HEADER =
+  /\b((?:proxy-)?authorization["']?\s{0,3}[:=]\s{0,3}["']?)(?:(basic|bearer|token|jwt|digest)\s{1,3})?[^\s"',;]+/gi;
+
+/**
+ * Masks secrets in any text: user and password in URLs, known secret query parameters, authorization headers. A user name
+ * without a password stays in ssh URLs, where it is none.
+ */
+export function maskCredentials(text: string): string {
+  return text
+    .replace(USER_INFO, (whole, scheme: string, user: string) =>
+      /ssh:\/\/$/i.test(scheme) && !user.includes(':') ? whole : `${scheme}***@`,
+    )
+    .replace(PARAMETER, '$1=***')
+    .replace(HEADER, (_, name: string, scheme?: string) => `${name}${scheme ? `${scheme} ` : ''}***`);
+}
