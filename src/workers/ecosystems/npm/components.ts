@@ -3,7 +3,7 @@ import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { Classified } from './classify.ts';
 import { createDependencyLookup, type LockFile } from './lock-file.ts';
-import { dependencyPurl, type SourceLocation, sourcePurl } from './purl.ts';
+import { dependencyPurl, type SourceLocation, sourcePurl, withoutCredentials } from './purl.ts';
 
 /** A dependency with what was fetched for it. */
 export interface ResolvedDependency {
@@ -91,7 +91,7 @@ function dependencyRow(
     version,
     isSourcePackage: false,
     hashes: artifact ? artifact.digests : {},
-    ...(artifact && kind !== 'git' ? { distributionUrl: artifact.url } : {}),
+    ...(artifact && kind !== 'git' ? { distributionUrl: withoutCredentials(artifact.url) } : {}),
     ...(license === null ? {} : { license }),
     bundlePaths: bundlePath === null ? [] : [bundlePath],
     properties: {

@@ -66,9 +66,11 @@ export function withoutCredentials(text: string): string {
   if (!URL.canParse(text)) return text;
   const url = new URL(text);
   // The user of an ssh URL is part of the address.
+  const isSecret = url.password !== '' || (url.username !== '' && url.protocol !== 'ssh:');
+  if (!isSecret) return text;
   if (url.protocol !== 'ssh:') url.username = '';
   url.password = '';
-  return url.href === `${text}/` ? text : url.href;
+  return url.href;
 }
 
 function npmPurl(

@@ -36,9 +36,8 @@ export async function readRegistries(
   const configured = settings.npmRegistry ?? config.get('registry') ?? DEFAULT_REGISTRY;
   const scopes = new Map<string, string>();
   for (const [key, value] of config) {
-    if (/^@[^:]+:registry$/.test(key) && URL.canParse(value)) {
-      scopes.set(key.slice(0, -':registry'.length), withoutCredentials(value));
-    }
+    if (!/^@[^:]+:registry$/.test(key)) continue;
+    scopes.set(key.slice(0, -':registry'.length), withoutCredentials(value));
   }
   return {
     upstream: withoutCredentials(configured),
@@ -131,8 +130,10 @@ async function readNpmConfig(environment: Environment): Promise<NpmConfig> {
   const values = new Map<string, string>();
   for (const layer of config.list.toReversed()) {
     for (const [key, value] of Object.entries(layer)) {
-      const isRegistry = key === 'registry' || key.endsWith(':registry') || key.startsWith('//');
-      if (isRegistry && typeof value === 'string') values.set(key, value);
+      if (typeof value !== 'string') continue;
+      const isRegistry = key === 'registry' || key.endsWith(':registry');
+      // npm ignores a registry that is no URL.
+      if (isRegistry ? URL.canParse(value) : key.startsWith('//')) values.set(key, value);
     }
   }
   return values;
