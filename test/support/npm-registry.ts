@@ -14,7 +14,7 @@ export interface RegistryPackage {
   files?: Record<string, string>;
 }
 
-export interface PublishedPackage extends RegistryPackage {
+interface PublishedPackage extends RegistryPackage {
   tarball: Buffer;
   /** Hex. */
   sha1: string;
@@ -27,7 +27,7 @@ export interface PublishedPackage extends RegistryPackage {
 }
 
 /** What goes wrong when a tarball is asked for. `times`: for so many requests, then it works. */
-export interface RegistryFault {
+interface RegistryFault {
   times?: number;
   status?: number;
   headers?: Record<string, string>;

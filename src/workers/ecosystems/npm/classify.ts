@@ -15,7 +15,7 @@ export type Classified = { entry: LockEntry; version: string; expected: readonly
 );
 
 /** `github:ns/repo`: names the folder in the bundle. */
-export interface GitShorthand {
+interface GitShorthand {
   host: string;
   repositoryPath: string;
 }

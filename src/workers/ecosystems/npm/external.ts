@@ -165,7 +165,7 @@ function packed(packing: Packing, files: readonly PackedFile[], manifest: JsonOb
   );
   const metadata: Metadata = {
     version,
-    license: typeof license === 'string' && license !== '' ? license : null,
+    license: typeof license === 'string' && /^[^\x00-\x1f\x7f]+$/.test(license) ? license : null,
     treeId,
   };
   const changed = files.map((file) =>
@@ -202,16 +202,7 @@ function refusePackingScripts(packing: Packing, manifest: JsonObject): void {
 async function filesToPack(packing: Packing, tree: SourceTree, manifest: JsonObject): Promise<string[]> {
   const directory = await mkdtemp(join(packing.context.temporaryDirectory, 'npm-pack-'));
   try {
-    for (const entry of tree.entries.values()) {
-      packing.signal.throwIfAborted();
-      if (entry.digest === undefined) continue;
-      const isIgnoreFile = /(?:^|\/)\.(?:npm|git)ignore$/.test(entry.path);
-      await mkdir(dirname(join(directory, entry.path)), { recursive: true });
-      await writeFile(
-        join(directory, entry.path),
-        isIgnoreFile ? await tree.read(entry.path, MAX_MANIFEST) : '',
-      );
-    }
+    await layOutNames(packing, tree, directory);
     const chosen = await packlist({
       path: directory,
       package: packingFields(manifest),
@@ -221,6 +212,29 @@ async function filesToPack(packing: Packing, tree: SourceTree, manifest: JsonObj
     return chosen.filter((path) => tree.entries.get(path)?.digest !== undefined);
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function layOutNames(packing: Packing, tree: SourceTree, directory: string): Promise<void> {
+  const folders = new Set<string>();
+  for (const entry of tree.entries.values()) {
+    packing.signal.throwIfAborted();
+    if (entry.digest === undefined) continue;
+    const file = join(directory, entry.path);
+    const isIgnoreFile = /(?:^|\/)\.(?:npm|git)ignore$/.test(entry.path);
+    const content = isIgnoreFile ? await tree.read(entry.path, MAX_MANIFEST) : '';
+    try {
+      const folder = dirname(file);
+      if (!folders.has(folder)) await mkdir(folder, { recursive: true });
+      folders.add(folder);
+      await writeFile(file, content);
+    } catch (cause) {
+      // Git allows longer names than file systems do.
+      throw unusable(
+        packing,
+        `${entry.path.slice(0, 100)} cannot be written: ${(cause as { code?: string }).code}`,
+      );
+    }
   }
 }
 

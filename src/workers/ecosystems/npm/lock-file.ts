@@ -59,6 +59,7 @@ export function parseLockFile(path: string, content: Buffer): LockFile {
   const document = parseJsonObject(path, content);
   const name = requiredText(path, document, 'name');
   const version = requiredText(path, document, 'version');
+  if (name === '') throw unexpected(path, "'name' is empty");
   const lockfileVersion = lockfileVersionOf(path, document);
   const shared = { path, lockfileVersion, name, version, document };
   return lockfileVersion === 1
@@ -268,7 +269,7 @@ function treeEntry(path: string, location: string, folder: string, node: JsonObj
 }
 
 /** `npm:name@version`, how version 1 writes an alias. */
-export function aliasTarget(text: string): { name: string; version: string } | null {
+function aliasTarget(text: string): { name: string; version: string } | null {
   const match = /^npm:((?:@[^/@]+\/)?[^/@]+)@(.+)$/.exec(text);
   return match ? { name: match[1]!, version: match[2]! } : null;
 }
@@ -307,22 +308,27 @@ function workspaceGlobs(path: string, root: JsonObject): string[] {
 
 function licenseOf(node: JsonObject): string | null {
   const { license } = node;
-  if (typeof license === 'string' && license !== '') return license;
-  return isObject(license) && typeof license.type === 'string' ? license.type : null;
+  const name = isObject(license) ? license.type : license;
+  return isCleanText(name) && name !== '' ? name : null;
 }
 
 function requiredText(path: string, node: JsonObject, key: string): string {
   const value = Object.hasOwn(node, key) ? node[key] : undefined;
   if (value === undefined) throw unexpected(path, `missing key: '${key}'`);
-  if (typeof value !== 'string') throw unexpected(path, `'${key}' is not text`);
+  if (!isCleanText(value) || value.endsWith('/')) throw unexpected(path, `'${key}' is not text`);
   return value;
 }
 
 function optionalText(path: string, location: string, node: JsonObject, key: string): string | null {
   const value = node[key];
   if (value === undefined || value === null || value === false) return null;
-  if (typeof value !== 'string') throw unexpected(path, `'${key}' of '${location}' is not text`);
+  if (!isCleanText(value)) throw unexpected(path, `'${key}' of '${location}' is not text`);
   return value;
+}
+
+/** Text that can be stored, logged and encoded in URLs. */
+function isCleanText(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed() && !/[\x00-\x1f\x7f]/.test(value);
 }
 
 function assertName(path: string, location: string, name: string): void {
@@ -336,7 +342,7 @@ function assertLocation(path: string, location: string): void {
   // A workspace may lie beside the lock file (`../client`); whether that is inside the source is checked with its kind.
   const climbs = parts.findIndex((part) => part !== '..');
   const isClean = parts.slice(climbs).every((part) => part !== '' && part !== '.' && part !== '..');
-  if (climbs < 0 || !isClean || /[\0\\]|^[A-Za-z]:/.test(location)) {
+  if (climbs < 0 || !isClean || !isCleanText(location) || /\\|^[A-Za-z]:/.test(location)) {
     throw unexpected(path, `invalid location ${JSON.stringify(location)}`);
   }
 }

@@ -127,3 +127,10 @@ test('long paths survive', async () => {
   const members = await packed({ 'package.json': '{"version":"4.0.0"}', [long]: 'x' });
   expect(names(members)).toEqual([long, 'package.json']);
 });
+
+test('a name that no file system takes is refused', async () => {
+  const name = 'x'.repeat(300);
+  await expect(packed({ 'package.json': '{"version":"4.0.0"}', [name]: '' })).rejects.toThrow(
+    `Could not process dependency dep@git+${URL}#${COMMIT}: ${'x'.repeat(100)} cannot be written: ENAMETOOLONG`,
+  );
+});

@@ -128,6 +128,18 @@ describe('refusals', () => {
   test.for<[string, unknown, string]>([
     ['no name', { version: '1', lockfileVersion: 3, packages: {} }, of("missing key: 'name'")],
     ['no version', { name: 'x', lockfileVersion: 3, packages: {} }, of("missing key: 'version'")],
+    ['an empty name', { name: '', version: '1', lockfileVersion: 3, packages: {} }, of("'name' is empty")],
+    [
+      'half a name',
+      { name: '@s/', version: '1', lockfileVersion: 3, packages: {} },
+      of("'name' is not text"),
+    ],
+    ['a lone surrogate', { name: '\ud800', version: '1', packages: {} }, of("'name' is not text")],
+    [
+      'a NUL in a source',
+      packages({ 'node_modules/a': { version: '1.0.0', resolved: 'https://x/\0' } }),
+      of("'resolved' of 'node_modules/a' is not text"),
+    ],
     ['no packages', { ...HEAD, lockfileVersion: 3 }, of("missing key: 'packages'")],
     [
       'version 4',

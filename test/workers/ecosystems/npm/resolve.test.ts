@@ -571,9 +571,7 @@ test('entries without resolved: all of this repository is planned as one batch, 
 });
 
 test('1,400 packages are one batch', async () => {
-  const many = await startNpmRegistry(
-    Array.from({ length: 1400 }, (_, index) => ({ name: `p${index}`, version: '1.0.0' })),
-  );
+  const many = await startNpmRegistry(manyPackages(1400));
   const { context, artifacts } = prepare(lockFileOf(many, PUBLIC), {
     settings: { npmRegistry: many.url.slice(0, -1) },
   });
