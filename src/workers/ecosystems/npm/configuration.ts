@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { ConfigurationFile, EnvironmentVariable } from '../../../domain/bundles/bundle-file.ts';
-import { createDependencyLookup, isObject, type JsonObject, type LockFile, walkTree } from './lock-file.ts';
+import { isObject, type JsonObject } from './json-object.ts';
+import { createDependencyLookup, type LockFile, walkTree } from './lock-file.ts';
 
 /** What a lock entry becomes. */
 export interface Replacement {

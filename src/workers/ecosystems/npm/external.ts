@@ -12,8 +12,9 @@ import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import type { Classified } from './classify.ts';
+import { isCleanText, isObject, type JsonObject, parseJsonObject } from './json-object.ts';
 import { externalSuffix, tarballName } from './layout.ts';
-import { isObject, isVersion, type JsonObject, parseJsonObject } from './lock-file.ts';
+import { isVersion } from './package-name.ts';
 import { type PackedFile, writePackageTarball } from './tarball.ts';
 import { unpackTarball } from './unpack.ts';
 
@@ -165,7 +166,7 @@ function packed(packing: Packing, files: readonly PackedFile[], manifest: JsonOb
   );
   const metadata: Metadata = {
     version,
-    license: typeof license === 'string' && /^[^\x00-\x1f\x7f]+$/.test(license) ? license : null,
+    license: isCleanText(license) && license !== '' ? license : null,
     treeId,
   };
   const changed = files.map((file) =>

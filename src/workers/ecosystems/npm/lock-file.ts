@@ -1,6 +1,15 @@
 import { posix } from 'node:path';
-import semver from 'semver';
 import { ValidationError } from '../../../domain/errors.ts';
+import {
+  isCleanText,
+  isObject,
+  type JsonObject,
+  optionalText,
+  parseJsonObject,
+  requiredText,
+  unexpected,
+} from './json-object.ts';
+import { isPackageName, isVersion } from './package-name.ts';
 
 /** A lock file of any version in one form (prefetch.md 3.1). */
 export interface LockFile {
@@ -42,17 +51,8 @@ export interface LockEntry {
   dependencies: string[];
 }
 
-export type JsonObject = { [key: string]: unknown };
-
 const DEPENDENCY_FIELDS = ['dependencies', 'optionalDependencies', 'peerDependencies'] as const;
 const NODE_MODULES = 'node_modules/';
-/** npm's own bound on names is 214 characters; what encodeURIComponent leaves alone, no leading dot. */
-const NAME_PART = /^[A-Za-z0-9~_*!'()-][A-Za-z0-9~_.*!'()-]*$/;
-const MAX_NAME = 214;
-const MAX_VERSION = 256;
-/** semver's loose form would let spaces through. */
-const VERSION_CHARACTERS = /^[\w.+-]+$/;
-const MAX_NESTING = 2000;
 
 /** Throws ValidationError for anything that is not a lock file of version 1, 2 or 3. */
 export function parseLockFile(path: string, content: Buffer): LockFile {
@@ -65,44 +65,6 @@ export function parseLockFile(path: string, content: Buffer): LockFile {
   return lockfileVersion === 1
     ? { ...shared, license: null, workspaces: [], rootDependencies: null, ...readTree(path, document) }
     : { ...shared, ...readPackages(path, document) };
-}
-
-/** A JSON file that must hold an object. A byte order mark is allowed, as in npm. */
-export function parseJsonObject(path: string, content: Buffer): JsonObject {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(content);
-  } catch {
-    throw unexpected(path, 'not UTF-8');
-  }
-  assertShallow(path, text);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (cause) {
-    throw unexpected(path, `not JSON: ${(cause as Error).message}`);
-  }
-  if (!isObject(parsed)) throw unexpected(path, 'not a JSON object');
-  return parsed;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Whether a name can be used in paths and URLs: a scope and a name without separators, dots first or controls. */
-export function isPackageName(name: string): boolean {
-  if (name.length > MAX_NAME) return false;
-  const parts = name.startsWith('@') ? name.slice(1).split('/') : [name];
-  return parts.length === (name.startsWith('@') ? 2 : 1) && parts.every((part) => NAME_PART.test(part));
-}
-
-export function isVersion(version: string): boolean {
-  return (
-    version.length <= MAX_VERSION &&
-    VERSION_CHARACTERS.test(version) &&
-    semver.valid(version, { loose: true }) !== null
-  );
 }
 
 /** Finds what a dependency name means at a location, by node's rules: the nearest `node_modules` upwards. */
@@ -312,25 +274,6 @@ function licenseOf(node: JsonObject): string | null {
   return isCleanText(name) && name !== '' ? name : null;
 }
 
-function requiredText(path: string, node: JsonObject, key: string): string {
-  const value = Object.hasOwn(node, key) ? node[key] : undefined;
-  if (value === undefined) throw unexpected(path, `missing key: '${key}'`);
-  if (!isCleanText(value) || value.endsWith('/')) throw unexpected(path, `'${key}' is not text`);
-  return value;
-}
-
-function optionalText(path: string, location: string, node: JsonObject, key: string): string | null {
-  const value = node[key];
-  if (value === undefined || value === null || value === false) return null;
-  if (!isCleanText(value)) throw unexpected(path, `'${key}' of '${location}' is not text`);
-  return value;
-}
-
-/** Text that can be stored, logged and encoded in URLs. */
-function isCleanText(value: unknown): value is string {
-  return typeof value === 'string' && value.isWellFormed() && !/[\x00-\x1f\x7f]/.test(value);
-}
-
 function assertName(path: string, location: string, name: string): void {
   if (!isPackageName(name)) {
     throw unexpected(path, `'${location}' has the invalid package name ${JSON.stringify(name)}`);
@@ -345,31 +288,4 @@ function assertLocation(path: string, location: string): void {
   if (climbs < 0 || !isClean || !isCleanText(location) || /\\|^[A-Za-z]:/.test(location)) {
     throw unexpected(path, `invalid location ${JSON.stringify(location)}`);
   }
-}
-
-/** JSON.stringify is recursive: refuse what it could not write again. */
-function assertShallow(path: string, text: string): void {
-  let depth = 0;
-  let inText = false;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (inText) {
-      if (code === 0x5c) at++;
-      else if (code === 0x22) inText = false;
-    } else if (code === 0x22) {
-      inText = true;
-    } else if (code === 0x7b || code === 0x5b) {
-      if (++depth > MAX_NESTING) throw unexpected(path, `nested more than ${MAX_NESTING} levels deep`);
-    } else if (code === 0x7d || code === 0x5d) {
-      depth--;
-    }
-  }
-}
-
-function unexpected(path: string, what: string): ValidationError {
-  return new ValidationError(
-    'invalid-lockfile',
-    `The lock file ${posix.basename(path)} has an unexpected format (${what})`,
-    { details: { file: path } },
-  );
 }

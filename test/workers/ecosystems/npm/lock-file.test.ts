@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ValidationError } from '../../../../src/domain/errors.ts';
-import {
-  createDependencyLookup,
-  isPackageName,
-  isVersion,
-  parseLockFile,
-} from '../../../../src/workers/ecosystems/npm/lock-file.ts';
+import { createDependencyLookup, parseLockFile } from '../../../../src/workers/ecosystems/npm/lock-file.ts';
+import { isPackageName, isVersion } from '../../../../src/workers/ecosystems/npm/package-name.ts';
 
 const HEAD = { name: 'application', version: '1.0.0' };
 

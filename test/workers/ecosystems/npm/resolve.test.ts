@@ -8,6 +8,7 @@ import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import {
   lockFileOf,
   makeTarball,
+  manyPackages,
   type NpmRegistry,
   startNpmRegistry,
 } from '../../../support/npm-registry.ts';
