@@ -117,10 +117,15 @@ export async function openSnapshot(blobs: BlobStore, snapshot: Digest): Promise<
   return new SnapshotTree(blobs, index);
 }
 
-/** The pack that a snapshot needs besides its index. */
-export async function packOf(blobs: BlobStore, snapshot: Digest): Promise<Digest> {
+/** The same tree without some of its entries: a new index over the same pack. */
+export async function omitEntries(
+  blobs: BlobStore,
+  snapshot: Digest,
+  paths: ReadonlySet<string>,
+): Promise<{ index: StoredBlob; pack: Digest }> {
   const index = JSON.parse((await blobs.readWhole(snapshot, MAX_INDEX_BYTES)).toString()) as SnapshotIndex;
-  return index.pack;
+  const entries = index.entries.filter((entry) => !paths.has(entry.path));
+  return { index: await blobs.write(indexText({ ...index, entries })), pack: index.pack };
 }
 
 async function storeEntry(

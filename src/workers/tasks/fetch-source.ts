@@ -17,7 +17,9 @@ export async function fetchSource(context: StepContext): Promise<void> {
   const tree = await openSnapshot(blobs, source.snapshot);
   const plan = request.detect ? await detect(tree, context) : null;
 
-  log.info(`source: commit ${source.commit ?? '(none)'}, tree ${source.treeId}, ${source.files} files, ${source.size} bytes`);
+  log.info(
+    `source: commit ${source.commit ?? '(none)'}, tree ${source.treeId}, ${source.files} files, ${source.size} bytes`,
+  );
   await log.flush();
   await progress.finish();
   const { commit, snapshot, files, size } = source;
@@ -36,9 +38,13 @@ async function detect(tree: SourceTree, { worker, log }: StepContext): Promise<S
     log.info(`${manager}: ${plan.evidence[manager].join(', ')}`);
   }
   if (Object.keys(plan.packages).length === 0) {
-    throw new InvalidRepoStructure('lockfile-not-found', 'No lock file of a known package manager was found', {
-      hint: 'Name the package managers and paths, or ask for the source only.',
-    });
+    throw new InvalidRepoStructure(
+      'lockfile-not-found',
+      'No lock file of a known package manager was found',
+      {
+        hint: 'Name the package managers and paths, or ask for the source only.',
+      },
+    );
   }
   return plan;
 }

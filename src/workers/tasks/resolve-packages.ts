@@ -3,8 +3,8 @@ import { writeStepResult } from '../../domain/bundle-requests/step-result.ts';
 import { ValidationError } from '../../domain/errors.ts';
 import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { StoredBlob } from '../../domain/storage/blob-store.ts';
-import { ecosystems } from '../ecosystems/ecosystems.ts';
 import type { Resolution } from '../ecosystems/ecosystem.ts';
+import { ecosystems } from '../ecosystems/ecosystems.ts';
 import type { StepContext } from './step-task.ts';
 
 /** Everything that one package manager needs: fetched, verified, reported. */
@@ -12,7 +12,8 @@ export async function resolvePackages(context: StepContext): Promise<void> {
   const { request, step, worker, services, blobs, log, progress } = context;
   const manager = step.packageManager!;
   const ecosystem = ecosystems.get(manager);
-  if (!ecosystem) throw new ValidationError('unsupported-feature', `${manager} is not supported in this release`);
+  if (!ecosystem)
+    throw new ValidationError('unsupported-feature', `${manager} is not supported in this release`);
 
   const source = await openSnapshot(blobs, await services.snapshotOf(request));
   const resolution = await ecosystem.resolve({
@@ -50,7 +51,10 @@ export async function resolvePackages(context: StepContext): Promise<void> {
 function limitDependencies(resolution: Resolution, most: number): void {
   const count = resolution.packages.reduce((sum, one) => sum + one.dependencies.length, 0);
   if (count > most) {
-    throw new ValidationError('invalid-lockfile', `The request has ${count} dependencies, more than the limit of ${most}`);
+    throw new ValidationError(
+      'invalid-lockfile',
+      `The request has ${count} dependencies, more than the limit of ${most}`,
+    );
   }
 }
 

@@ -13,7 +13,6 @@ import {
 import type { StepPayload } from '../../domain/database/sql/add-job.ts';
 import { DomainError, NetworkError } from '../../domain/errors.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
-import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import { StepBlobs } from './step-blobs.ts';
@@ -28,7 +27,7 @@ export interface StepContext {
   request: BundleRequest;
   step: BundleRequestStep;
   /** Remembers what the step wrote, so that nothing unnamed stays behind when it fails. */
-  blobs: BlobStore;
+  blobs: StepBlobs;
   log: LogWriter;
   progress: StepProgressReporter;
   /** Aborted on cancel, on shutdown, when the lease is lost and when the request's time is over. */

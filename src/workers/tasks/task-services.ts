@@ -1,0 +1,68 @@
+import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
+import { NotFoundError } from '../../domain/errors.ts';
+import type { Digest } from '../../domain/storage/blob-store.ts';
+import type { ArtifactStore } from '../downloads/artifact-store.ts';
+import { DatabaseArtifactStore } from '../downloads/database-artifact-store.ts';
+import { DownloadScheduler } from '../downloads/scheduler.ts';
+import { DatabaseGitTrees } from '../git/database-git-trees.ts';
+import { type FetchedSourceTree, fetchGitSource } from '../sources/fetch-git-source.ts';
+import type { WorkerContext } from '../worker-context.ts';
+import type { StepContext } from './step-task.ts';
+
+/** What outlives a single step: one download scheduler for the process, and what is built on it for each step. */
+export class TaskServices {
+  readonly context: WorkerContext;
+  readonly #scheduler: DownloadScheduler;
+
+  constructor(context: WorkerContext) {
+    this.context = context;
+    this.#scheduler = new DownloadScheduler(context.settings);
+  }
+
+  artifacts(step: StepContext): ArtifactStore {
+    const { database, settings } = this.context;
+    return new DatabaseArtifactStore({
+      sql: database.sql,
+      blobs: step.blobs,
+      scheduler: this.#scheduler,
+      settings,
+      log: step.log,
+      progress: step.progress,
+      signal: step.signal,
+    });
+  }
+
+  gitTrees(step: StepContext): DatabaseGitTrees {
+    const { database, settings } = this.context;
+    return new DatabaseGitTrees({
+      sql: database.sql,
+      blobs: step.blobs,
+      settings,
+      log: step.log,
+      signal: step.signal,
+    });
+  }
+
+  async fetchGitSource(step: StepContext): Promise<FetchedSourceTree> {
+    const { database, settings } = this.context;
+    const { repository, requestedRef, commit, flags } = step.request;
+    // A retried request stays at the commit that it has found.
+    const source = { repository: repository!, ref: commit ?? requestedRef, flags };
+    const { blobs } = step;
+    return await fetchGitSource(source, { git: this.gitTrees(step), sql: database.sql, blobs, settings });
+  }
+
+  /** Index blob of the request's source. Throws NotFoundError when the source was not fetched. */
+  async snapshotOf(request: BundleRequest): Promise<Digest> {
+    const [row] = await this.context.database.sql.query<{ digest: Digest }>(
+      'select index_digest as digest from source_snapshots where id = $1',
+      [request.snapshotId],
+    );
+    if (!row) throw new NotFoundError(`The source of request ${request.id} is not there`);
+    return row.digest;
+  }
+
+  async close(): Promise<void> {
+    await this.#scheduler.close();
+  }
+}
