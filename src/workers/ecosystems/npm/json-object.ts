@@ -68,9 +68,10 @@ function assertShallow(path: string, text: string): void {
 }
 
 export function unexpected(path: string, what: string): ValidationError {
+  const name = posix.basename(path);
   return new ValidationError(
     'invalid-lockfile',
-    `The lock file ${posix.basename(path)} has an unexpected format (${what})`,
+    `The ${name === 'package.json' ? 'file' : 'lock file'} ${name} has an unexpected format (${what})`,
     { details: { file: path } },
   );
 }

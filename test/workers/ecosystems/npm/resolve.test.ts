@@ -136,6 +136,15 @@ describe('required and forbidden files', () => {
     );
   });
 
+  test('a package.json that is not JSON', async () => {
+    const source = memorySourceTree({ 'package.json': '[]', 'package-lock.json': lockFile({}) });
+    const failure = await failureOf(npm.resolve(resolveContext({ source }).context));
+    expect([failure.name, failure.message]).toEqual([
+      'ValidationError',
+      'The file package.json has an unexpected format (not a JSON object)',
+    ]);
+  });
+
   test('npm-shrinkwrap.json wins', async () => {
     const source = memorySourceTree({
       'package.json': MANIFEST,
@@ -239,6 +248,19 @@ describe('registry dependencies', () => {
     expect(JSON.parse(second!.content.toString()).packages['node_modules/a'].resolved).toBe(
       'file:../../../deps/npm/a/a-1.0.0.tgz',
     );
+  });
+
+  test('rewriting keeps order, odd keys and deep values', async () => {
+    const deep = `${'['.repeat(1900)}${']'.repeat(1900)}`;
+    const lock = `{"packages":{"":{"z":1,"a":2},"node_modules/a":{"__proto__":{"x":1},"version":"1.0.0"}},"deep":${deep},
+      "version":"1.0.0","lockfileVersion":3,"name":"application"}`;
+    const { offline } = await npm.resolve(prepare(lock).context);
+    const text = offline.configurationFiles[0]!.content.toString();
+    expect(text.slice(0, text.indexOf('"deep"')).replace(/\s+/g, '')).toBe(
+      '{"packages":{"":{"z":1,"a":2},"node_modules/a":{"__proto__":{"x":1},"version":"1.0.0",' +
+        '"resolved":"file:../deps/npm/a/a-1.0.0.tgz"}},',
+    );
+    expect(text.endsWith('"name": "application"\n}')).toBe(true);
   });
 
   test('nothing to fetch: no lock file among the configuration files', async () => {
