@@ -90,7 +90,7 @@ function dependencyRow(
     name: entry.name,
     version,
     isSourcePackage: false,
-    hashes: artifact ? artifact.digests : {},
+    hashes: artifact ? namedHashes(dependency, artifact) : {},
     ...(artifact && kind !== 'git' ? { distributionUrl: withoutCredentials(artifact.url) } : {}),
     ...(license === null ? {} : { license }),
     bundlePaths: bundlePath === null ? [] : [bundlePath],
@@ -102,6 +102,12 @@ function dependencyRow(
     },
     dependsOn: [],
   };
+}
+
+/** sha256 and what the lock file names: the store may know more by chance, which must not show. */
+function namedHashes({ expected }: Classified, { digests }: Artifact): SbomComponent['hashes'] {
+  const algorithms = new Set([...expected.map(({ algorithm }) => algorithm), 'sha256' as const]);
+  return Object.fromEntries([...algorithms].map((algorithm) => [algorithm, digests[algorithm]!]));
 }
 
 /** Rows by ref; rows that mean the same are merged (prefetch.md 13.1, 13.2). */

@@ -33,7 +33,7 @@ function resolved(
       const spec = `${entry.name}@${entry.version}`;
       const artifact = {
         url: `https://r.example/${spec}`,
-        digests: { sha256: `${spec}${salt}` },
+        digests: { sha256: `${spec}${salt}`, sha512: `512 ${spec}`, md5: 'known by chance' },
       } as unknown as Artifact;
       const isFetched = dependency.kind === 'registry';
       return {
@@ -101,7 +101,7 @@ test('the graph of versions 2 and 3, with optional and peer dependencies', () =>
     name: 'a',
     version: '1.0.0',
     isSourcePackage: false,
-    hashes: { sha256: 'a@1.0.0' },
+    hashes: { sha256: 'a@1.0.0', sha512: '512 a@1.0.0' },
     distributionUrl: 'https://r.example/a@1.0.0',
     license: 'ISC',
     bundlePaths: ['deps/npm/a@1.0.0.tgz'],
