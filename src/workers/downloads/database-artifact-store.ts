@@ -1,0 +1,334 @@
+import { setMaxListeners } from 'node:events';
+import pLimit from 'p-limit';
+import type { Settings } from '../../domain/config.ts';
+import { type ArtifactRow, findArtifacts } from '../../domain/database/sql/artifacts-find.ts';
+import { unnamedBlobs } from '../../domain/database/sql/unnamed-blobs.ts';
+import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
+import { InvalidInputError } from '../../domain/errors.ts';
+import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
+import type { StepLog, StepProgress } from '../ecosystems/ecosystem.ts';
+import { ArtifactClaims } from './artifact-claims.ts';
+import { ArtifactRecorder, type RecordedArtifact } from './artifact-recorder.ts';
+import type {
+  Artifact,
+  ArtifactRequest,
+  ArtifactStore,
+  DerivedArtifact,
+  HashAlgorithm,
+} from './artifact-store.ts';
+import { Batch } from './batch.ts';
+import { type Destination, destinationOf } from './destination.ts';
+import type { FetchedDocument } from './fetcher.ts';
+import { hashBlob } from './hash-blob.ts';
+import type { DownloadScheduler } from './scheduler.ts';
+import { storedMetadata } from './stored-metadata.ts';
+import { rewriteUrl } from './url-rewrites.ts';
+
+export interface DatabaseArtifactStoreOptions {
+  sql: SqlExecutor;
+  blobs: BlobStore;
+  scheduler: DownloadScheduler;
+  settings: Settings;
+  log: StepLog;
+  progress: StepProgress;
+  signal: AbortSignal;
+}
+
+/** Keys looked up by one statement. */
+const CHUNK = 5000;
+const DOCUMENT_BYTES = 64 * 1024 * 1024;
+/** Stored files read at a time, for facts that are not known of them yet. */
+const READERS = 16;
+/** Under this name `metadata` of the table keeps what `derive` gave. */
+const DERIVED = 'derived';
+
+/** How to come by an artefact that is not in the store, and what it must satisfy. */
+interface Wanted {
+  key: string;
+  url: string;
+  expected: ArtifactRequest['expected'];
+  algorithms: readonly HashAlgorithm[];
+  /** The part of the metadata that the caller gets. */
+  metadataName: string | null;
+  inspect?: NonNullable<ArtifactRequest['inspect']>['run'];
+  /** Puts the bytes into the blob store, verified. */
+  make(signal: AbortSignal): Promise<Made>;
+}
+
+interface Made {
+  blob: StoredBlob;
+  digests: Artifact['digests'];
+  metadata: Record<string, unknown>;
+}
+
+/**
+ * The artefacts of one step: what the database knows is taken from the blob store, the rest is fetched by the process's
+ * scheduler and recorded. Files that were fetched and verified before a failure stay: they are a cache.
+ */
+export class DatabaseArtifactStore implements ArtifactStore {
+  readonly #options: DatabaseArtifactStoreOptions;
+  readonly #claims: ArtifactClaims;
+  readonly #recorder: ArtifactRecorder;
+  readonly #rows: Batch<string, ArtifactRow | null>;
+  readonly #reading = pLimit(READERS);
+
+  constructor(options: DatabaseArtifactStoreOptions) {
+    const { sql, blobs } = options;
+    this.#options = options;
+    this.#claims = new ArtifactClaims(sql);
+    this.#recorder = new ArtifactRecorder(sql, blobs, this.#claims.holder);
+    this.#rows = new Batch(CHUNK, async (keys) => {
+      const rows = new Map((await findArtifacts(sql, keys)).map((row) => [row.key, row]));
+      return keys.map((key) => rows.get(key) ?? null);
+    });
+  }
+
+  fetchAll(requests: readonly ArtifactRequest[]): Promise<Artifact[]> {
+    return this.#obtainAll(requests.map((request) => this.#wantedOf(request)));
+  }
+
+  async fetch(request: ArtifactRequest): Promise<Artifact> {
+    const [artifact] = await this.fetchAll([request]);
+    return artifact!;
+  }
+
+  async derive(derived: DerivedArtifact): Promise<Artifact> {
+    const [artifact] = await this.#obtainAll([
+      {
+        key: derived.key,
+        url: derived.url,
+        expected: [],
+        algorithms: derived.record ?? [],
+        metadataName: DERIVED,
+        make: (signal) => this.#produce(derived, signal),
+      },
+    ]);
+    return artifact!;
+  }
+
+  async fetchDocument({
+    url,
+    headers,
+    maxBytes,
+    trusted,
+    accept,
+  }: Parameters<ArtifactStore['fetchDocument']>[0]): Promise<FetchedDocument> {
+    const { scheduler, log, signal } = this.#options;
+    const destination = trusted
+      ? destinationOf(url, { headers, trusted })
+      : this.#publicDestination(url, { headers });
+    return scheduler.document({
+      destination,
+      maxBytes: maxBytes ?? DOCUMENT_BYTES,
+      accept: accept ?? [],
+      log,
+      signal,
+    });
+  }
+
+  /** Side by side; the first failure stops the rest, and is thrown when all have stopped. */
+  async #obtainAll(wanted: readonly Wanted[]): Promise<Artifact[]> {
+    const { progress, signal } = this.#options;
+    signal.throwIfAborted();
+    progress.expect({ files: wanted.length });
+    const abort = new AbortController();
+    const onAbort = (): void => abort.abort(signal.reason);
+    setMaxListeners(0, abort.signal);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const outcomes = await Promise.allSettled(
+        wanted.map(async (one) => {
+          try {
+            return await this.#obtain(one, abort.signal);
+          } catch (error) {
+            abort.abort(error);
+            throw error;
+          }
+        }),
+      );
+      abort.signal.throwIfAborted();
+      return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<Artifact>).value);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** One artefact: from the store, or from whoever fetches it just now, or fetched here. */
+  async #obtain(wanted: Wanted, signal: AbortSignal): Promise<Artifact> {
+    const { inFlight } = this.#options.scheduler;
+    for (let look = 0; ; look += 1) {
+      const stored = await this.#fromStore(wanted, signal);
+      if (stored) return stored;
+      const other = inFlight.get(wanted.key);
+      if (other) {
+        await untilAborted(other, signal);
+        continue;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      inFlight.set(wanted.key, promise);
+      try {
+        if (await this.#claims.take(wanted.key)) return await this.#makeClaimed(wanted, signal);
+        await this.#claims.pause(look, signal);
+      } finally {
+        inFlight.delete(wanted.key);
+        resolve();
+      }
+    }
+  }
+
+  async #makeClaimed(wanted: Wanted, signal: AbortSignal): Promise<Artifact> {
+    try {
+      // The one who had the claim until now may have brought it.
+      const stored = await this.#fromStore(wanted, signal);
+      if (stored) return stored;
+      const artifact = await this.#recorder.during(() => this.#make(wanted, signal));
+      this.#claims.forget(wanted.key);
+      this.#options.progress.add({ files: 1 });
+      return artifact;
+    } finally {
+      await this.#claims.release(wanted.key);
+    }
+  }
+
+  async #make(wanted: Wanted, signal: AbortSignal): Promise<Artifact> {
+    const made = await wanted.make(signal);
+    const release = this.#options.scheduler.unrecorded.hold(made.blob.digest);
+    let isRecorded = false;
+    try {
+      if (wanted.inspect) Object.assign(made.metadata, await this.#inspect(wanted, made.blob));
+      await this.#recorder.record(recordOf(wanted, made));
+      isRecorded = true;
+    } finally {
+      const isLast = release();
+      if (!isRecorded && isLast) await this.#discard(made.blob);
+    }
+    return artifactOf(wanted, made, false);
+  }
+
+  /** What is stored under the key and satisfies the caller; facts that were not known yet are added to it. */
+  async #fromStore(wanted: Wanted, signal: AbortSignal): Promise<Artifact | null> {
+    signal.throwIfAborted();
+    const row = await this.#rows.load(wanted.key);
+    signal.throwIfAborted();
+    const { blobs, progress } = this.#options;
+    if (!row || (await blobs.size(row.digest)) !== row.size) return null;
+    const made: Made = {
+      blob: { digest: row.digest, size: row.size, crc32: row.crc32 },
+      digests: row.digests as Made['digests'],
+      metadata: row.metadata,
+    };
+    const matches = wanted.expected.some(({ algorithm, hex }) => made.digests[algorithm] === hex);
+    const needed = [
+      ...wanted.algorithms,
+      ...(matches ? [] : wanted.expected.map((digest) => digest.algorithm)),
+    ];
+    const unknown = [...new Set(needed)].filter((algorithm) => made.digests[algorithm] === undefined);
+    if (unknown.length > 0) {
+      const more = await this.#reading(() => hashBlob(blobs, row.digest, unknown));
+      made.digests = { ...made.digests, ...more };
+    }
+    if (!satisfies(wanted, made)) return null;
+    const uninspected = wanted.inspect && wanted.metadataName! in made.metadata === false;
+    if (uninspected) made.metadata = { ...made.metadata, ...(await this.#inspect(wanted, made.blob)) };
+    if (unknown.length > 0 || uninspected) await this.#recorder.record(recordOf(wanted, made));
+    progress.add({ files: 1, cachedFiles: 1 });
+    return artifactOf(wanted, made, true);
+  }
+
+  async #inspect({ inspect, metadataName }: Wanted, blob: StoredBlob): Promise<Record<string, unknown>> {
+    const result = await this.#reading(() => inspect!(() => this.#options.blobs.read(blob.digest)));
+    return { [metadataName!]: storedMetadata(result) };
+  }
+
+  async #produce(derived: DerivedArtifact, signal: AbortSignal): Promise<Made> {
+    const { blobs } = this.#options;
+    const { content, metadata } = await derived.produce();
+    const blob = await blobs.write(content, { durability: 'batch', signal });
+    const more = (derived.record ?? []).filter((algorithm) => algorithm !== 'sha256');
+    const digests = more.length > 0 ? await hashBlob(blobs, blob.digest, more) : {};
+    return {
+      blob,
+      digests: { ...digests, sha256: blob.digest.slice('sha256:'.length) },
+      metadata: { [DERIVED]: storedMetadata(metadata) },
+    };
+  }
+
+  #wantedOf(request: ArtifactRequest): Wanted {
+    const { scheduler, blobs, settings, log, progress } = this.#options;
+    const { key, url, expected, fileName, inspect } = request;
+    if (/\0/.test(key + url)) throw new InvalidInputError('A key or URL of a file contains a NUL character');
+    const algorithms = request.record ?? [];
+    return {
+      key,
+      url,
+      expected,
+      algorithms,
+      metadataName: inspect?.name ?? null,
+      ...(inspect && { inspect: inspect.run }),
+      make: async (signal) => ({
+        ...(await scheduler.file({
+          destination: this.#destinationOf(request),
+          fileName,
+          url,
+          expected,
+          algorithms,
+          maxBytes: request.maxBytes ?? settings.limits.artifactBytes,
+          blobs,
+          onBytes: (bytes) => progress.add({ bytes }),
+          log,
+          signal,
+        })),
+        metadata: {},
+      }),
+    };
+  }
+
+  #destinationOf({ url, upstream, insecure }: ArtifactRequest): Destination {
+    if (!upstream) return this.#publicDestination(url, { insecure });
+    return destinationOf(upstream.url, { headers: upstream.headers, trusted: true, insecure });
+  }
+
+  /** A URL that a lock file names, unless the operator has a mirror for it. */
+  #publicDestination(
+    url: string,
+    options: { headers?: Record<string, string> | undefined; insecure?: boolean | undefined },
+  ): Destination {
+    const mirror = rewriteUrl(url, this.#options.settings.urlRewrites);
+    return mirror === null
+      ? destinationOf(url, { ...options, trusted: false })
+      : destinationOf(mirror, { trusted: true });
+  }
+
+  /** Removes a blob that was not recorded. When the database cannot say whether it has a name, it stays. */
+  async #discard({ digest }: StoredBlob): Promise<void> {
+    const { sql, blobs } = this.#options;
+    const unnamed = await unnamedBlobs(sql, [digest]).catch(() => []);
+    for (const one of unnamed) await blobs.delete(one).catch(() => undefined);
+  }
+}
+
+function satisfies({ expected }: Wanted, { digests }: Made): boolean {
+  return expected.length === 0 || expected.some(({ algorithm, hex }) => digests[algorithm] === hex);
+}
+
+function recordOf({ key, url }: Wanted, { blob, digests, metadata }: Made): RecordedArtifact {
+  return { key, url, blob, digest: blob.digest, digests, metadata };
+}
+
+function artifactOf({ key, url, metadataName }: Wanted, made: Made, cached: boolean): Artifact {
+  const metadata = metadataName === null ? null : (made.metadata[metadataName] ?? null);
+  return { ...made.blob, key, url, digests: made.digests, metadata, cached };
+}
+
+/** Waits for a promise that never rejects, or for the abort. */
+async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,137 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+
+const BYTES_TIMEOUT_MS = 300_000;
+/** So much of an unwanted body is read to keep its connection. */
+const DRAIN_LIMIT = 64 * 1024;
+
+export interface ResponseHead {
+  status: number;
+  headers: IncomingHttpHeaders;
+}
+
+/** Takes the bytes of a body; the connection waits while the promise of a piece is open. */
+export type BodyTaker = (chunk: Buffer) => Promise<void> | undefined;
+
+/** The connection or the server failed; the same call may succeed later. What a taker throws is never wrapped in this. */
+export class TransferError extends Error {
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    reason: string,
+    options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number | null } = {},
+  ) {
+    super(reason, { cause: options.cause });
+    this.retryable = options.retryable ?? true;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}
+
+/**
+ * One GET without redirects or retries. `onHead` says who takes the body, null when nobody wants it. Works on the
+ * dispatcher's callbacks: a stream for each of thousands of small files would cost more than the files.
+ */
+export function httpGet(
+  dispatcher: Dispatcher,
+  url: URL,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+  onHead: (head: ResponseHead) => BodyTaker | null,
+): Promise<ResponseHead> {
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    let connection: Dispatcher.DispatchController | null = null;
+    let head: ResponseHead | null = null;
+    let take: BodyTaker | null = null;
+    let pending: Promise<void> | null = null;
+    let discarded = 0;
+
+    const settle = (error: unknown): void => {
+      if (settled) return;
+      settled = true;
+      signal.removeEventListener('abort', onAbort);
+      if (error === null) resolve(head!);
+      else reject(error);
+    };
+    const stop = (error: unknown): void => {
+      settle(error);
+      connection?.abort(error instanceof Error ? error : new Error('stopped'));
+    };
+    const onAbort = (): void => stop(signal.reason);
+    if (signal.aborted) return reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+
+    const receive = (chunk: Buffer): void => {
+      if (!take) {
+        discarded += chunk.length;
+        if (discarded > DRAIN_LIMIT) stop(null);
+        return;
+      }
+      const taken = pending ? pending.then(() => take?.(chunk)) : take(chunk);
+      if (!taken) return;
+      connection?.pause();
+      const step = taken.then(() => {
+        if (pending !== step) return;
+        pending = null;
+        connection?.resume();
+      });
+      pending = step;
+      step.catch(stop);
+    };
+
+    dispatcher.dispatch(
+      {
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: 'GET',
+        headers,
+        headersTimeout: BYTES_TIMEOUT_MS,
+        bodyTimeout: BYTES_TIMEOUT_MS,
+      },
+      {
+        onRequestStart(controller) {
+          connection = controller;
+          if (settled) controller.abort(new Error('stopped'));
+        },
+        onResponseStart(_controller, status, responseHeaders) {
+          if (settled || status < 200) return;
+          head = { status, headers: responseHeaders };
+          try {
+            take = onHead(head);
+          } catch (error) {
+            stop(error);
+          }
+        },
+        onResponseData(_controller, chunk) {
+          if (settled) return;
+          try {
+            receive(chunk);
+          } catch (error) {
+            stop(error);
+          }
+        },
+        onResponseEnd() {
+          if (pending) pending.then(() => settle(null), settle);
+          else settle(null);
+        },
+        onResponseError(_controller, error) {
+          settle(asTransferError(error));
+        },
+      },
+    );
+  });
+}
+
+/** Errors about certificates: another try meets the same certificate. */
+const PERMANENT = /^(ERR_TLS_CERT|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|ERR_SSL_WRONG_VERSION)/;
+
+function asTransferError(error: Error): Error {
+  // The address policy speaks through the connector.
+  if (error.name === 'ValidationError') return error;
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  const parts =
+    error instanceof AggregateError ? error.errors.map((one: Error) => one.message) : [error.message];
+  const reason = parts.filter(Boolean).join('; ') || code || error.name;
+  return new TransferError(reason, { cause: error, retryable: !PERMANENT.test(code) });
+}
