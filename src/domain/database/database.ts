@@ -50,6 +50,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     entities,
     pool: { min: 0, max: connections },
     forceUtcTimezone: true,
+    // The same values from both pools: MikroORM's own parsers would leave times as text.
+    driverOptions: { types: pg.types },
     discovery: { warnWhenNoEntities: false },
   });
   return {

@@ -117,6 +117,12 @@ export async function openSnapshot(blobs: BlobStore, snapshot: Digest): Promise<
   return new SnapshotTree(blobs, index);
 }
 
+/** The pack that a snapshot needs besides its index. */
+export async function packOf(blobs: BlobStore, snapshot: Digest): Promise<Digest> {
+  const index = JSON.parse((await blobs.readWhole(snapshot, MAX_INDEX_BYTES)).toString()) as SnapshotIndex;
+  return index.pack;
+}
+
 /** The same tree without some of its entries: a new index over the same pack. */
 export async function omitEntries(
   blobs: BlobStore,

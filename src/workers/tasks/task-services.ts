@@ -52,6 +52,10 @@ export class TaskServices {
     return await fetchGitSource(source, { git: this.gitTrees(step), sql: database.sql, blobs, settings });
   }
 
+  async unpackUpload(_step: StepContext, _uploadId: number): Promise<FetchedSourceTree> {
+    throw new NotFoundError('uploads come later');
+  }
+
   /** Index blob of the request's source. Throws NotFoundError when the source was not fetched. */
   async snapshotOf(request: BundleRequest): Promise<Digest> {
     const [row] = await this.context.database.sql.query<{ digest: Digest }>(
