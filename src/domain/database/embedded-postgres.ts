@@ -20,7 +20,9 @@ export interface EmbeddedPostgres {
   url: string;
   /** False when a running server was adopted. */
   startedHere: boolean;
-  /** Stops the server unless other processes are connected to it. */
+  /**
+   * Stops the server unless others use it. Who started or adopted a server counts as a user until it stops it or ends.
+   */
   stop(options?: { evenIfUsed?: boolean }): Promise<void>;
 }
 
@@ -33,6 +35,7 @@ export interface EmbeddedPostgresOptions {
 
 const DATABASE = 'stowage';
 const START_DEADLINE_MS = 30_000;
+const GONE_WITHIN_MS = 300;
 const run = promisify(execFile);
 
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -42,7 +45,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   });
   return await withStartLock(options.dataDir, async () => {
     const adopted = await runningServer(directory);
-    if (adopted) return embedded(directory, adopted.port, adopted.pid, false);
+    if (adopted) return await embedded(options.dataDir, adopted.port, adopted.pid, false);
 
     const binaries = await locateBinaries();
     const asUser = await unprivileged(directory, binaries);
@@ -52,7 +55,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const server = await launch(directory, port, binaries, asUser, options.volatile ?? false);
     await createDatabase(port, server);
     const { pid } = (await runningServer(directory)) ?? { pid: server.pid! };
-    return embedded(directory, port, pid, true);
+    return await embedded(options.dataDir, port, pid, true);
+  });
+}
+
+/** Stops the server of this data directory, whoever started it, unless somebody uses it. */
+export async function stopUnusedPostgres(dataDir: string): Promise<void> {
+  if (!(await embeddedPostgresIsRunning(dataDir))) return;
+  await withStartLock(dataDir, async () => {
+    const server = await runningServer(join(dataDir, 'postgres'));
+    if (server && !(await isUsed(server.port))) await shutDown(dataDir, server.pid);
   });
 }
 
@@ -61,20 +73,63 @@ export async function embeddedPostgresIsRunning(dataDir: string): Promise<boolea
   return (await runningServer(join(dataDir, 'postgres'))) !== null;
 }
 
-function embedded(directory: string, port: number, pid: number, startedHere: boolean): EmbeddedPostgres {
+async function embedded(
+  dataDir: string,
+  port: number,
+  pid: number,
+  startedHere: boolean,
+): Promise<EmbeddedPostgres> {
+  const presence = await keepPresence(port);
   return {
     url: connectionUrl(port, DATABASE),
     startedHere,
-    async stop(options = {}) {
-      if (!options.evenIfUsed && (await otherClients(port)) > 0) return;
-      const runs = async (): Promise<boolean> => (await runningServer(directory))?.pid === pid;
-      if (!(await runs())) return;
-      signal(pid, 'SIGINT');
-      const deadline = Date.now() + START_DEADLINE_MS;
-      while (Date.now() < deadline && (await runs())) await pause(20);
-      if (await runs()) signal(pid, 'SIGQUIT');
+    stop: (options = {}) =>
+      // Under the lock nobody can adopt the server between the look and the signal.
+      withStartLock(dataDir, async () => {
+        await presence.leave();
+        if (!options.evenIfUsed && (await isUsed(port))) return;
+        await shutDown(dataDir, pid);
+      }),
+  };
+}
+
+/** An idle connection that tells other processes that this one needs the server. */
+async function keepPresence(port: number): Promise<{ leave(): Promise<void> }> {
+  const client = new pg.Client({
+    connectionString: connectionUrl(port, DATABASE),
+    application_name: 'stowage-presence',
+    keepAlive: true,
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  // It must not keep alive a process that has nothing else to do.
+  const handle = client as pg.Client & { ref(): void; unref(): void };
+  handle.unref();
+  return {
+    async leave() {
+      handle.ref();
+      await client.end().catch(() => undefined);
     },
   };
+}
+
+async function shutDown(dataDir: string, pid: number): Promise<void> {
+  const runs = async (): Promise<boolean> => (await runningServer(join(dataDir, 'postgres')))?.pid === pid;
+  if (!(await runs())) return;
+  signal(pid, 'SIGINT');
+  const deadline = Date.now() + START_DEADLINE_MS;
+  while (Date.now() < deadline && (await runs())) await pause(20);
+  if (await runs()) signal(pid, 'SIGQUIT');
+}
+
+/** Processes that have just ended may show up for a moment more. */
+async function isUsed(port: number): Promise<boolean> {
+  const deadline = Date.now() + GONE_WITHIN_MS;
+  for (;;) {
+    if ((await otherClients(port)) === 0) return false;
+    if (Date.now() > deadline) return true;
+    await pause(20);
+  }
 }
 
 function connectionUrl(port: number, database: string): string {

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { readSettings, type Settings } from '../../domain/config.ts';
+import { processLogger } from '../process-logger.ts';
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('run a whole server: database if none is set, gateway and worker (npm start)')
+    .action(serve);
+}
+
+async function serve(): Promise<void> {
+  const settings = readSettings();
+  const logger = processLogger(settings, 'supervisor');
+  const asked = signalled();
+  const { startProcessTree } = await import('../supervisor.ts');
+  const starting = startProcessTree({
+    settings,
+    logger,
+    environment: process.env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const tree = await starting;
+  tellPassword(settings);
+  const signal = await asked;
+  logger.info({ signal }, 'stopping');
+  await tree.stop();
+  logger.info('stopped');
+  process.exit(0);
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once (the children notice). */
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let seen = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (seen) process.exit(1);
+      seen = true;
+      resolve(signal);
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+function tellPassword(settings: Settings): void {
+  if (settings.adminPassword !== null) return;
+  const path = join(settings.dataDir, 'admin-password');
+  if (existsSync(path)) {
+    process.stdout.write(`Log in as "${settings.adminUser}"; the password is in ${path}\n`);
+  }
+}

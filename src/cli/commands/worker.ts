@@ -1,0 +1,31 @@
+import { Command } from 'commander';
+import { runService } from '../service.ts';
+
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('run one worker: fetches sources, resolves packages, assembles bundles')
+    .action(() => runService('worker', start));
+}
+
+const start: Parameters<typeof runService>[1] = async ({ settings, logger, signal }) => {
+  const [{ openServices }, { startWorker }] = await Promise.all([
+    import('../open-services.ts'),
+    import('../../workers/runner.ts'),
+  ]);
+  const services = await openServices(settings, 'stowage-worker', signal);
+  try {
+    const { database, blobs, hub } = services;
+    const worker = await startWorker({ settings, database, blobs, hub, logger });
+    return {
+      url: null,
+      stop: async () => {
+        await worker.stop();
+        await services.close();
+      },
+      done: worker.done,
+    };
+  } catch (error) {
+    await services.close();
+    throw error;
+  }
+};

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { configCommand } from './commands/config.ts';
+import { gatewayCommand } from './commands/gateway.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { serveCommand } from './commands/serve.ts';
+import { userCommand } from './commands/user.ts';
+import { workerCommand } from './commands/worker.ts';
+import { printError } from './print-error.ts';
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
+  version: string;
+};
+
+/** Every command in a file of its own under commands/. */
+export function stowageProgram(): Command {
+  const program = new Command('stowage')
+    .description('From a git commit to a verified, reproducible bundle of everything an offline build needs')
+    .version(version);
+  for (const command of [
+    serveCommand(),
+    gatewayCommand(),
+    workerCommand(),
+    migrateCommand(),
+    configCommand(),
+    userCommand(),
+  ]) {
+    program.addCommand(command);
+  }
+  return throwing(program);
+}
+
+/** Commander throws instead of ending the process, so that one mapper decides about every exit code. */
+function throwing(command: Command): Command {
+  command.exitOverride().showHelpAfterError('(--help shows what there is)');
+  command.commands.forEach(throwing);
+  return command;
+}
+
+if (import.meta.main) {
+  // A reader that went away (`stowage logs 1 | head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  await stowageProgram()
+    .parseAsync()
+    .catch((error: unknown) => {
+      process.exitCode = printError(error);
+    });
+}

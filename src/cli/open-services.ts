@@ -1,0 +1,37 @@
+import type { Settings } from '../domain/config.ts';
+import { type Database, openDatabase } from '../domain/database/database.ts';
+import { EventHub } from '../domain/events/event-hub.ts';
+import type { BlobStore } from '../domain/storage/blob-store.ts';
+import { openBlobStore } from '../domain/storage/open-blob-store.ts';
+import { acquireDatabase } from './acquire-database.ts';
+
+/** What gateway and worker are made of. */
+export interface Services {
+  database: Database;
+  blobs: BlobStore;
+  hub: EventHub;
+  close(): Promise<void>;
+}
+
+/** Waits for the database (with a deadline) and opens everything. */
+export async function openServices(
+  settings: Settings,
+  applicationName: string,
+  signal: AbortSignal,
+): Promise<Services> {
+  const blobs = openBlobStore(settings);
+  const acquired = await acquireDatabase(settings, { signal });
+  const database = await openDatabase({ url: acquired.url, applicationName });
+  const hub = new EventHub(database);
+  await hub.start();
+  return {
+    database,
+    blobs,
+    hub,
+    async close() {
+      await hub.close();
+      await database.close();
+      await acquired.release();
+    },
+  };
+}
