@@ -3,6 +3,7 @@ import type { Limits } from '../config.ts';
 import { InvalidRepoStructure, ValidationError } from '../errors.ts';
 import type { BlobStore, BlobWriter, Digest, StoredBlob } from '../storage/blob-store.ts';
 import { blobIdHash, type ObjectFormat, type TreeEntry, treeOf } from './git-tree-id.ts';
+import { isLfsPointer, MAX_LFS_POINTER_BYTES } from './lfs-pointer.ts';
 import { SnapshotTree } from './snapshot-tree.ts';
 import { assertSourcePath, comparePaths } from './source-path.ts';
 import type { SourceEntry, SourceMode, SourceTree } from './source-tree.ts';
@@ -25,6 +26,8 @@ export interface SnapshotIndex {
 /** Of a regular file, `offset` says where its content begins in the pack. */
 export interface PackedEntry extends SourceEntry {
   offset?: number;
+  /** The content is a pointer of Git LFS, kept as it is. */
+  lfsPointer?: true;
 }
 
 /** One entry on its way into a snapshot; entries come sorted bytewise by path. */
@@ -117,10 +120,10 @@ export async function openSnapshot(blobs: BlobStore, snapshot: Digest): Promise<
   return new SnapshotTree(blobs, index);
 }
 
-/** The pack that a snapshot needs besides its index. */
-export async function packOf(blobs: BlobStore, snapshot: Digest): Promise<Digest> {
-  const index = JSON.parse((await blobs.readWhole(snapshot, MAX_INDEX_BYTES)).toString()) as SnapshotIndex;
-  return index.pack;
+/** Paths of files that are only pointers of Git LFS. */
+export function lfsPointers(tree: SourceTree): string[] {
+  const entries: Iterable<PackedEntry> = tree.entries.values();
+  return [...entries].filter((entry) => entry.lfsPointer).map((entry) => entry.path);
 }
 
 /** The same tree without some of its entries: a new index over the same pack. */
@@ -153,12 +156,14 @@ async function storeEntry(
     };
   }
   const offset = writer.size;
+  const head: Uint8Array[] = [];
   const sha256 = createHash('sha256');
   const blobId = blobIdHash(entry.size, format);
   for await (const chunk of entry.content ?? []) {
     if (writer.size - offset + chunk.byteLength > entry.size) throw wrongSize(entry);
     sha256.update(chunk);
     blobId.update(chunk);
+    if (entry.size <= MAX_LFS_POINTER_BYTES) head.push(chunk);
     await writer.write(chunk);
   }
   if (writer.size - offset !== entry.size) throw wrongSize(entry);
@@ -173,7 +178,9 @@ async function storeEntry(
     );
   }
   const digest: Digest = `sha256:${sha256.digest('hex')}`;
-  return { stored: { path, mode, size: entry.size, digest, offset }, objectId };
+  const stored: PackedEntry = { path, mode, size: entry.size, digest, offset };
+  if (isLfsPointer(Buffer.concat(head))) stored.lfsPointer = true;
+  return { stored, objectId };
 }
 
 /** Checks every path, their order, and that none lies below a file or link. */

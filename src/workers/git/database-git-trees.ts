@@ -1,169 +1,215 @@
-import { posix } from 'node:path';
-import type { Settings } from '../../domain/config.ts';
-import { recordBlobs } from '../../domain/database/sql/record-blobs.ts';
 import { findTags, insertTags } from '../../domain/database/sql/repository-tags.ts';
 import { findSnapshot, insertSnapshot } from '../../domain/database/sql/source-snapshots.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
-import { RepositoryAccessError } from '../../domain/errors.ts';
-import { openSnapshot, writeSnapshot } from '../../domain/sources/source-snapshot.ts';
+import { DomainError, RepositoryAccessError, SubprocessCallError } from '../../domain/errors.ts';
+import { openSnapshot, type WrittenSnapshot, writeSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { BlobStore, Digest } from '../../domain/storage/blob-store.ts';
-import type { StepLog } from '../ecosystems/ecosystem.ts';
-import { type GitOptions, git } from './git-command.ts';
+import { unknownRef } from './fetch-failure.ts';
+import { allowedProtocols } from './git-command.ts';
 import type { GitTag, GitTrees } from './git-trees.ts';
-import { type ListedTree, listTree, readCommit, readTrees, submoduleUrls } from './read-tree.ts';
-import { RepositoryCache } from './repository-cache.ts';
-import { parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts';
+import { DamagedRepositoryError } from './object-reader.ts';
+import { type CommitFacts, listTree, readCommit, readRows, type TreeRow } from './read-tree.ts';
+import { RepositoryCache, type RepositoryCacheContext } from './repository-cache.ts';
+import { overHttps, parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts';
+import { submoduleUrls } from './submodules.ts';
+import { readReachableTags } from './tag-history.ts';
 
-export interface GitTreesContext {
+export interface GitTreesContext extends RepositoryCacheContext {
   sql: SqlExecutor;
   blobs: BlobStore;
-  settings: Settings;
-  log: StepLog;
-  signal: AbortSignal;
 }
 
-/** Submodules of submodules of …: as deep as anybody has them, and no loop. */
-const DEEPEST_SUBMODULE = 8;
+type TreeOptions = NonNullable<Parameters<GitTrees['tree']>[2]>;
+
+/** Submodules of submodules of …: as deep as anybody has them. */
+const MAX_DEPTH = 8;
+const MAX_SUBMODULES = 500;
 
 /** Trees by repository and commit, kept as snapshots in the blob store: a known one needs neither network nor git. */
 export class DatabaseGitTrees implements GitTrees {
   readonly #context: GitTreesContext;
   readonly #cache: RepositoryCache;
-  readonly #options: GitOptions;
 
   constructor(context: GitTreesContext) {
     this.#context = context;
     this.#cache = new RepositoryCache(context);
-    this.#options = { settings: context.settings, signal: context.signal };
   }
 
-  async tree(
-    url: string,
-    commit: string,
-    options: { submodules?: 'none' | 'recursive'; httpsFirst?: boolean } = {},
-  ): Promise<SourceTree> {
-    const snapshot = await this.snapshot(url, commit, options);
-    return await openSnapshot(this.#context.blobs, snapshot);
+  async tree(url: string, commit: string, options: TreeOptions = {}): Promise<SourceTree> {
+    return openSnapshot(this.#context.blobs, await this.snapshot(url, commit, options));
   }
 
   /** Like {@link tree}, but only the name of the snapshot. */
-  async snapshot(
-    url: string,
-    commit: string,
-    options: { submodules?: 'none' | 'recursive'; httpsFirst?: boolean } = {},
-  ): Promise<Digest> {
-    const { sql, blobs } = this.#context;
-    const repository = parseRepositoryUrl(url);
+  async snapshot(url: string, commit: string, options: TreeOptions = {}): Promise<Digest> {
+    const { sql, blobs, log } = this.#context;
+    const repository = this.#parse(url);
     const submodules = options.submodules === 'recursive';
     const known = await findSnapshot(sql, repository.origin, commit, submodules);
-    if (known && (await blobs.size(known)) !== null) return known;
-    return await this.#read(repository, commit, submodules, options.httpsFirst ?? false);
+    if (known && (await hasAll(blobs, [known.index, known.pack]))) return known.index;
+
+    const source = await this.#chooseRemote(repository, commit, options.httpsFirst ?? false);
+    const read = (): Promise<{ facts: CommitFacts; written: WrittenSnapshot }> =>
+      this.#read(source, commit, submodules);
+    const { facts, written } = await read()
+      .catch(async (error: unknown) => {
+        if (!(error instanceof DamagedRepositoryError)) throw error;
+        log.warn(
+          `git: the cached repository ${repository.origin} is damaged and is fetched again: ${error.message}`,
+        );
+        await this.#cache.discard(source, commit);
+        return read();
+      })
+      .catch((error: unknown) => {
+        throw error instanceof DamagedRepositoryError ? broken(error) : error;
+      });
+    await insertSnapshot(
+      sql,
+      {
+        origin: repository.origin,
+        commit,
+        submodules,
+        treeId: written.treeId,
+        time: facts.time,
+        index: written.snapshot,
+        pack: written.pack,
+        size: written.size,
+        files: written.files,
+      },
+      written.blobs,
+    );
+    return written.snapshot;
   }
 
+  /** Names are read as by `git fetch`: tags come before branches. Full names (`refs/heads/x`) work too. */
   async resolveRef(url: string, ref: string | null): Promise<string> {
-    return await this.#cache.resolveRef(parseRepositoryUrl(url), ref);
+    if (ref !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(ref)) return ref;
+    const repository = this.#parse(url);
+    const names = ref === null ? ['HEAD'] : namesOf(ref);
+    if (names.length === 0) throw unknownRef(ref!);
+    const refs = await this.#cache.remoteRefs(repository, names);
+    const id = names.map((name) => refs.get(name)).find((found) => found !== undefined);
+    if (id !== undefined) return id;
+    const known = /^[0-9a-f]{7,39}$/.test(ref ?? '') ? await this.#cache.knownCommit(repository, ref!) : null;
+    if (known === null) throw unknownRef(ref ?? 'HEAD');
+    return known;
   }
 
   async reachableTags(url: string, commit: string): Promise<GitTag[]> {
     const { sql } = this.#context;
-    const repository = parseRepositoryUrl(url);
+    const repository = this.#parse(url);
     const known = await findTags(sql, repository.origin, commit);
     if (known) return known;
-    const tags = await this.#cache.reachableTags(repository, commit);
+    const directory = await this.#cache.withHistory(repository, commit);
+    const tags = await readReachableTags(this.#cache.git, directory, commit);
     await insertTags(sql, repository.origin, commit, tags);
     return tags;
   }
 
-  async #read(
-    repository: RepositoryUrl,
-    commit: string,
-    submodules: boolean,
-    httpsFirst: boolean,
-  ): Promise<Digest> {
-    const { sql, blobs, settings, log, signal } = this.#context;
-    const { directory, used } = await this.#fetch(repository, commit, httpsFirst);
-    const { treeId, time } = await readCommit(directory, commit, this.#options);
-    const pointers: string[] = [];
-    const trees = submodules
-      ? await this.#listWithSubmodules(directory, commit, used.url, '', 0)
-      : [await listTree(directory, commit, '', this.#options)];
-    const entries = readTrees(trees, this.#options, (path) => pointers.push(path));
-    // With submodules in it the tree is no longer the commit's own.
-    const info = { commit, time, treeId: submodules ? null : treeId };
-    const written = await writeSnapshot(blobs, info, entries, settings.limits, signal);
-    if (pointers.length > 0) {
-      log.warn(
-        `git: these files are Git LFS pointers, their contents are not fetched: ${pointers.join(', ')}`,
-      );
-    }
-    await recordBlobs(sql, written.blobs);
-    await insertSnapshot(sql, {
-      origin: repository.origin,
-      commit,
-      submodules,
-      treeId: written.treeId,
-      time,
-      index: written.snapshot,
-      pack: written.pack,
-      size: written.size,
-      files: written.files,
-    });
-    return written.snapshot;
+  #parse(url: string): RepositoryUrl {
+    return parseRepositoryUrl(url, this.#context.settings);
   }
 
-  /** ssh URLs of lock files mostly name public repositories: https first needs no key. */
-  async #fetch(
+  /** ssh URLs of lock files mostly name public repositories, which need no key over https. */
+  async #chooseRemote(
     repository: RepositoryUrl,
     commit: string,
     httpsFirst: boolean,
-  ): Promise<{ directory: string; used: RepositoryUrl }> {
-    if (httpsFirst && (repository.scheme === 'ssh' || repository.scheme === 'git')) {
-      const https = parseRepositoryUrl(`https://${repository.origin}.git`);
-      const first = await this.#cache.withCommit(https, commit).catch((error: unknown) => {
-        if (error instanceof RepositoryAccessError) return null;
-        throw error;
-      });
-      if (first !== null) return { directory: first, used: https };
+  ): Promise<RepositoryUrl> {
+    const { settings, log } = this.#context;
+    const https = httpsFirst && allowedProtocols(settings).includes('https') ? overHttps(repository) : null;
+    if (https === null) return repository;
+    const url = this.#parse(https);
+    try {
+      await this.#cache.withCommit(url, commit);
+      return url;
+    } catch (error) {
+      if (!(error instanceof RepositoryAccessError)) throw error;
+      log.info(`git: ${https} cannot be used, trying ssh`);
+      return repository;
     }
-    return { directory: await this.#cache.withCommit(repository, commit), used: repository };
   }
 
-  async #listWithSubmodules(
-    directory: string,
+  async #read(url: RepositoryUrl, commit: string, submodules: boolean) {
+    const { blobs, settings, signal } = this.#context;
+    const { facts, rows } = await this.#list(url, commit);
+    if (submodules) await this.#addSubmodules(url, facts.commit, rows, { prefix: '', depth: 0, all: rows });
+    const entries = readRows(this.#cache.git, rows);
+    const written = await writeSnapshot(blobs, facts, entries, settings.limits, signal);
+    return { facts, written };
+  }
+
+  async #list(url: RepositoryUrl, commit: string): Promise<{ facts: CommitFacts; rows: TreeRow[] }> {
+    const { git } = this.#cache;
+    const directory = await this.#cache.withCommit(url, commit);
+    const facts = await readCommit(git, directory, commit);
+    if (facts === null) throw unknownRef(commit);
+    return { facts, rows: await listTree(git, directory, facts.treeId) };
+  }
+
+  /** Adds the rows of submodules, and of theirs, below their paths. */
+  async #addSubmodules(
+    parent: RepositoryUrl,
     commit: string,
-    url: string,
-    prefix: string,
-    depth: number,
-  ): Promise<ListedTree[]> {
-    const own = await listTree(directory, commit, prefix, this.#options);
-    const links = own.entries.filter((entry) => entry.mode === '160000');
-    if (links.length === 0) return [own];
-    const gitmodules = await git(['show', `${commit}:.gitmodules`], {
-      ...this.#options,
-      cwd: directory,
-    }).catch(() => '');
-    const urls = submoduleUrls(gitmodules, url);
-    const trees: ListedTree[] = [
-      { directory, entries: own.entries.filter((entry) => entry.mode !== '160000') },
-    ];
+    rows: readonly TreeRow[],
+    into: { prefix: string; depth: number; all: TreeRow[] },
+  ): Promise<void> {
+    const links = rows.filter((row) => row.mode === '160000');
+    if (links.length === 0) return;
+    const urls = await submoduleUrls(this.#cache.git, links[0]!.gitDirectory, commit, parent.text);
     for (const link of links) {
-      const submodule = urls.get(posix.relative(prefix, link.path));
-      if (submodule === undefined || depth >= DEEPEST_SUBMODULE) {
-        throw new RepositoryAccessError('git-failed', 'Updating the Git submodule(s) failed', {
-          details: { path: link.path, reason: submodule ? 'too deep' : 'no URL in .gitmodules' },
-        });
+      const path = into.prefix + link.path;
+      const fail = (reason: string, cause?: unknown): SubprocessCallError =>
+        submoduleFailure(path, reason, cause);
+      const url = urls.get(link.path);
+      if (url === undefined) throw fail('.gitmodules has no URL for it');
+      if (into.depth >= MAX_DEPTH) throw fail(`submodules lie more than ${MAX_DEPTH} levels deep`);
+      if (into.all.filter((row) => row.mode === '160000').length > MAX_SUBMODULES)
+        throw fail('too many submodules');
+      let remote: RepositoryUrl;
+      let listed: { facts: CommitFacts; rows: TreeRow[] };
+      try {
+        remote = this.#parse(url);
+        if (remote.protocol === 'file' && parent.protocol !== 'file') throw fail('its URL is a local path');
+        remote = await this.#chooseRemote(remote, link.objectId, true);
+        listed = await this.#list(remote, link.objectId);
+      } catch (error) {
+        if (!(error instanceof DomainError) || error instanceof SubprocessCallError) throw error;
+        throw fail(error.hint ?? error.message, error);
       }
-      const fetched = await this.#fetch(parseRepositoryUrl(submodule), link.id, true);
-      const below = await this.#listWithSubmodules(
-        fetched.directory,
-        link.id,
-        fetched.used.url,
-        link.path,
-        depth + 1,
-      );
-      trees.push(...below);
+      for (const row of listed.rows) into.all.push({ ...row, path: `${path}/${row.path}` });
+      const below = { prefix: `${path}/`, depth: into.depth + 1, all: into.all };
+      await this.#addSubmodules(remote, listed.facts.commit, listed.rows, below);
     }
-    return trees;
   }
+}
+
+/** What the user may mean, the likeliest first; none when it cannot be a name. */
+function namesOf(ref: string): string[] {
+  if (ref === '' || ref.startsWith('-') || /[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|\/$|\.lock$/.test(ref))
+    return [];
+  if (ref === 'HEAD') return ['HEAD'];
+  const tag = ref.startsWith('refs/') ? [`${ref}^{}`, ref] : [];
+  return [...tag, `refs/tags/${ref}^{}`, `refs/tags/${ref}`, `refs/heads/${ref}`];
+}
+
+async function hasAll(blobs: BlobStore, digests: readonly Digest[]): Promise<boolean> {
+  for (const digest of digests) if ((await blobs.size(digest)) === null) return false;
+  return true;
+}
+
+function submoduleFailure(path: string, reason: string, cause: unknown): SubprocessCallError {
+  return new SubprocessCallError('git-failed', 'Updating the Git submodule(s) failed', {
+    details: { path, reason },
+    hint: `The submodule ${path}: ${reason}`,
+    cause,
+  });
+}
+
+function broken(error: DamagedRepositoryError): RepositoryAccessError {
+  return new RepositoryAccessError('git-failed', 'Failed to fetch from the remote Git repository', {
+    details: { reason: error.message },
+    hint: `The repository lacks objects or is damaged: ${error.message}`,
+    cause: error,
+  });
 }

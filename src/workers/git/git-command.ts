@@ -1,189 +1,225 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Settings } from '../../domain/config.ts';
-import { RepositoryAccessError } from '../../domain/errors.ts';
+import { SubprocessCallError } from '../../domain/errors.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 
-/**
- * Runs git in an environment of its own (prefetch.md 12): no user or system configuration but the operator's, no hooks,
- * no prompts, only allowed protocols. Its input is hostile: it has a time limit and dies with its children.
- *
- * Spawned directly and not through simple-git: object streams (`cat-file --batch`) need the process's pipes, an abort must
- * end the whole process group, and simple-git refuses the `-c` options that switch hooks and protocols off.
- */
-/** How one remote is reached. */
-export interface RemoteAccess {
-  /** More configuration, as `key=value`. */
-  configuration: readonly string[];
-  /** Protocols besides those of the settings: an operator's mirror may be a local path. */
-  protocols: readonly string[];
-}
-
+/** What one command needs beyond the rules that hold for all. */
 export interface GitOptions {
-  settings: Settings;
-  signal?: AbortSignal;
-  /** What this command may do besides. */
-  remote?: RemoteAccess;
+  /** Repository to work in. Absent: none. */
+  gitDirectory?: string;
+  workingDirectory?: string;
+  /** `key=value`, as with `-c`. */
+  config?: readonly string[];
+  environment?: Readonly<Record<string, string>>;
+  input?: string;
+  /** Of the output; 64 MiB unless told. */
+  maxBytes?: number;
 }
 
-export class GitFailure extends Error {
-  override readonly name = 'GitFailure';
-  readonly exitCode: number | null;
-  readonly stderr: string;
-
-  constructor(args: readonly string[], exitCode: number | null, stderr: string) {
-    super(`git ${args[0]} failed${exitCode === null ? '' : ` with status ${exitCode}`}: ${stderr.trim()}`);
-    this.exitCode = exitCode;
-    this.stderr = stderr;
-  }
+export interface GitOutput {
+  stdout: Buffer;
+  /** Credentials masked. */
+  stderr: string;
 }
 
-const SAFE_CONFIGURATION = [
-  'core.hooksPath=/dev/null',
-  'core.fsmonitor=false',
-  'core.askPass=',
-  'credential.interactive=false',
-  'protocol.ext.allow=never',
-  'gc.auto=0',
-  'maintenance.auto=false',
-  'fetch.fsckObjects=false',
-  'transfer.hideRefs=',
-  'advice.detachedHead=false',
-];
-
-const PASSED_ON =
-  /^(PATH|SSL_CERT_FILE|SSL_CERT_DIR|GIT_SSL_CAINFO|SSH_AUTH_SOCK|https?_proxy|no_proxy|all_proxy)$/i;
-const LONGEST_STDERR = 64 * 1024;
-
-/** Standard output as text. Throws GitFailure; throws RepositoryAccessError when git is not installed. */
-export async function git(
-  args: readonly string[],
-  options: GitOptions & { cwd?: string; input?: string },
-): Promise<string> {
-  const process = await startGit(args, options);
-  if (options.input !== undefined) process.stdin.end(options.input);
-  else process.stdin.end();
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdout) chunks.push(chunk as Buffer);
-  await process.done;
-  return Buffer.concat(chunks).toString('utf8');
-}
-
+/** A git process whose output is read as it comes. */
 export interface GitProcess {
   stdin: Writable;
   stdout: Readable;
-  /** Settles when git has ended; throws GitFailure for a status other than 0. */
+  /** Rejects with GitFailure when git reports an error. */
   done: Promise<void>;
-  kill(): void;
+  stop(): void;
 }
 
-export async function startGit(
-  args: readonly string[],
-  options: GitOptions & { cwd?: string },
-): Promise<GitProcess> {
-  const { settings, signal } = options;
-  signal?.throwIfAborted();
-  const home = await gitHome(settings);
-  const configuration = [...SAFE_CONFIGURATION, ...(options.remote?.configuration ?? [])].flatMap((pair) => [
-    '-c',
-    pair,
-  ]);
-  const child = spawn('git', [...configuration, ...args], {
-    cwd: options.cwd ?? home,
-    env: environment(settings, home, options.remote?.protocols ?? []),
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // A process group of its own, so that git's helpers end with it.
-    detached: true,
-  });
-  const kill = (): void => killGroup(child);
-  const timer = setTimeout(kill, settings.limits.commandSeconds * 1000);
-  signal?.addEventListener('abort', kill, { once: true });
-  child.stdin.on('error', () => undefined);
+/** Git ended with an error. Says nothing about whose fault it is: callers turn it into a RequestFailure. */
+export class GitFailure extends Error {
+  readonly exitCode: number | null;
+  /** Credentials masked. */
+  readonly stderr: string;
+  readonly timedOut: boolean;
 
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-LONGEST_STDERR);
-  });
-  const done = new Promise<void>((resolve, reject) => {
-    child.once('error', (cause: NodeJS.ErrnoException) => reject(notRunnable(cause)));
-    child.once('close', (code) => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', kill);
-      if (signal?.aborted) reject(signal.reason);
-      else if (code === 0) resolve();
-      else reject(new GitFailure(args, code, maskCredentials(stderr)));
-    });
-  });
-  // Whoever reads the output first sees the failure at `done`.
-  done.catch(() => undefined);
-  return { stdin: child.stdin, stdout: child.stdout, done, kill };
+  constructor(command: string, outcome: { exitCode: number | null; stderr: string; timedOut: boolean }) {
+    super(`git ${command} failed: ${outcome.timedOut ? 'timed out' : outcome.stderr.trim()}`);
+    this.name = 'GitFailure';
+    this.exitCode = outcome.exitCode;
+    this.stderr = outcome.stderr;
+    this.timedOut = outcome.timedOut;
+  }
 }
 
-const homes = new Map<string, Promise<string>>();
+const MAX_OUTPUT = 64 * 1024 * 1024;
+const MAX_STDERR = 64 * 1024;
+/** Time for git to remove its lock and temporary files. */
+const GRACE_MS = 3000;
 
 /**
- * A home directory of git's own with the global configuration: the operator's file, and the word that repositories of
- * other users may be read (a local repository's server side takes it from nowhere else).
+ * Runs git in a scrubbed environment (prefetch.md 12): no configuration but the operator's, no hooks, no prompts, only
+ * the allowed protocols. Every command is a process group of its own, which ends with the signal or at its time limit.
+ * simple-git is not used: it ends the first process only and would leave the transport helpers of a fetch running, holds
+ * all output in memory, and refuses the very options that close the holes.
  */
-function gitHome(settings: Settings): Promise<string> {
-  const key = `${settings.dataDir}\0${settings.gitConfig}`;
-  let home = homes.get(key);
-  if (!home) {
-    home = makeHome(settings);
-    home.catch(() => homes.delete(key));
-    homes.set(key, home);
+export class Git {
+  readonly settings: Settings;
+  readonly signal: AbortSignal;
+  readonly #home: string;
+
+  constructor(settings: Settings, signal: AbortSignal) {
+    this.settings = settings;
+    this.signal = signal;
+    this.#home = join(settings.dataDir, 'git', 'home');
   }
-  return home;
+
+  async run(args: readonly string[], options: GitOptions = {}): Promise<GitOutput> {
+    const child = this.#start(args, options);
+    child.process.stdin!.end(options.input ?? '');
+    const chunks: Buffer[] = [];
+    let size = 0;
+    child.process.stdout!.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > (options.maxBytes ?? MAX_OUTPUT)) child.stop();
+      else chunks.push(chunk);
+    });
+    const stderr = await child.done;
+    return { stdout: Buffer.concat(chunks), stderr };
+  }
+
+  /** Output as text without the final line break. */
+  async text(args: readonly string[], options: GitOptions = {}): Promise<string> {
+    return (await this.run(args, options)).stdout.toString().trimEnd();
+  }
+
+  stream(args: readonly string[], options: GitOptions = {}): GitProcess {
+    const child = this.#start(args, options);
+    const done = child.done.then(() => undefined);
+    done.catch(() => undefined);
+    return { stdin: child.process.stdin!, stdout: child.process.stdout!, done, stop: child.stop };
+  }
+
+  #start(args: readonly string[], options: GitOptions) {
+    this.signal.throwIfAborted();
+    mkdirSync(this.#home, { recursive: true, mode: 0o700 });
+    const all = [...this.#globalArguments(options), ...args];
+    const child = spawn('git', all, {
+      cwd: options.workingDirectory ?? this.#home,
+      env: { ...this.#environment(), ...options.environment },
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    child.stdin.on('error', () => undefined);
+    return watch(child, args[0] ?? '', this.signal, this.settings.limits.commandSeconds);
+  }
+
+  #globalArguments({ gitDirectory, config = [] }: GitOptions): string[] {
+    const rules = [...CLOSED_HOLES, ...config].flatMap((rule) => ['-c', rule]);
+    return [
+      ...(gitDirectory === undefined ? [] : [`--git-dir=${gitDirectory}`]),
+      '--no-replace-objects',
+      ...rules,
+    ];
+  }
+
+  #environment(): Record<string, string> {
+    const passed = PASSED_VARIABLES.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    });
+    const own = process.env;
+    const certificates = own.GIT_SSL_CAINFO ?? own.SSL_CERT_FILE;
+    return {
+      ...Object.fromEntries(passed),
+      ...(certificates ? { GIT_SSL_CAINFO: certificates } : {}),
+      HOME: this.#home,
+      LC_ALL: 'C',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: this.settings.gitConfig ?? '/dev/null',
+      GIT_ALLOW_PROTOCOL: allowedProtocols(this.settings).join(':'),
+      GIT_OPTIONAL_LOCKS: '0',
+      GIT_NO_LAZY_FETCH: '1',
+      // An empty answer to every question that a prompt program would be asked.
+      GIT_ASKPASS: 'true',
+      SSH_ASKPASS: 'true',
+    };
+  }
 }
 
-async function makeHome(settings: Settings): Promise<string> {
-  const home = join(settings.dataDir, 'git', 'home');
-  await mkdir(home, { recursive: true });
-  const include =
-    settings.gitConfig === null ? '' : `[include]\n\tpath = ${JSON.stringify(settings.gitConfig)}\n`;
-  const temporary = join(home, `config.${process.pid}`);
-  await writeFile(temporary, `[safe]\n\tdirectory = *\n${include}`);
-  await rename(temporary, join(home, 'config'));
-  return home;
+/** `ext` runs commands: no setting allows it. */
+export function allowedProtocols(settings: Settings): string[] {
+  return settings.gitAllowedProtocols.filter((protocol) => /^[a-z]+$/.test(protocol) && protocol !== 'ext');
 }
 
-function environment(settings: Settings, home: string, protocols: readonly string[]): NodeJS.ProcessEnv {
-  const passedOn = Object.entries(process.env).filter(([name]) => PASSED_ON.test(name));
-  const certificates = process.env.NODE_EXTRA_CA_CERTS;
-  return {
-    ...(certificates && !process.env.GIT_SSL_CAINFO && !process.env.SSL_CERT_FILE
-      ? { GIT_SSL_CAINFO: certificates }
-      : {}),
-    ...Object.fromEntries(passedOn),
-    HOME: home,
-    LC_ALL: 'C',
-    TZ: 'UTC',
-    GIT_TERMINAL_PROMPT: '0',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_CONFIG_GLOBAL: join(home, 'config'),
-    GIT_ALLOW_PROTOCOL: [...settings.gitAllowedProtocols, ...protocols].join(':'),
-    GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=30',
-    GIT_LFS_SKIP_SMUDGE: '1',
-    GIT_NO_REPLACE_OBJECTS: '1',
-    GIT_OPTIONAL_LOCKS: '0',
+const CLOSED_HOLES = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'protocol.ext.allow=never',
+  'gc.autoDetach=false',
+  'maintenance.autoDetach=false',
+  'http.lowSpeedLimit=1000',
+  'http.lowSpeedTime=60',
+];
+
+const PASSED_VARIABLES = [
+  'PATH',
+  'TMPDIR',
+  'SSH_AUTH_SOCK',
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'http_proxy',
+  'https_proxy',
+  'HTTPS_PROXY',
+  'all_proxy',
+  'ALL_PROXY',
+  'no_proxy',
+  'NO_PROXY',
+];
+
+function watch(child: ChildProcess, command: string, signal: AbortSignal, seconds: number) {
+  let stderr = '';
+  let timedOut = false;
+  child.stderr!.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString()).slice(-MAX_STDERR);
+  });
+  const stop = (): void => {
+    killGroup(child, 'SIGTERM');
+    setTimeout(() => killGroup(child, 'SIGKILL'), GRACE_MS).unref();
   };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    stop();
+  }, seconds * 1000);
+  signal.addEventListener('abort', stop, { once: true });
+
+  const done = new Promise<string>((resolve, reject) => {
+    child.on('error', (error: NodeJS.ErrnoException) => reject(startError(error)));
+    child.on('close', (exitCode) => {
+      if (signal.aborted) reject(signal.reason);
+      else if (exitCode === 0 && !timedOut) resolve(maskCredentials(stderr));
+      else reject(new GitFailure(command, { exitCode, stderr: maskCredentials(stderr), timedOut }));
+    });
+  }).finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  });
+  return { process: child, done, stop };
 }
 
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined || child.exitCode !== null) return;
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
   try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // It is gone already.
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
-function notRunnable(cause: NodeJS.ErrnoException): Error {
-  if (cause.code !== 'ENOENT') return cause;
-  return new RepositoryAccessError('executable-missing', 'git is not installed on the worker', {
-    cause,
-    hint: 'Install git; "stowage doctor" shows what else is missing.',
+function startError(error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'ENOENT') return error;
+  return new SubprocessCallError('executable-missing', 'The git command could not be run', {
+    hint: 'Install git 2.37 or newer.',
+    cause: error,
   });
 }

@@ -2,244 +2,267 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Settings } from '../../domain/config.ts';
-import { InvalidRequestData, RepositoryAccessError } from '../../domain/errors.ts';
-import { assertPublicHost } from '../downloads/address-policy.ts';
 import type { StepLog } from '../ecosystems/ecosystem.ts';
-import { GitFailure, type GitOptions, git, type RemoteAccess } from './git-command.ts';
-import type { GitTag } from './git-trees.ts';
-import { withProcessLock } from './process-lock.ts';
-import { assertAllowedProtocol, cannotClone, type RepositoryUrl } from './repository-url.ts';
+import {
+  fetchFailure,
+  isRedirect,
+  isTransient,
+  lastWords,
+  leftLock,
+  refusesFilter,
+  refusesSingleCommits,
+  saysUnknownCommit,
+  unknownRef,
+} from './fetch-failure.ts';
+import { followRedirect } from './follow-redirect.ts';
+import { Git, GitFailure } from './git-command.ts';
+import { accessTo } from './remote-access.ts';
+import { withRepositoryLock } from './repository-lock.ts';
+import type { RepositoryUrl } from './repository-url.ts';
+
+export interface RepositoryCacheContext {
+  settings: Settings;
+  log: StepLog;
+  signal: AbortSignal;
+  /** Pauses between tries when the network fails, milliseconds. */
+  retryDelays?: readonly number[];
+}
 
 /**
  * Bare repositories below the data directory, one for each origin (host, port and path). A commit that is there needs no
- * network; a new one costs the difference to what is there.
+ * network; a new one costs the difference to what is there. Histories, which only tags need, have repositories of their
+ * own, without file contents where the server can leave them out.
  */
 export class RepositoryCache {
-  readonly #settings: Settings;
+  readonly git: Git;
   readonly #log: StepLog;
-  readonly #options: GitOptions;
+  readonly #retryDelays: readonly number[];
 
-  constructor(context: { settings: Settings; log: StepLog; signal: AbortSignal }) {
-    this.#settings = context.settings;
-    this.#log = context.log;
-    this.#options = { settings: context.settings, signal: context.signal };
+  constructor({ settings, log, signal, retryDelays = [1000, 4000] }: RepositoryCacheContext) {
+    this.git = new Git(settings, signal);
+    this.#log = log;
+    this.#retryDelays = retryDelays;
   }
 
-  /** The directory of a repository that has the whole commit. Throws RepositoryAccessError, InvalidRequestData. */
-  async withCommit(repository: RepositoryUrl, commit: string): Promise<string> {
-    const directory = this.#directory(repository.origin);
-    await withProcessLock(
-      `${directory}.lock`,
-      async () => {
-        await this.#initialise(directory);
-        if (await this.#hasCommit(directory, commit)) return;
-        await this.#fetchCommit(directory, repository, commit);
-      },
-      this.#options.signal,
-    );
-    return directory;
+  /**
+   * The directory of a repository that has the commit with its whole tree. Throws RepositoryAccessError, and
+   * InvalidRequestData when the remote does not have the commit.
+   */
+  async withCommit(url: RepositoryUrl, commit: string): Promise<string> {
+    const directory = this.#directory(url, commit, '');
+    if (await this.#hasCommit(directory, commit)) return directory;
+    return this.#locked(directory, async () => {
+      if (await this.#hasCommit(directory, commit)) return directory;
+      await this.#initialise(directory, commit);
+      await this.#fetchCommit(directory, url, commit);
+      return directory;
+    });
   }
 
-  /** Full commit id of a branch, tag or commit; null: the remote's HEAD. Tags win over branches, as in git. */
-  async resolveRef(repository: RepositoryUrl, ref: string | null): Promise<string> {
-    if (ref !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(ref)) return ref;
-    const remote = await this.#remote(repository);
-    const names =
-      ref === null ? ['HEAD'] : [ref, `refs/tags/${ref}^{}`, `refs/tags/${ref}`, `refs/heads/${ref}`];
-    const output = await this.#run(['ls-remote', '--quiet', '--', repository.url, ...names], remote).catch(
-      (error: unknown) => {
-        throw this.#cloneFailure(repository, error);
-      },
-    );
-    const found = new Map(
-      output
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => line.split('\t') as [string, string])
-        .map(([commit, name]) => [name, commit]),
-    );
-    for (const name of ref === null ? names : [...names.slice(1), ref, `${ref}^{}`]) {
-      const commit = found.get(name);
-      if (commit) return commit;
+  /** The directory of a repository that has the commit's history and all tags, current as of this call. */
+  async withHistory(url: RepositoryUrl, commit: string): Promise<string> {
+    const directory = this.#directory(url, commit, '.history');
+    return this.#locked(directory, async () => {
+      await this.#initialise(directory, commit);
+      const one = `+${commit}:${keepRef(commit)}`;
+      await this.#fetchHistory(directory, url, [one, ALL_TAGS]).catch(async (error: unknown) => {
+        if (!(error instanceof GitFailure)) throw error;
+        if (!refusesSingleCommits(error) && !saysUnknownCommit(error)) throw error;
+        await this.#fetchHistory(directory, url, [ALL_BRANCHES, ALL_TAGS]);
+        await this.#keep(directory, commit);
+      });
+      return directory;
+    }).catch((error: unknown) => {
+      throw error instanceof GitFailure ? this.#failure(url, error, false) : error;
+    });
+  }
+
+  /** Forgets what is there: it turned out to be damaged. */
+  async discard(url: RepositoryUrl, commit: string): Promise<void> {
+    const directory = this.#directory(url, commit, '');
+    await this.#locked(directory, async () => {
+      const aside = `${directory}.damaged-${process.pid}`;
+      await rename(directory, aside).catch(() => undefined);
+      await rm(aside, { recursive: true, force: true });
+    });
+  }
+
+  /** Rows of `git ls-remote` by name, for the names or patterns given. */
+  async remoteRefs(url: RepositoryUrl, patterns: readonly string[]): Promise<Map<string, string>> {
+    const output = await this.#remoteCommand(url, null, (remote) => [
+      'ls-remote',
+      '--quiet',
+      '--',
+      remote,
+      ...patterns,
+    ]).catch((error: unknown) => {
+      throw error instanceof GitFailure ? this.#failure(url, error, true) : error;
+    });
+    const rows = output.split('\n').map((line) => line.split('\t'));
+    return new Map(rows.flatMap(([id, name]) => (id && name ? [[name, id] as const] : [])));
+  }
+
+  /** Full id of a commit that is in the cache, from the first digits of it; null when it is not. */
+  async knownCommit(url: RepositoryUrl, abbreviation: string): Promise<string | null> {
+    const directory = this.#directory(url, abbreviation, '');
+    if (!existsSync(directory)) return null;
+    return this.#verify(directory, `${abbreviation}^{commit}`);
+  }
+
+  async #fetchCommit(directory: string, url: RepositoryUrl, commit: string): Promise<void> {
+    const isFirst = await this.#isEmpty(directory);
+    this.#log.info(`git: fetching ${commit} of ${url.origin}`);
+    try {
+      await this.#fetch(directory, url, ['--depth=1'], [`+${commit}:${keepRef(commit)}`]);
+    } catch (error) {
+      if (!(error instanceof GitFailure)) throw error;
+      const unknown = saysUnknownCommit(error);
+      if (!unknown && !refusesSingleCommits(error)) throw this.#failure(url, error, isFirst);
+      this.#log.info(`git: the server does not give the commit by its id (${lastWords(error)})`);
+      // Without contents this is cheap: most often the commit is just not there.
+      if (unknown) await this.withHistory(url, commit);
+      await this.#fetchEverything(directory, url, commit, isFirst);
     }
-    throw unknownRef(ref ?? 'HEAD');
+    if (!(await this.#hasCommit(directory, commit))) throw unknownRef(commit);
   }
 
-  /** Tags that name the commit or one of its ancestors. Fetches the history without file contents where possible. */
-  async reachableTags(repository: RepositoryUrl, commit: string): Promise<GitTag[]> {
-    const directory = this.#directory(`${repository.origin}#history`);
-    return await withProcessLock(
-      `${directory}.lock`,
-      async () => {
-        await this.#initialise(directory);
-        await this.#fetchHistory(directory, repository, commit);
-        const output = await git(
-          [
-            'for-each-ref',
-            '--merged',
-            commit,
-            '--format=%(refname:strip=2)%00%(objectname)%00%(*objectname)',
-            'refs/tags',
-          ],
-          { ...this.#options, cwd: directory },
-        );
-        return output
-          .split('\n')
-          .filter(Boolean)
-          .map((line) => line.split('\0'))
-          .map(([name = '', object = '', peeled = '']) => ({ name, commit: peeled || object }));
-      },
-      this.#options.signal,
-    );
-  }
-
-  #directory(origin: string): string {
-    const key = createHash('sha256').update(origin).digest('hex').slice(0, 40);
-    return join(this.#settings.dataDir, 'git', `${key}.git`);
-  }
-
-  /** Made aside and renamed: a half-made repository never has the name. Locks of a killed git are removed. */
-  async #initialise(directory: string): Promise<void> {
-    for (const lock of ['shallow.lock', 'config.lock', 'packed-refs.lock']) {
-      await rm(join(directory, lock), { force: true });
+  /** For servers that hand out branches and tags only. */
+  async #fetchEverything(
+    directory: string,
+    url: RepositoryUrl,
+    commit: string,
+    isFirst: boolean,
+  ): Promise<void> {
+    const depth = existsSync(join(directory, 'shallow')) ? ['--unshallow'] : [];
+    try {
+      await this.#fetch(directory, url, depth, [ALL_BRANCHES, ALL_TAGS]);
+    } catch (error) {
+      throw error instanceof GitFailure ? this.#failure(url, error, isFirst) : error;
     }
+    await this.#keep(directory, commit);
+  }
+
+  async #fetchHistory(directory: string, url: RepositoryUrl, refs: readonly string[]): Promise<void> {
+    for (const filter of ['tree:0', 'blob:none']) {
+      try {
+        return await this.#fetch(directory, url, [`--filter=${filter}`], refs);
+      } catch (error) {
+        if (!(error instanceof GitFailure && refusesFilter(error))) throw error;
+      }
+    }
+    await this.#fetch(directory, url, [], refs);
+  }
+
+  async #fetch(
+    directory: string,
+    url: RepositoryUrl,
+    options: readonly string[],
+    refs: readonly string[],
+  ): Promise<void> {
+    await this.#remoteCommand(url, directory, (remote) => [
+      // The remote has a name only for this command, so that no URL (which may hold a password) is written down.
+      '-c',
+      `remote.upstream.url=${remote}`,
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-write-fetch-head',
+      '--no-recurse-submodules',
+      '--update-shallow',
+      ...options,
+      'upstream',
+      ...refs,
+    ]);
+  }
+
+  /** Runs a command that talks to the remote, again when the network fails. */
+  async #remoteCommand(
+    url: RepositoryUrl,
+    directory: string | null,
+    command: (remote: string) => string[],
+  ): Promise<string> {
+    let access = await accessTo(this.git, url);
+    let redirected = false;
+    let unlocked = false;
+    for (let attempt = 0; ; ) {
+      try {
+        const options = { ...access.options, ...(directory === null ? {} : { gitDirectory: directory }) };
+        return await this.git.text(command(access.url), options);
+      } catch (error) {
+        if (!(error instanceof GitFailure)) throw error;
+        if (access.guarded && !redirected && isRedirect(error)) {
+          redirected = true;
+          access = await followRedirect(this.git, url);
+        } else if (directory !== null && !unlocked && leftLock(error)) {
+          unlocked = true;
+          for (const name of GIT_LOCKS) await rm(join(directory, name), { force: true });
+        } else if (isTransient(error) && attempt < this.#retryDelays.length) {
+          const delay = this.#retryDelays[attempt]!;
+          attempt += 1;
+          this.#log.warn(`git: ${lastWords(error)}; trying again in ${delay / 1000} s`);
+          await wait(delay, undefined, { signal: this.git.signal });
+        } else throw error;
+      }
+    }
+  }
+
+  /** Made aside and renamed: a half-made repository never has the name. */
+  async #initialise(directory: string, commit: string): Promise<void> {
     if (existsSync(join(directory, 'HEAD'))) return;
-    await mkdir(join(this.#settings.dataDir, 'git'), { recursive: true });
-    const aside = `${directory}.${process.pid}.new`;
+    const aside = `${directory}.new-${process.pid}`;
     await rm(aside, { recursive: true, force: true });
-    await git(['init', '--quiet', '--bare', aside], this.#options);
+    const format = commit.length === 64 ? 'sha256' : 'sha1';
+    await this.git.run(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, aside]);
+    await rm(directory, { recursive: true, force: true });
     await rename(aside, directory);
   }
 
+  #directory({ origin }: RepositoryUrl, commit: string, kind: '' | '.history'): string {
+    const key = createHash('sha256').update(origin).digest('hex').slice(0, 40);
+    const format = commit.length === 64 ? '.sha256' : '';
+    return join(this.git.settings.dataDir, 'git', `${key}${kind}${format}.git`);
+  }
+
+  async #locked<T>(directory: string, work: () => Promise<T>): Promise<T> {
+    await mkdir(join(this.git.settings.dataDir, 'git'), { recursive: true });
+    return withRepositoryLock(`${directory}.lock`, this.git.signal, work);
+  }
+
   async #hasCommit(directory: string, commit: string): Promise<boolean> {
-    const args = ['rev-parse', '--quiet', '--verify', `${keepRef(commit)}^{commit}`];
-    return await git(args, { ...this.#options, cwd: directory }).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof GitFailure) return false;
-        throw error;
-      },
-    );
+    if (!existsSync(join(directory, 'HEAD'))) return false;
+    return (await this.#verify(directory, `${keepRef(commit)}^{commit}`)) !== null;
   }
 
-  async #fetchCommit(directory: string, repository: RepositoryUrl, commit: string): Promise<void> {
-    const remote = await this.#remote(repository);
-    const fetch = (...more: string[]): Promise<string> =>
-      this.#run(
-        ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', ...more],
-        remote,
-        directory,
-      );
-    this.#log.info(`git: fetching ${commit} of ${repository.origin}`);
-    try {
-      await fetch('--depth=1', '--', repository.url, `+${commit}:${keepRef(commit)}`);
-      return;
-    } catch (error) {
-      if (!(error instanceof GitFailure)) throw error;
-      this.#log.debug(`git: ${error.message}`);
-    }
-    // Servers may refuse to hand out a commit by its id: all branches and tags then, and the commit among them.
-    try {
-      await fetch(
-        '--',
-        repository.url,
-        '+refs/heads/*:refs/remote/heads/*',
-        '+refs/tags/*:refs/remote/tags/*',
-      );
-    } catch (error) {
-      throw this.#cloneFailure(repository, error);
-    }
-    try {
-      await git(['update-ref', keepRef(commit), `${commit}^{commit}`], { ...this.#options, cwd: directory });
-    } catch (error) {
-      if (error instanceof GitFailure) throw unknownRef(commit);
+  /** Keeps the objects of a commit that came with others from being garbage. */
+  async #keep(directory: string, commit: string): Promise<void> {
+    if ((await this.#verify(directory, `${commit}^{commit}`)) === null) throw unknownRef(commit);
+    await this.git.run(['update-ref', keepRef(commit), commit], { gitDirectory: directory });
+  }
+
+  async #verify(directory: string, revision: string): Promise<string | null> {
+    const args = ['rev-parse', '--quiet', '--verify', '--end-of-options', revision];
+    return this.git.text(args, { gitDirectory: directory }).catch((error: unknown) => {
+      if (error instanceof GitFailure) return null;
       throw error;
-    }
-  }
-
-  async #fetchHistory(directory: string, repository: RepositoryUrl, commit: string): Promise<void> {
-    const remote = await this.#remote(repository);
-    const refs = [`+${commit}:${keepRef(commit)}`, '+refs/tags/*:refs/tags/*'];
-    const fetch = (...filter: string[]): Promise<string> =>
-      this.#run(
-        [
-          'fetch',
-          '--quiet',
-          '--force',
-          '--no-write-fetch-head',
-          '--no-auto-maintenance',
-          ...filter,
-          '--',
-          repository.url,
-          ...refs,
-        ],
-        remote,
-        directory,
-      );
-    try {
-      await fetch('--filter=tree:0').catch((error: unknown) => {
-        if (error instanceof GitFailure && /filter/i.test(error.stderr)) return fetch();
-        throw error;
-      });
-    } catch (error) {
-      if (!(error instanceof GitFailure)) throw error;
-      throw new RepositoryAccessError(
-        'fetch-failed',
-        `Failed to fetch the tags on the Git repository (${repository.origin})`,
-        {
-          details: { reason: error.stderr.trim() },
-          retryable: true,
-        },
-      );
-    }
-  }
-
-  /** Configuration that holds git to an address that was checked. Throws RepositoryAccessError for refused ones. */
-  async #remote(repository: RepositoryUrl): Promise<RemoteAccess> {
-    const effective = (await git(['ls-remote', '--get-url', '--', repository.url], this.#options)).trim();
-    // The operator's insteadOf decides what is fetched: such a mirror may be anywhere, by any protocol.
-    if (effective !== repository.url)
-      return { configuration: [], protocols: ['file', 'https', 'http', 'ssh', 'git'] };
-    assertAllowedProtocol(repository, this.#settings);
-    const { host, scheme, port } = repository;
-    if (host === null || this.#settings.allowPrivateNetworks) return UNGUARDED;
-    const addresses = await assertPublicHost(host, this.#options.signal).catch((error: Error) => {
-      throw cannotClone(repository.url, error.message, error);
     });
-    if (scheme !== 'http' && scheme !== 'https') return UNGUARDED;
-    const pinned = addresses
-      .map(({ address }) => (address.includes(':') ? `[${address}]` : address))
-      .join(',');
-    const number = port ?? (scheme === 'https' ? '443' : '80');
-    return {
-      configuration: [`http.curloptResolve=${host}:${number}:${pinned}`, 'http.followRedirects=false'],
-      protocols: [],
-    };
   }
 
-  #run(args: readonly string[], remote: RemoteAccess, cwd?: string): Promise<string> {
-    return git(args, { ...this.#options, remote, ...(cwd !== undefined && { cwd }) });
+  async #isEmpty(directory: string): Promise<boolean> {
+    return (await this.git.text(['for-each-ref', '--count=1'], { gitDirectory: directory })) === '';
   }
 
-  #cloneFailure(repository: RepositoryUrl, error: unknown): unknown {
-    if (!(error instanceof GitFailure)) return error;
-    this.#log.warn(`git: ${error.stderr.trim()}`);
-    return cannotClone(repository.url, error.stderr.trim().split('\n').at(-1) ?? '', error);
+  #failure(url: RepositoryUrl, error: GitFailure, isFirst: boolean): Error {
+    this.#log.warn(`git: ${url.origin}: ${lastWords(error)}`);
+    return fetchFailure(url, error, isFirst);
   }
 }
 
-const UNGUARDED: RemoteAccess = { configuration: [], protocols: [] };
+const ALL_BRANCHES = '+refs/heads/*:refs/remote/heads/*';
+const ALL_TAGS = '+refs/tags/*:refs/tags/*';
+const GIT_LOCKS = ['shallow.lock', 'config.lock', 'packed-refs.lock', 'HEAD.lock'];
 
-/** Keeps the commit's objects from ever being garbage. */
 function keepRef(commit: string): string {
   return `refs/stowage/${commit}`;
-}
-
-export function unknownRef(ref: string): InvalidRequestData {
-  return new InvalidRequestData(
-    'bad-revision',
-    `Checking out the Git repository failed. Please verify the supplied reference of "${ref}" is valid.`,
-    { details: { ref } },
-  );
 }

@@ -1,88 +1,130 @@
-import { isAbsolute } from 'node:path';
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { RepositoryAccessError } from '../../domain/errors.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
+import { allowedProtocols } from './git-command.ts';
 
-/** What a repository's URL means, and under which name its objects are kept. */
+/** The URL of a git repository, taken apart. */
 export interface RepositoryUrl {
-  /** As git takes it. */
-  url: string;
-  scheme: string;
-  /** null for local paths. */
-  host: string | null;
-  port: string | null;
-  /** `host[:port]/path`, without scheme, user, `.git` and slashes at the end: two hosts never share a cache. */
+  /** As git is given it. */
+  text: string;
+  protocol: string;
+  /** Empty for `file`. */
+  host: string;
+  port: number | null;
+  path: string;
+  /**
+   * What makes it the same repository: host, port and path, not the protocol. URLs with a password have origins of their
+   * own, so that what one user's password opened is not another's.
+   */
   origin: string;
 }
 
-const SCP_LIKE = /^(?:[^@/:]+@)?(\[[0-9a-f:]+\]|[^/:[\]]+):(?!\/\/)(.+)$/i;
-const DEFAULT_PORTS: Record<string, string> = { https: '443', http: '80', ssh: '22', git: '9418' };
+const DEFAULT_PORTS: Record<string, number> = { https: 443, http: 80, ssh: 22, git: 9418 };
+const SCP_LIKE = /^(?:([^@:/\s]+)@)?(\[[0-9a-fA-F:.]+\]|[^:/[\]@\s]+):(?!\/\/)(.+)$/;
 
-/** Reads URLs, scp-like addresses (which are ssh) and local paths. Throws RepositoryAccessError for anything else. */
-export function parseRepositoryUrl(text: string): RepositoryUrl {
-  const trimmed = text.replace(/^git\+/, '');
-  if (trimmed === '' || trimmed.startsWith('-') || /[\0-\x20\x7f]/.test(trimmed) || trimmed.includes('::')) {
-    throw cannotClone(text, 'it is not the URL of a repository');
+/**
+ * Takes a repository's URL apart and refuses what no source may use: options in disguise, transport helpers, protocols
+ * that are not allowed, local paths unless `file` is allowed (cachito.md 4.2).
+ */
+export function parseRepositoryUrl(given: string, settings: Settings): RepositoryUrl {
+  const text = given.trim().replace(/^git\+(?=[a-z]+:\/\/)/, '');
+  if (text === '') throw refusedUrl(given, 'it is empty');
+  if (text.startsWith('-')) throw refusedUrl(given, 'it looks like an option');
+  if (/[\x00-\x20\x7f]/.test(text)) throw refusedUrl(given, 'it contains blanks or control characters');
+  if (/^[A-Za-z0-9_+.-]*::/.test(text)) throw refusedUrl(given, 'it names a transport helper');
+  const url = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text) ? fromUrl(text) : (fromScp(text) ?? fromPath(text));
+  if (url === null) throw refusedUrl(given, 'it is no valid URL');
+  if (!allowedProtocols(settings).includes(url.protocol)) {
+    throw refusedUrl(given, `the protocol ${url.protocol} is not allowed`, {
+      hint: 'STOWAGE_GIT_ALLOWED_PROTOCOLS lists the protocols that a source may use.',
+    });
   }
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(trimmed)?.[1]?.toLowerCase();
-  if (scheme === 'file') return local(trimmed.replace(/^file:\/\/(localhost)?/i, ''), trimmed);
-  if (scheme) return remote(trimmed, scheme);
-  const scp = SCP_LIKE.exec(trimmed);
-  if (scp) {
-    const [, host = '', path = ''] = scp;
-    return { url: trimmed, scheme: 'ssh', host, port: null, origin: `${host.toLowerCase()}/${bare(path)}` };
-  }
-  return local(trimmed, trimmed);
+  if (url.host.startsWith('-')) throw refusedUrl(given, 'its host looks like an option');
+  return url;
 }
 
-/** Throws RepositoryAccessError with the contract's text when the settings do not allow the scheme. */
-export function assertAllowedProtocol(repository: RepositoryUrl, settings: Settings): void {
-  if (settings.gitAllowedProtocols.includes(repository.scheme)) return;
-  throw cannotClone(
-    repository.url,
-    `the protocol "${repository.scheme}" is not allowed (STOWAGE_GIT_ALLOWED_PROTOCOLS)`,
-  );
+/** A submodule's URL: those that begin with `./` or `../` are relative to the URL of the parent repository. */
+export function resolveSubmoduleUrl(parent: string, relative: string): string {
+  if (!/^\.\.?(\/|$)/.test(relative)) return relative;
+  const scp = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(parent) ? null : SCP_LIKE.exec(parent);
+  const base =
+    /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/]*/.exec(parent)?.[0] ??
+    (scp ? parent.slice(0, parent.indexOf(scp[3]!)) : '');
+  const names = parent.slice(base.length).replace(/\/+$/, '').split('/');
+  for (const name of relative.split('/')) {
+    if (name === '..') {
+      if (names.length <= (names[0] === '' ? 1 : 0)) throw refusedUrl(relative, `it leads above ${base}`);
+      names.pop();
+    } else if (name !== '.' && name !== '') names.push(name);
+  }
+  return base + names.join('/');
 }
 
-/** The contract's text for a clone that does not work; the reason is for the log and GraphQL. */
-export function cannotClone(url: string, reason: string, cause?: unknown): RepositoryAccessError {
+/** The same repository over https, for `ssh` URLs: public ones need no key there. */
+export function overHttps(url: RepositoryUrl): string | null {
+  if (url.protocol !== 'ssh' || url.port !== null) return null;
+  return `https://${url.host}/${url.path.replace(/^\/+/, '')}`;
+}
+
+/** Fails with the text of cachito.md 4.2; the reason goes to the log. */
+export function refusedUrl(
+  url: string,
+  reason: string,
+  options: { hint?: string } = {},
+): RepositoryAccessError {
+  const shown = maskCredentials(url);
   return new RepositoryAccessError('git-failed', 'Cloning the Git repository failed', {
-    cause,
-    details: { repository: maskCredentials(url), reason },
-    hint: `Check that the repository exists and may be read: ${reason}`,
-    retryable: true,
+    hint: `The repository ${JSON.stringify(shown)} was refused: ${reason}.${options.hint ? ` ${options.hint}` : ''}`,
+    details: { url: shown, reason },
   });
 }
 
-function remote(text: string, scheme: string): RepositoryUrl {
-  if (!URL.canParse(text)) throw cannotClone(text, 'it is not a valid URL');
+function fromUrl(text: string): RepositoryUrl | null {
+  if (!URL.canParse(text)) return null;
   const url = new URL(text);
-  const port = url.port === '' || url.port === DEFAULT_PORTS[scheme] ? null : url.port;
-  const host = url.hostname;
-  const path = decoded(url.pathname);
-  if (host === '') throw cannotClone(text, 'the URL names no host');
+  const protocol = url.protocol.slice(0, -1).replace(/^(git\+ssh|ssh\+git)$/, 'ssh');
+  if (protocol === 'file') return url.host === '' ? fromPath(decodeURIComponent(url.pathname)) : null;
+  if (url.hostname === '') return null;
+  const port = url.port === '' || Number(url.port) === DEFAULT_PORTS[protocol] ? null : Number(url.port);
+  const host = url.hostname.toLowerCase();
+  const owner = protocol === 'ssh' ? sshOwner(decodeURIComponent(url.username)) : '';
+  const origin = originOf(`${owner}${host}`, port, url.pathname + url.search) + secretMark(url);
+  return { text: text.replace(/#.*$/, ''), protocol, host, port, path: url.pathname, origin };
+}
+
+function fromScp(text: string): RepositoryUrl | null {
+  const match = SCP_LIKE.exec(text);
+  if (!match) return null;
+  const [, user = '', givenHost = '', path = ''] = match;
+  const host = givenHost.toLowerCase();
   return {
-    url: text,
-    scheme,
+    text,
+    protocol: 'ssh',
     host,
-    port,
-    origin: `${host.toLowerCase()}${port ? `:${port}` : ''}/${bare(path)}`,
+    port: null,
+    path,
+    origin: originOf(sshOwner(user) + host, null, path),
   };
 }
 
-function local(path: string, url: string): RepositoryUrl {
-  if (!isAbsolute(path)) throw cannotClone(url, 'a local repository needs an absolute path');
-  return { url, scheme: 'file', host: null, port: null, origin: `file/${bare(path)}` };
+function fromPath(text: string): RepositoryUrl {
+  const path = resolve(text);
+  return { text: path, protocol: 'file', host: '', port: null, path, origin: `file:${path}` };
 }
 
-function bare(path: string): string {
-  return path.replace(/^\/+|\/+$/g, '').replace(/\.git$/, '');
+function originOf(host: string, port: number | null, path: string): string {
+  const plain = path.replace(/^\/+|\/+$/g, '').replace(/\.git$/, '');
+  return `${host}${port === null ? '' : `:${port}`}/${plain}`;
 }
 
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+/** Another user than the usual one may have other repositories under the same path. */
+function sshOwner(user: string): string {
+  return user === '' || user === 'git' ? '' : `${user}@`;
+}
+
+function secretMark({ protocol, username, password }: URL): string {
+  if (password === '' && (username === '' || protocol === 'ssh:')) return '';
+  return `#${createHash('sha256').update(`${username}:${password}`).digest('hex').slice(0, 16)}`;
 }

@@ -12,12 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type NewEntry,
-  openSnapshot,
-  packOf,
-  writeSnapshot,
-} from '../../../src/domain/sources/source-snapshot.ts';
+import { type NewEntry, omitEntries, openSnapshot, writeSnapshot } from '../../../src/domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../../src/domain/sources/source-tree.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 
@@ -85,7 +80,6 @@ describe('writing and reading', () => {
     ];
     const written = await write(entries);
     expect(written).toMatchObject({ files: 8, size: 4 + 3 + 1 + 10 + 5 });
-    expect(await packOf(blobs, written.snapshot)).toBe(written.pack);
     expect((await blobs.readWhole(written.pack)).toString()).toBe('dashdotx#!/bin/sh\nemoji');
 
     const source = await openSnapshot(blobs, written.snapshot);
@@ -154,6 +148,15 @@ describe('writing and reading', () => {
     expect(await codeOf(() => source.read('a'))).toBe('invalid-input: There is no file a in the source');
     expect(await codeOf(() => source.open('x'))).toBe('invalid-input: There is no file x in the source');
   });
+});
+
+test('entries can be left out afterwards', async () => {
+  const written = await write([file('a', '1'), link('b', '../x'), file('c', '3')]);
+  const { index, pack } = await omitEntries(blobs, written.snapshot, new Set(['b']));
+  expect(pack).toBe(written.pack);
+  const source = await openSnapshot(blobs, index.digest);
+  expect([...source.entries.keys()]).toEqual(['a', 'c']);
+  expect((await source.read('c')).toString()).toBe('3');
 });
 
 describe('lookup', () => {

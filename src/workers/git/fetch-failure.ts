@@ -1,0 +1,100 @@
+import {
+  InvalidRequestData,
+  NetworkError,
+  RepositoryAccessError,
+  type RequestFailure,
+} from '../../domain/errors.ts';
+import type { GitFailure } from './git-command.ts';
+import type { RepositoryUrl } from './repository-url.ts';
+
+const TRANSIENT = [
+  /could not resolve host/i,
+  /temporary failure in name resolution/i,
+  /connection (?:timed out|refused|reset|was reset|closed)/i,
+  /operation timed out/i,
+  /failed to connect/i,
+  /the remote end hung up/i,
+  /early EOF/i,
+  /RPC failed/i,
+  /GnuTLS recv error/i,
+  /unexpected disconnect/i,
+  /returned error: (?:408|429|5\d\d)/i,
+  /transfer closed/i,
+  /empty reply from server/i,
+];
+
+/** Whether the same command may well succeed a moment later. */
+export function isTransient({ stderr, timedOut }: GitFailure): boolean {
+  return !timedOut && TRANSIENT.some((pattern) => pattern.test(stderr));
+}
+
+/** The server says that it has no such commit, or that it was not asked for in a way that it allows. */
+export function saysUnknownCommit({ stderr }: GitFailure): boolean {
+  return /not our ref|couldn't find remote ref|no such remote ref/i.test(stderr);
+}
+
+/** The server hands out branches and tags only, or knows no shallow histories. */
+export function refusesSingleCommits({ stderr }: GitFailure): boolean {
+  return /unadvertised object|does not support (?:shallow|--depth)|dumb http transport/i.test(stderr);
+}
+
+export function refusesFilter({ stderr }: GitFailure): boolean {
+  return /filter/i.test(stderr);
+}
+
+export function isRedirect({ stderr }: GitFailure): boolean {
+  return /returned error: 30[12378]|redirect/i.test(stderr);
+}
+
+/** A git of an earlier process was killed and left its lock. */
+export function leftLock({ stderr }: GitFailure): boolean {
+  return /\.lock': File exists/.test(stderr);
+}
+
+/** The texts of cachito.md 4.2: for a repository that was never fetched from, and for one that was. */
+export function fetchFailure(url: RepositoryUrl, error: GitFailure, isFirst: boolean): RequestFailure {
+  if (error.timedOut) {
+    return new NetworkError('fetch-failed', 'The connection timed out while downloading the source', {
+      retryable: true,
+      cause: error,
+    });
+  }
+  const reason = lastWords(error);
+  const message = isFirst
+    ? 'Cloning the Git repository failed'
+    : 'Failed to fetch from the remote Git repository';
+  return new RepositoryAccessError('git-failed', message, {
+    details: { origin: url.origin, reason },
+    hint: hintFor(reason),
+    retryable: isTransient(error),
+    cause: error,
+  });
+}
+
+export function unknownRef(ref: string): InvalidRequestData {
+  return new InvalidRequestData(
+    'bad-revision',
+    `Checking out the Git repository failed. Please verify the supplied reference of "${ref}" is valid.`,
+    { details: { ref } },
+  );
+}
+
+/** What git says last is what went wrong; before it come warnings and progress. */
+export function lastWords({ stderr, message }: GitFailure): string {
+  const lines = stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
+  return lines.findLast((line) => /^(fatal|error|remote):/i.test(line)) ?? lines.at(-1) ?? message;
+}
+
+function hintFor(reason: string): string {
+  if (
+    /could not read (Username|Password)|Authentication failed|Permission denied|returned error: 40[13]/i.test(
+      reason,
+    )
+  ) {
+    return `The repository does not exist or is private: ${reason}. STOWAGE_GIT_CONFIG can hold credentials.`;
+  }
+  return reason;
+}
