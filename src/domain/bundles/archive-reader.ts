@@ -1,0 +1,131 @@
+import { Readable } from 'node:stream';
+import type { BlobStore, ByteRange, Digest } from '../storage/blob-store.ts';
+import { type ArchiveLayout, type Piece, pieceLength } from './archive-layout.ts';
+
+/** Any byte range of a bundle's `.tar.gz`, straight from the blobs; bytes outside of the range are not touched. */
+export function readArchive(blobs: BlobStore, layout: ArchiveLayout, range?: ByteRange): Readable {
+  const { start, end } = range ?? { start: 0, end: layout.archiveSize };
+  return Readable.from(bytesOf(blobs, layout.archive(start, end)), {
+    objectMode: false,
+    highWaterMark: 1024 * 1024,
+  });
+}
+
+/** A stored block of a member is 64 KiB: pieces of one blob that follow each other are read by one stream. */
+const GATHER = 256 * 1024;
+
+/** The bytes of pieces in order, in chunks of some size. */
+export async function* bytesOf(blobs: BlobStore, pieces: Iterable<Piece>): AsyncGenerator<Uint8Array> {
+  const gathered = new Gathered();
+  for await (const { bytes } of labelledBytes(blobs, pieces)) {
+    gathered.add(bytes);
+    if (gathered.size >= GATHER) yield gathered.take();
+  }
+  if (gathered.size > 0) yield gathered.take();
+}
+
+/**
+ * The bytes of pieces in order, each chunk with the word whether it belongs to gzip only. Each blob is opened once for all
+ * of its pieces: framing between them is put in while its stream goes on.
+ */
+export async function* labelledBytes(
+  blobs: BlobStore,
+  pieces: Iterable<Piece>,
+): AsyncGenerator<{ bytes: Uint8Array; isFraming: boolean }> {
+  for (const run of runs(pieces)) {
+    const content =
+      run.digest === null
+        ? null
+        : new ContentStream(blobs.read(run.digest, { start: run.start, end: run.end }), run.digest);
+    try {
+      for (const piece of run.pieces) {
+        if ('bytes' in piece) yield { bytes: piece.bytes, isFraming: piece.isFraming ?? false };
+        else for await (const bytes of content!.take(pieceLength(piece))) yield { bytes, isFraming: false };
+      }
+    } finally {
+      content?.close();
+    }
+  }
+}
+
+interface Run {
+  /** null: known bytes only. */
+  digest: Digest | null;
+  start: number;
+  end: number;
+  pieces: Piece[];
+}
+
+/** Pieces of one blob that continue each other, with the framing between them. */
+function* runs(pieces: Iterable<Piece>): Generator<Run> {
+  let run = null as Run | null;
+  for (const piece of pieces) {
+    if ('bytes' in piece) {
+      run ??= { digest: null, start: 0, end: 0, pieces: [] };
+      run.pieces.push(piece);
+      if (run.digest === null || run.pieces.length > LONGEST_RUN) {
+        yield run;
+        run = null;
+      }
+    } else if (run?.digest === piece.digest && run.end === piece.start) {
+      run.end = piece.end;
+      run.pieces.push(piece);
+    } else {
+      if (run) yield run;
+      run = { digest: piece.digest, start: piece.start, end: piece.end, pieces: [piece] };
+    }
+  }
+  if (run) yield run;
+}
+
+/** Pieces of 64 KiB: a run of a large blob covers 64 MiB, so that its list stays short. */
+const LONGEST_RUN = 2048;
+
+class Gathered {
+  #chunks: Uint8Array[] = [];
+  size = 0;
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.size += chunk.length;
+  }
+
+  take(): Uint8Array {
+    const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    this.size = 0;
+    return bytes;
+  }
+}
+
+/** Counted bytes of a blob's stream. Throws when the blob is shorter than it should be: a stream is never completed then. */
+class ContentStream {
+  readonly #stream: Readable;
+  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #digest: Digest;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(stream: Readable, digest: Digest) {
+    this.#stream = stream;
+    this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#digest = digest;
+  }
+
+  async *take(count: number): AsyncGenerator<Uint8Array> {
+    for (let left = count; left > 0; ) {
+      if (this.#rest.length === 0) {
+        const { value, done } = await this.#chunks.next();
+        if (done) throw new Error(`The blob ${this.#digest} is shorter than it was`);
+        this.#rest = value;
+      }
+      const chunk = this.#rest.subarray(0, left);
+      this.#rest = this.#rest.subarray(chunk.length);
+      left -= chunk.length;
+      yield chunk;
+    }
+  }
+
+  close(): void {
+    this.#stream.destroy();
+  }
+}

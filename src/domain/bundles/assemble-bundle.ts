@@ -1,0 +1,166 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createGunzip } from 'node:zlib';
+import { InvalidRequestData } from '../errors.ts';
+import type { SourceTree } from '../sources/source-tree.ts';
+import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
+import { archiveLayout, tarEntry } from './archive-layout.ts';
+import { labelledBytes } from './archive-reader.ts';
+import {
+  type BundleContents,
+  type BundleManifest,
+  type BundleParts,
+  digestOf,
+  isSourceEntry,
+  layOutBundle,
+  manifestText,
+} from './bundle-manifest.ts';
+import { compressedMembers, WRITER_VERSION } from './deterministic-gzip.ts';
+import { tarHeader, tarPadding } from './deterministic-tar.ts';
+
+export interface AssemblyOptions extends BundleParts {
+  blobs: BlobStore;
+  /** The row of a bundle that was made before: nothing is computed again then. */
+  known(manifestDigest: Digest): Promise<KnownBundle | null>;
+  /** Compressed source parts by the digest of what they hold. */
+  sourceMembers: {
+    find(listingDigest: Digest, writerVersion: string): Promise<StoredBlob | null>;
+    insert(listingDigest: Digest, writerVersion: string, member: StoredBlob): Promise<void>;
+  };
+  signal: AbortSignal;
+}
+
+export interface KnownBundle {
+  manifestDigest: Digest;
+  tarDigest: Digest;
+  tarSize: number;
+  archiveDigest: Digest;
+  archiveSize: number;
+  writerVersion: string;
+  sourceMemberDigest: Digest;
+  entries: number;
+}
+
+export interface AssembledArchive extends KnownBundle {
+  manifest: BundleManifest;
+  /** Durable in the store; the archive is made of these and the source member. */
+  blobs: Digest[];
+}
+
+/**
+ * Makes a bundle out of its parts: manifest, digests of tar and archive, the compressed source part. The archive itself
+ * is never stored: {@link file://./archive-reader.ts} streams it from the blobs.
+ */
+export async function assembleBundle(options: AssemblyOptions): Promise<AssembledArchive> {
+  const { blobs } = options;
+  const contents = layOutBundle(options);
+  const text = manifestText(contents.manifest);
+  const manifestDigest = digestOf(text);
+  const dependencyBlobs = [...contents.contents.values()].flatMap((one) =>
+    one.kind === 'blob' ? [one.digest] : [],
+  );
+  const about = { manifest: contents.manifest, blobs: [...new Set(dependencyBlobs)] };
+
+  const known = await options.known(manifestDigest);
+  if (known && (await blobs.size(known.sourceMemberDigest)) !== null) return { ...known, ...about };
+
+  await blobs.write(Buffer.from(text), { durability: 'batch' });
+  const member = await sourceMember(options, contents);
+  const digests = await digestsOf(options, contents, member);
+  await blobs.sync([manifestDigest, member.digest]);
+  return {
+    ...about,
+    manifestDigest,
+    ...digests,
+    writerVersion: WRITER_VERSION,
+    sourceMemberDigest: member.digest,
+    entries: contents.manifest.entries.length,
+  };
+}
+
+/** The compressed `app/` part, from the cache when the same listing was compressed before. */
+async function sourceMember(options: AssemblyOptions, contents: BundleContents): Promise<StoredBlob> {
+  const { blobs, sourceMembers, signal } = options;
+  const entries = contents.manifest.entries.filter(isSourceEntry);
+  const listingDigest = digestOf(manifestText({ ...contents.manifest, entries }));
+  const cached = await sourceMembers.find(listingDigest, WRITER_VERSION);
+  if (cached && (await blobs.size(cached.digest)) !== null) return cached;
+  const member = await blobs.write(compressedMembers(sourceTar(options, contents)), { signal });
+  await sourceMembers.insert(listingDigest, WRITER_VERSION, member);
+  return member;
+}
+
+const SMALL_FILE = 1024 * 1024;
+
+/** The tar of the source part, without the end of the archive. */
+async function* sourceTar(
+  options: AssemblyOptions,
+  { manifest, contents }: BundleContents,
+): AsyncGenerator<Uint8Array> {
+  for (const entry of manifest.entries) {
+    if (!isSourceEntry(entry)) continue;
+    options.signal.throwIfAborted();
+    yield tarHeader(tarEntry(entry), manifest.time);
+    const content = contents.get(entry.path);
+    if (!content || entry.size === 0) continue;
+    if (content.kind === 'blob') yield* options.blobs.read(content.digest);
+    else yield* sourceFile(options.source, content.path, entry.size);
+    const padding = tarPadding(entry.size);
+    if (padding > 0) yield Buffer.alloc(padding);
+  }
+}
+
+async function* sourceFile(source: SourceTree, path: string, size: number): AsyncGenerator<Uint8Array> {
+  if (size <= SMALL_FILE) yield await source.read(path);
+  else yield* source.open(path);
+}
+
+/** One pass over all bytes: each blob is read once for both digests. */
+async function digestsOf(
+  options: AssemblyOptions,
+  { manifest, contents }: BundleContents,
+  member: StoredBlob,
+): Promise<Pick<KnownBundle, 'tarDigest' | 'tarSize' | 'archiveDigest' | 'archiveSize'>> {
+  const { blobs, signal } = options;
+  const tar = createHash('sha256');
+  const archive = createHash('sha256');
+  await hashSourceMember(blobs, member, tar, archive);
+  const crcs = new Map<Digest, number>();
+  for (const content of contents.values())
+    if (content.kind === 'blob') crcs.set(content.digest, content.crc32);
+  const crcOf = (digest: Digest): number => {
+    const crc = crcs.get(digest);
+    if (crc === undefined)
+      throw new InvalidRequestData('internal', `The bundle names the unknown file ${digest}`);
+    return crc;
+  };
+  const layout = archiveLayout(manifest, member, crcOf);
+  for await (const { bytes, isFraming } of labelledBytes(
+    blobs,
+    layout.archive(member.size, layout.archiveSize),
+  )) {
+    signal.throwIfAborted();
+    archive.update(bytes);
+    if (!isFraming) tar.update(bytes);
+  }
+  return {
+    tarDigest: `sha256:${tar.digest('hex')}`,
+    tarSize: layout.tarSize,
+    archiveDigest: `sha256:${archive.digest('hex')}`,
+    archiveSize: layout.archiveSize,
+  };
+}
+
+async function hashSourceMember(
+  blobs: BlobStore,
+  member: StoredBlob,
+  tar: Hash,
+  archive: Hash,
+): Promise<void> {
+  if (member.size === 0) return;
+  const unpacked = createGunzip();
+  const input = blobs.read(member.digest);
+  input.on('data', (chunk: Buffer) => archive.update(chunk));
+  input.on('error', (error) => unpacked.destroy(error));
+  input.pipe(unpacked);
+  for await (const chunk of unpacked as AsyncIterable<Buffer>) tar.update(chunk);
+}

@@ -1,0 +1,25 @@
+import type { Digest } from '../../storage/blob-store.ts';
+import type { SqlExecutor } from '../sql-executor.ts';
+
+export interface BundleRow {
+  manifestDigest: Digest;
+  tarDigest: Digest;
+  tarSize: number;
+  archiveDigest: Digest;
+  archiveSize: number;
+  writerVersion: string;
+  sourceMemberDigest: Digest;
+  entries: number;
+  damagedAt: Date | null;
+}
+
+export async function findBundle(sql: SqlExecutor, manifestDigest: Digest): Promise<BundleRow | null> {
+  const rows = await sql.query<BundleRow>(
+    `select manifest_digest as "manifestDigest", tar_digest as "tarDigest", tar_size as "tarSize",
+       archive_digest as "archiveDigest", archive_size as "archiveSize", writer_version as "writerVersion",
+       source_member_digest as "sourceMemberDigest", entries, damaged_at as "damagedAt"
+     from bundles where manifest_digest = $1`,
+    [manifestDigest],
+  );
+  return rows[0] ?? null;
+}
