@@ -3,8 +3,8 @@ import { recordBlobs } from '../../domain/database/sql/record-blobs.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
 
-const BATCH = 256;
-const BATCH_MS = 250;
+const BATCH = 512;
+const BATCH_MS = 1000;
 
 export interface RecordedArtifact extends NewArtifact {
   blob: StoredBlob;

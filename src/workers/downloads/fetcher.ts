@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { InvalidChecksum, NetworkError, ValidationError } from '../../domain/errors.ts';
 import type { StepLog } from '../ecosystems/ecosystem.ts';
+import { Backlog } from './backlog.ts';
 import { assertAuthentic, type Destination, redirected } from './destination.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { type BodyTaker, httpGet, type ResponseHead, TransferError } from './http-get.ts';
@@ -12,6 +13,8 @@ import type { Slots } from './slots.ts';
 import { Transfer, type TransferRequest, type TransferredFile } from './transfer.ts';
 
 const REDIRECTS = 5;
+/** Files that came whole and are not stored yet. */
+const STORING = 64;
 /** A transfer that got so much further starts to count its retries anew. */
 const PROGRESS_BYTES = 1024 * 1024;
 
@@ -54,6 +57,7 @@ export interface FetcherOptions {
 /** HTTP GETs with redirects by the rules, retries, and resumption in mid-body (prefetch.md 11 and 12). */
 export class Fetcher {
   readonly #options: FetcherOptions;
+  readonly #storing = new Backlog(STORING);
 
   constructor(options: FetcherOptions) {
     this.#options = options;
@@ -90,19 +94,25 @@ export class Fetcher {
     }
   }
 
-  #fileOnce(job: FileJob, transfer: Transfer, headers: Record<string, string>): Promise<TransferredFile> {
-    return this.#retrying(job, PRIORITY.file, {
+  async #fileOnce(
+    job: FileJob,
+    transfer: Transfer,
+    headers: Record<string, string>,
+  ): Promise<TransferredFile> {
+    await this.#retrying(job, PRIORITY.file, {
       attempt: async () => {
-        const range = transfer.rangeHeaders;
-        const all = { ...headers, ...range, 'accept-encoding': 'identity' };
+        const all = { ...headers, ...transfer.rangeHeaders, 'accept-encoding': 'identity' };
         await this.#get(job, all, job.expected.length > 0, (head) => transfer.begin(head));
-        return transfer.finish();
+        transfer.complete();
+        // The connection goes on while the file is stored, unless the disk falls behind.
+        await this.#storing.room();
       },
       recover: async () => {
         await transfer.recover();
         return transfer.received;
       },
     });
+    return this.#storing.run(() => transfer.finish());
   }
 
   async #readDocument({ destination, maxBytes, accept, ...context }: DocumentJob): Promise<FetchedDocument> {

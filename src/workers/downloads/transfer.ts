@@ -86,11 +86,15 @@ export class Transfer {
     return (chunk) => (this.#received === 0 ? dropped.then(() => this.#take(chunk)) : this.#take(chunk));
   }
 
-  /** The response is complete: verifies and stores the file. Throws InvalidChecksum. */
-  async finish(): Promise<TransferredFile> {
+  /** The response has ended. Throws TransferError when that is not all. */
+  complete(): void {
     if (this.#total !== null && this.#received !== this.#total) {
       throw new TransferError(`${this.#received} of ${this.#total} bytes came`);
     }
+  }
+
+  /** Verifies and stores the file. Throws InvalidChecksum. */
+  async finish(): Promise<TransferredFile> {
     const digests: Partial<Record<HashAlgorithm, string>> = {};
     for (const [algorithm, hash] of this.#hashes) digests[algorithm] = hash.digest('hex');
     verifyDigests(this.#request, digests);
