@@ -12,7 +12,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type NewEntry, omitEntries, openSnapshot, writeSnapshot } from '../../../src/domain/sources/source-snapshot.ts';
+import {
+  type NewEntry,
+  omitEntries,
+  openSnapshot,
+  writeSnapshot,
+} from '../../../src/domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../../src/domain/sources/source-tree.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 
