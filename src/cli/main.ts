@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { configCommand } from './commands/config.ts';
 import { gatewayCommand } from './commands/gateway.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { prefetchCommand } from './commands/prefetch.ts';
 import { serveCommand } from './commands/serve.ts';
 import { userCommand } from './commands/user.ts';
 import { workerCommand } from './commands/worker.ts';
@@ -19,6 +20,7 @@ export function stowageProgram(): Command {
     .description('From a git commit to a verified, reproducible bundle of everything an offline build needs')
     .version(version);
   for (const command of [
+    prefetchCommand(),
     serveCommand(),
     gatewayCommand(),
     workerCommand(),

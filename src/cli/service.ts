@@ -3,6 +3,7 @@ import { readSettings, type Settings } from '../domain/config.ts';
 import { stopUnusedPostgres } from '../domain/database/embedded-postgres.ts';
 import { printableError, printError } from './print-error.ts';
 import { processLogger } from './process-logger.ts';
+import { onTermination } from './termination.ts';
 
 /** What a supervised process tells its supervisor over the IPC channel. */
 export type ServiceMessage =
@@ -26,7 +27,7 @@ export type StartService = (options: {
 
 /**
  * Life of one server process: start, tell that it is ready, end on SIGTERM, SIGINT or when the supervisor is gone.
- * A second signal ends it at once.
+ * Who insists with a second signal ends it at once.
  */
 export async function runService(name: string, start: StartService): Promise<void> {
   const settings = readSettings();
@@ -54,18 +55,14 @@ const ORPHANED = 'the supervisor is gone';
 
 function endOf(ending: AbortController, logger: Logger): Promise<void> {
   return new Promise((resolve) => {
-    const end = (reason: string) => () => {
-      if (ending.signal.aborted) {
-        if (reason !== ORPHANED) process.exit(1);
-        return;
-      }
+    const end = (reason: string): void => {
+      if (ending.signal.aborted) return;
       logger.debug({ reason }, 'end of service');
       ending.abort(reason);
       resolve();
     };
-    process.on('SIGTERM', end('SIGTERM'));
-    process.on('SIGINT', end('SIGINT'));
-    if (process.channel) process.on('disconnect', end(ORPHANED));
+    onTermination(end, () => process.exit(1));
+    if (process.channel) process.on('disconnect', () => end(ORPHANED));
   });
 }
 

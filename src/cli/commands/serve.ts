@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { readSettings, type Settings } from '../../domain/config.ts';
 import { processLogger } from '../process-logger.ts';
+import { onTermination } from '../termination.ts';
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -30,18 +31,9 @@ async function serve(): Promise<void> {
   process.exit(0);
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once (the children notice). */
+/** Who insists ends the process at once; the children notice and follow. */
 function signalled(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let seen = false;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (seen) process.exit(1);
-      seen = true;
-      resolve(signal);
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-  });
+  return new Promise((resolve) => onTermination(resolve, () => process.exit(1)));
 }
 
 function tellPassword(settings: Settings): void {

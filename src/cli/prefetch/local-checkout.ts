@@ -1,0 +1,112 @@
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Pack, pack } from 'tar-stream';
+import type { Settings } from '../../domain/config.ts';
+import { InvalidRequestData, RepositoryAccessError } from '../../domain/errors.ts';
+import type { NewEntry } from '../../domain/sources/source-snapshot.ts';
+import { Git, GitFailure } from '../../workers/git/git-command.ts';
+import { listTree, readCommit, readRows } from '../../workers/git/read-tree.ts';
+
+/** One commit of a repository on this machine. */
+export interface LocalCheckout {
+  /** Of the work tree, or the repository itself when it is bare. */
+  root: string;
+  gitDirectory: string;
+  commit: string;
+  /** Seconds since 1970. */
+  time: number;
+  treeId: string;
+  warnings: string[];
+}
+
+const MOST_NAMED = 5;
+
+/** Throws RepositoryAccessError when there is no repository, InvalidRequestData when it has no such commit. */
+export async function openLocalCheckout(
+  settings: Settings,
+  path: string,
+  ref: string | null,
+  signal: AbortSignal,
+): Promise<LocalCheckout> {
+  const git = new Git(settings, signal);
+  const at = { workingDirectory: path, config: ['safe.directory=*'] };
+  const gitDirectory = await git.text(['rev-parse', '--absolute-git-dir'], at).catch((error: unknown) => {
+    throw error instanceof GitFailure || isNoDirectory(error) ? notARepository(path, error) : error;
+  });
+  const isBare = (await git.text(['rev-parse', '--is-bare-repository'], at)) === 'true';
+  const root = isBare ? gitDirectory : await git.text(['rev-parse', '--show-toplevel'], at);
+  const found = await readCommit(git, gitDirectory, ref ?? 'HEAD');
+  if (!found) throw noSuchCommit(path, ref);
+  const changed = isBare || ref !== null ? [] : await uncommitted(git, root);
+  return { root, gitDirectory, ...found, warnings: changed.length > 0 ? [dirtyWarning(changed)] : [] };
+}
+
+/** The commit's tree as a tar, read from git objects: no filter and no export attribute has a say. */
+export async function* packCommit(
+  settings: Settings,
+  checkout: LocalCheckout,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const git = new Git(settings, signal);
+  const rows = await listTree(git, checkout.gitDirectory, checkout.treeId);
+  const tar = pack();
+  const filling = fill(tar, readRows(git, rows), checkout.time).catch((error: unknown) =>
+    tar.destroy(error as Error),
+  );
+  for await (const chunk of tar) yield chunk as Uint8Array;
+  await filling;
+}
+
+async function fill(tar: Pack, entries: AsyncIterable<NewEntry>, time: number): Promise<void> {
+  const mtime = new Date(time * 1000);
+  for await (const { path, mode, size, content, target } of entries) {
+    const name = path;
+    if (mode === '160000') {
+      tar.entry({ name, type: 'directory', mode: 0o755, mtime });
+    } else if (mode === '120000') {
+      tar.entry({ name, type: 'symlink', linkname: target ?? '', mode: 0o777, mtime });
+    } else {
+      const executable = mode === '100755';
+      const entry = tar.entry({ name, type: 'file', mode: executable ? 0o755 : 0o644, size, mtime });
+      await pipeline(Readable.from(content!), entry as unknown as Writable);
+    }
+  }
+  tar.finalize();
+}
+
+async function uncommitted(git: Git, root: string): Promise<string[]> {
+  const status = await git.run(['status', '--porcelain', '-z', '--no-renames'], {
+    workingDirectory: root,
+    config: ['safe.directory=*'],
+  });
+  const records = status.stdout.toString().split('\0').filter(Boolean);
+  return records.map((record) => record.slice(3));
+}
+
+function dirtyWarning(changed: readonly string[]): string {
+  const named = changed.slice(0, MOST_NAMED).join(', ');
+  const more = changed.length > MOST_NAMED ? ` and ${changed.length - MOST_NAMED} more` : '';
+  return `uncommitted changes are not part of the bundle: ${named}${more}`;
+}
+
+function notARepository(path: string, cause: unknown): RepositoryAccessError {
+  return new RepositoryAccessError('not-a-git-repository', `${path} is not a git repository`, {
+    cause,
+    hint: 'Stowage bundles commits: run "git init", add the files and commit them, or name another directory.',
+  });
+}
+
+function noSuchCommit(path: string, ref: string | null): InvalidRequestData {
+  if (ref === null) {
+    return new InvalidRequestData('bad-revision', `The repository ${path} has no commit yet`, {
+      hint: 'Commit what the bundle has to contain.',
+    });
+  }
+  return new InvalidRequestData('bad-revision', `There is no commit, branch or tag "${ref}" in ${path}`, {
+    hint: '"git log --oneline --all" shows what there is.',
+  });
+}
+
+function isNoDirectory(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOTDIR';
+}

@@ -1,0 +1,63 @@
+import { InvalidInputError } from '../../domain/errors.ts';
+import { FLAGS } from '../../domain/packages/package.ts';
+import { enumName, type SubmissionInput } from '../client/bundle-requests.ts';
+
+/** The options of `stowage prefetch`, as commander gives them. */
+export interface PrefetchOptions {
+  ref?: string;
+  npm?: string[];
+  pip?: string[];
+  gomod?: string[];
+  requirements?: string[];
+  requirementsBuild?: string[];
+  flag?: string[];
+  strictIntegrity?: boolean;
+  sourceOnly?: boolean;
+  output?: string;
+  sbomFormat: 'cyclonedx-1.6' | 'spdx-2.3';
+  project?: string;
+  server?: string;
+  token?: string;
+  json?: boolean;
+}
+
+/** What is asked of the server besides the source. Throws InvalidInputError for options that exclude each other. */
+export function submissionOf(options: PrefetchOptions): SubmissionInput {
+  const packages = packagesOf(options);
+  if (options.sourceOnly && packages.length > 0) {
+    throw new InvalidInputError('--source-only does not go with --npm, --pip or --gomod');
+  }
+  const requirements = options.requirements ?? options.requirementsBuild;
+  if (requirements && !options.pip) {
+    throw new InvalidInputError('--requirements and --requirements-build belong to a --pip PATH');
+  }
+  const unknown = (options.flag ?? []).find((name) => !FLAGS.some((known) => known === name));
+  if (unknown !== undefined) {
+    throw new InvalidInputError(`"${unknown}" is not a flag; there are ${FLAGS.join(', ')}`);
+  }
+  return {
+    ...(options.sourceOnly && { packageManagers: [] }),
+    ...(packages.length > 0 && {
+      packages,
+      packageManagers: [...new Set(packages.map((one) => one.manager))],
+    }),
+    ...(options.flag && { flags: options.flag.map(enumName) }),
+    ...(options.strictIntegrity && { strictIntegrity: true }),
+    ...(options.project !== undefined && { project: options.project }),
+  };
+}
+
+function packagesOf(options: PrefetchOptions): NonNullable<SubmissionInput['packages']> {
+  const at = (manager: string, paths: readonly string[] = []) =>
+    paths.map((path) => ({ manager: enumName(manager), path }));
+  const { requirements, requirementsBuild } = options;
+  return [
+    ...at('gomod', options.gomod),
+    ...at('npm', options.npm),
+    ...at('pip', options.pip).map((one) => ({
+      ...one,
+      ...(requirements && { requirementsFiles: requirements }),
+      ...(requirementsBuild && { requirementsBuildFiles: requirementsBuild }),
+    })),
+  ];
+}
