@@ -1,0 +1,197 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
+import { pip } from '../../../../src/workers/ecosystems/pip/index.ts';
+import { memorySourceTree } from '../../../support/memory-source-tree.ts';
+import {
+  makeSdist,
+  makeWheel,
+  type PythonIndex,
+  sdistFiles,
+  startPythonIndex,
+} from '../../../support/python-index.ts';
+import {
+  resolveContext,
+  type TestResolveContext,
+  temporaryDirectory,
+} from '../../../support/resolve-context.ts';
+
+const run = promisify(execFile);
+const COMMIT = 'ab'.repeat(20);
+const GIT_URL = 'https://git.example/team/git-project.git';
+
+let index: PythonIndex;
+let files: PythonIndex;
+
+beforeAll(async () => {
+  index = await startPythonIndex([
+    makeSdist('plain', '1.0'),
+    makeSdist('Dotted.Name', '2.1'),
+    makeSdist('dashed-name', '0.3.1', { fileNameBase: 'dashed_name' }),
+    makeSdist('zipped', '3.0', { extension: '.zip' }),
+    makeSdist('has-wheel', '4.0'),
+    makeWheel('has-wheel', '4.0'),
+    makeWheel('has-wheel', '4.0', { tag: 'cp311-cp311-win_amd64' }),
+    makeSdist('builder', '5.0'),
+  ]);
+  files = await startPythonIndex([makeSdist('url-project', '1.5')]);
+});
+
+afterAll(async () => {
+  await index.close();
+  await files.close();
+});
+
+const canCutNetwork = (() => {
+  try {
+    execFileSync('unshare', ['-n', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+/** Lays the bundle out as a consumer does, and installs into a new environment without any network. */
+async function install(
+  { context, blobs }: TestResolveContext,
+  resolution: Resolution,
+  requirements: string[],
+): Promise<Record<string, string>> {
+  const root = temporaryDirectory();
+  const app = join(root, 'app');
+  mkdirSync(app);
+  await context.source.exportTo(app);
+  for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
+  for (const file of resolution.offline.configurationFiles) write(join(root, file.path), file.content);
+  const environment: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: root,
+    PIP_DISABLE_PIP_VERSION_CHECK: '1',
+  };
+  for (const { name, value, kind } of resolution.offline.environment) {
+    environment[name] = kind === 'path' ? join(root, value) : value;
+  }
+  const target = join(root, 'installed');
+  const [program, ...args] = [
+    ...(canCutNetwork ? ['unshare', '-n'] : []),
+    ...['python3', '-m', 'pip', 'install', '--no-cache-dir', '--no-deps', '--target', target],
+    ...requirements.flatMap((file) => ['-r', file]),
+  ];
+  await run(program!, args, { cwd: app, env: environment });
+  const { stdout } = await run('python3', ['-m', 'pip', 'list', '--path', target, '--format', 'json'], {
+    env: environment,
+  });
+  const listed = JSON.parse(stdout) as { name: string; version: string }[];
+  return Object.fromEntries(listed.map(({ name, version }) => [name, version]));
+}
+
+function write(path: string, content: Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}
+
+const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
+const pinned = (fileName: string, requirement: string) =>
+  `${requirement} --hash=sha256:${index.find(fileName).digest}\n`;
+const urlOf = () => {
+  const file = files.find('url-project-1.5.tar.gz');
+  return { url: new URL(file.path, files.url).href, digest: file.digest };
+};
+
+function prepare(
+  sources: Record<string, string>,
+  options: Partial<Parameters<typeof resolveContext>[0]> = {},
+) {
+  return resolveContext({
+    source: memorySourceTree({ 'setup.cfg': '[metadata]\nname = project\nversion = 1.0\n', ...sources }),
+    settings: { pypiIndex: index.url },
+    trees: { [`${GIT_URL}#${COMMIT}`]: memorySourceTree(sdistFiles('git-project', '7.0')) },
+    ...options,
+  });
+}
+
+describe('pip install without network', { timeout: 60_000 }, () => {
+  test('releases, git and URL dependencies, without hashes', async () => {
+    const prepared = prepare({
+      'requirements.txt':
+        'plain==1.0\nDotted.Name==2.1 # comment\n-r more/extra.txt\n' +
+        `url_project @ ${urlOf().url} --hash=sha256:${urlOf().digest}\n`.replace(
+          / --hash.*/,
+          `#cachito_hash=sha256:${urlOf().digest}`,
+        ),
+      'more/extra.txt': `zipped==3.0\ngit+${GIT_URL}@${COMMIT}#egg=git_project ; python_version >= "3"\n`,
+      'requirements-build.txt': 'builder==5.0\n',
+    });
+    const resolution = await pip.resolve(prepared.context);
+    const installed = await install(prepared, resolution, ['requirements.txt', 'requirements-build.txt']);
+    expect(installed).toEqual({
+      plain: '1.0',
+      'Dotted.Name': '2.1',
+      zipped: '3.0',
+      'url-project': '1.5',
+      'git-project': '7.0',
+      builder: '5.0',
+    });
+  });
+
+  test('with hashes in force', async () => {
+    const prepared = prepare({
+      'requirements.txt':
+        pinned('plain-1.0.tar.gz', 'plain==1.0') +
+        pinned('dashed_name-0.3.1.tar.gz', 'dashed-name==0.3.1 \\\n   ') +
+        `url-project @ ${urlOf().url} --hash=sha256:${urlOf().digest}\n` +
+        `git-project @ git+${GIT_URL}@${COMMIT}\n`,
+    });
+    const resolution = await pip.resolve(prepared.context);
+    const [requirements] = resolution.offline.configurationFiles;
+    const archive = resolution.files.find(({ path }) => path.includes('gitcommit'))!;
+    expect(requirements!.content.toString()).toBe(
+      `${pinned('plain-1.0.tar.gz', 'plain==1.0')}dashed-name==0.3.1 \\\n    --hash=sha256:${index.find('dashed_name-0.3.1.tar.gz').digest}\n` +
+        `url-project @ file://\${STOWAGE_DEPS}/pip/external-url-project/url-project-external-sha256-${urlOf().digest}.tar.gz --hash=sha256:${urlOf().digest}\n` +
+        `git-project @ file://\${STOWAGE_DEPS}/pip/git.example/team/git-project/git-project-external-gitcommit-${COMMIT}.tar.gz --hash=${archive.digest}\n`,
+    );
+    expect(await install(prepared, resolution, ['requirements.txt'])).toEqual({
+      plain: '1.0',
+      'dashed-name': '0.3.1',
+      'url-project': '1.5',
+      'git-project': '7.0',
+    });
+  });
+
+  test('wheels where they are asked for', async () => {
+    const prepared = prepare(
+      { 'requirements.txt': 'has-wheel==4.0\nplain==1.0\n' },
+      { packages: [{ path: '.', binary: { packages: 'has-wheel' } }] },
+    );
+    const resolution = await pip.resolve(prepared.context);
+    expect(resolution.files.map(({ path }) => path)).toEqual([
+      'deps/pip/has_wheel/has_wheel-4.0-py3-none-any.whl',
+      'deps/pip/index.html',
+      'deps/pip/plain/plain-1.0.tar.gz',
+    ]);
+    expect(await install(prepared, resolution, ['requirements.txt'])).toEqual({
+      'has-wheel': '4.0',
+      plain: '1.0',
+    });
+  });
+});
+
+describe('a repeated request', () => {
+  test('asks nobody', async () => {
+    const sources = {
+      'requirements.txt': `${pinned('plain-1.0.tar.gz', 'plain==1.0')}git-project @ git+${GIT_URL}@${COMMIT}\n`,
+    };
+    const first = prepare(sources);
+    const before = await pip.resolve(first.context);
+    const hits = new Map(index.hits);
+    const again = prepare(sources, { artifacts: first.artifacts, blobs: first.blobs, trees: {} });
+    const after = await pip.resolve(again.context);
+    expect(index.hits).toEqual(hits);
+    expect(after).toEqual(before);
+    expect(sha256(Buffer.from(JSON.stringify(after)))).toBe(sha256(Buffer.from(JSON.stringify(before))));
+  });
+});
