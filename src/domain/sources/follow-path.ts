@@ -53,11 +53,15 @@ export function followPath(tree: TreeShape, path: string): Destination {
   return missing ? { kind: 'missing' } : { kind: 'found', path: at.join('/') };
 }
 
-/** The refusal of cachito.md 4.2. */
-export function outsideError(path: string): ValidationError {
+/** The refusal of cachito.md 4.2; `all` are the links that leave. */
+export function outsideError(path: string, all: readonly string[] = [path]): ValidationError {
   return new ValidationError(
     'path-outside-root',
     `The destination of '${path}' is outside of cloned repository`,
+    {
+      details: { links: all },
+      hint: 'Remove the link, or use the flag remove-unsafe-symlinks.',
+    },
   );
 }
 

@@ -102,7 +102,7 @@ export class FileBlobStore implements BlobStore {
     const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
     if (!hex)
       throw new InvalidInputError(`"${digest}" is not a digest of the form sha256:<64 hex characters>`);
-    return join(this.root, 'sha256', hex.slice(0, 2), hex);
+    return `${this.root}/sha256/${hex.slice(0, 2)}/${hex}`;
   }
 
   async check(): Promise<void> {
@@ -148,6 +148,10 @@ async function makeDirectories(root: string): Promise<void> {
 /** Up to this size a blob's bytes wait in memory, so that a small blob costs one write. */
 const MEMORY_LIMIT = 1024 * 1024;
 
+/** With a number, the name of a temporary file: unique also where process ids repeat, as in containers. */
+const PROCESS_NAME = randomBytes(8).toString('hex');
+let writers = 0;
+
 class FileBlobWriter implements BlobWriter {
   readonly #files: FileBlobStore;
   readonly #options: WriteOptions;
@@ -162,7 +166,8 @@ class FileBlobWriter implements BlobWriter {
   constructor(files: FileBlobStore, options: WriteOptions) {
     this.#files = files;
     this.#options = options;
-    this.#temporary = join(files.root, 'tmp', `${process.pid}-${randomBytes(8).toString('hex')}`);
+    writers += 1;
+    this.#temporary = `${files.root}/tmp/${process.pid}-${PROCESS_NAME}-${writers}`;
   }
 
   get size(): number {

@@ -1,6 +1,76 @@
-import { ValidationError } from '../../domain/errors.ts';
+import type { AssembledBundle } from '../../domain/bundle-requests/record-bundle.ts';
+import { recordBundle } from '../../domain/bundle-requests/record-bundle.ts';
+import { readStepResult, type StepResult } from '../../domain/bundle-requests/step-result.ts';
+import { assembleBundle as assemble } from '../../domain/bundles/assemble-bundle.ts';
+import type { BundleFile } from '../../domain/bundles/bundle-file.ts';
+import { consumerFiles } from '../../domain/bundles/consumer-files.ts';
+import { findSteps } from '../../domain/database/sql/bundle-request-rows.ts';
+import { findBundle } from '../../domain/database/sql/find-bundle.ts';
+import { recordBlobs } from '../../domain/database/sql/record-blobs.ts';
+import { findSourceMember, insertSourceMember } from '../../domain/database/sql/source-members.ts';
+import { reportPackages } from '../../domain/packages/reported-packages.ts';
+import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
+import { writeDocuments } from './bundle-documents.ts';
 import type { StepContext } from './step-task.ts';
 
-export async function assembleBundle(_context: StepContext): Promise<void> {
-  throw new ValidationError('internal', 'not assembled yet');
+/** Puts together what the package managers found: the bundle, its SBOMs and its provenance. */
+export async function assembleBundle(context: StepContext): Promise<void> {
+  const { request, worker, services, blobs, log, progress, signal } = context;
+  const { sql } = worker.database;
+  const results = await resultsOf(context);
+  const packages = reportPackages(results.flatMap((result) => result.packages));
+  const source = await openSnapshot(blobs, await services.snapshotOf(request));
+  const environment = results.flatMap((result) => result.offline.environment);
+  const configurationFiles = results.flatMap((result) => result.offline.configurationFiles);
+
+  const bundle = await assemble({
+    blobs,
+    source,
+    sourceChanges: results.flatMap((result) => result.sourceChanges),
+    files: [
+      ...results.flatMap((result) => result.files),
+      ...(request.rules === 'native' ? await consumerFilesOf(context, results) : []),
+    ],
+    directories: results.flatMap((result) => result.directories),
+    known: (manifestDigest) => findBundle(sql, manifestDigest),
+    sourceMembers: {
+      find: (listing, writer) => findSourceMember(sql, listing, writer),
+      insert: async (listing, writer, member) => {
+        await recordBlobs(sql, [member]);
+        await insertSourceMember(sql, listing, writer, member.digest);
+      },
+    },
+    signal,
+  });
+  log.info(
+    `bundle: ${bundle.entries} entries, manifest ${bundle.manifestDigest}, tar ${bundle.tarDigest}, archive ${bundle.archiveDigest} of ${bundle.archiveSize} bytes`,
+  );
+  const documents = await writeDocuments(context, { bundle, source, results });
+  const assembled: AssembledBundle = { bundle, packages, environment, configurationFiles, ...documents };
+  await log.flush();
+  await progress.finish();
+  await blobs.sync(blobs.written.map((blob) => blob.digest));
+  await recordBundle(worker.database, context.lease, assembled, blobs.written);
+}
+
+async function resultsOf({ worker, request, blobs }: StepContext): Promise<StepResult[]> {
+  const steps = await findSteps(worker.database.sql, request.id);
+  const digests = steps.flatMap((step) => (step.resultDigest === null ? [] : [step.resultDigest]));
+  return await Promise.all(digests.map((digest) => readStepResult(blobs, digest)));
+}
+
+async function consumerFilesOf(
+  { blobs }: StepContext,
+  results: readonly StepResult[],
+): Promise<BundleFile[]> {
+  const files = consumerFiles(
+    results.flatMap((result) => result.offline.environment),
+    results.flatMap((result) => result.offline.configurationFiles),
+  );
+  return await Promise.all(
+    files.map(async ({ path, content }): Promise<BundleFile> => {
+      const blob = await blobs.write(content, { durability: 'batch' });
+      return { path, mode: 0o644, ...blob };
+    }),
+  );
 }

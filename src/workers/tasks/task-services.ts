@@ -1,4 +1,5 @@
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
+import { Signer } from '../../domain/bundles/signing.ts';
 import { NotFoundError } from '../../domain/errors.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import type { ArtifactStore } from '../downloads/artifact-store.ts';
@@ -13,6 +14,7 @@ import type { StepContext } from './step-task.ts';
 export class TaskServices {
   readonly context: WorkerContext;
   readonly #scheduler: DownloadScheduler;
+  #signer: Promise<Signer> | null = null;
 
   constructor(context: WorkerContext) {
     this.context = context;
@@ -64,6 +66,12 @@ export class TaskServices {
     );
     if (!row) throw new NotFoundError(`The source of request ${request.id} is not there`);
     return row.digest;
+  }
+
+  /** The key of this installation, read once. */
+  signer(): Promise<Signer> {
+    this.#signer ??= Signer.open(this.context.settings.dataDir);
+    return this.#signer;
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,86 @@
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DomainError } from '../errors.ts';
+
+/** A DSSE envelope (prefetch.md 15). */
+export interface Envelope {
+  payloadType: string;
+  /** base64 */
+  payload: string;
+  signatures: { keyid: string; sig: string }[];
+}
+
+export const IN_TOTO = 'application/vnd.in-toto+json';
+
+/** Signs with the Ed25519 key of this installation. */
+export class Signer {
+  readonly keyId: string;
+  /** PEM. */
+  readonly publicKey: string;
+  readonly #key: KeyObject;
+
+  private constructor(key: KeyObject) {
+    this.#key = key;
+    const publicKey = createPublicKey(key);
+    this.publicKey = publicKey.export({ type: 'spki', format: 'pem' }) as string;
+    this.keyId = keyIdOf(publicKey);
+  }
+
+  /** The key lies in `keys/` of the data directory (0600); made on first use. */
+  static async open(dataDir: string): Promise<Signer> {
+    const directory = join(dataDir, 'keys');
+    const path = join(directory, 'provenance.pem');
+    const present = await readFile(path, 'utf8').catch(() => null);
+    if (present !== null) return new Signer(createPrivateKey(present));
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+    const aside = `${path}.${process.pid}`;
+    await writeFile(aside, pem, { mode: 0o600 });
+    // Of two processes that start at once, the later rename counts for both: read what is there.
+    await rename(aside, path);
+    return new Signer(createPrivateKey(await readFile(path, 'utf8')));
+  }
+
+  sign(statement: object): Envelope {
+    const payload = Buffer.from(JSON.stringify(statement));
+    const sig = sign(null, preAuthentication(IN_TOTO, payload), this.#key).toString('base64');
+    return {
+      payloadType: IN_TOTO,
+      payload: payload.toString('base64'),
+      signatures: [{ keyid: this.keyId, sig }],
+    };
+  }
+}
+
+/** The statement of an envelope that the key has signed. Throws DomainError `signature-invalid`. */
+export function verifyEnvelope(envelope: Envelope, publicKeyPem: string): object {
+  const key = createPublicKey(publicKeyPem);
+  const payload = Buffer.from(envelope.payload, 'base64');
+  const signed = preAuthentication(envelope.payloadType, payload);
+  const good = envelope.signatures.some(({ sig }) => verify(null, signed, key, Buffer.from(sig, 'base64')));
+  if (!good) throw new DomainError('signature-invalid', 'No signature of the envelope was made by this key');
+  return JSON.parse(payload.toString('utf8')) as object;
+}
+
+/** sha256 of the public key in DER form. */
+function keyIdOf(key: KeyObject): string {
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
+}
+
+/** PAE of the DSSE specification. */
+function preAuthentication(type: string, payload: Buffer): Buffer {
+  const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.length} `;
+  return Buffer.concat([Buffer.from(head), payload]);
+}

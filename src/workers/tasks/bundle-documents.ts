@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StepResult } from '../../domain/bundle-requests/step-result.ts';
+import type { AssembledArchive } from '../../domain/bundles/assemble-bundle.ts';
+import { provenanceStatement } from '../../domain/bundles/provenance.ts';
+import { cycloneDx } from '../../domain/bundles/sbom/cyclonedx.ts';
+import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
+import type { SbomSubject } from '../../domain/bundles/sbom/sbom-document.ts';
+import { spdx } from '../../domain/bundles/sbom/spdx.ts';
+import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
+import type { SourceTree } from '../../domain/sources/source-tree.ts';
+import type { Digest } from '../../domain/storage/blob-store.ts';
+import { maskCredentials } from '../downloads/mask-credentials.ts';
+import type { StepContext } from './step-task.ts';
+
+export interface BundleDocuments {
+  components: SbomComponent[];
+  cyclonedx: Digest;
+  spdx: Digest;
+  provenance: Digest;
+}
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../../package.json'), 'utf8')) as {
+  version: string;
+};
+
+/** Documents about a bundle, kept beside it: both SBOMs and the signed provenance that names all of them. */
+export async function writeDocuments(
+  context: StepContext,
+  {
+    bundle,
+    source,
+    results,
+  }: { bundle: AssembledArchive; source: SourceTree; results: readonly StepResult[] },
+): Promise<BundleDocuments> {
+  const { blobs, request } = context;
+  const components = mergeComponents(results.flatMap((result) => result.components));
+  const repository = request.repository === null ? null : maskCredentials(request.repository);
+  const subject: SbomSubject = {
+    manifestDigest: bundle.manifestDigest,
+    repository,
+    commit: request.commit,
+    treeId: source.treeId,
+    time: source.time,
+    components,
+  };
+  const write = async (text: string): Promise<Digest> =>
+    (await blobs.write(Buffer.from(text), { durability: 'batch' })).digest;
+  const cyclonedxDigest = await write(cycloneDx(subject));
+  const spdxDigest = await write(spdx(subject));
+  const statement = provenanceStatement({
+    subjects: [
+      { name: 'bundle.tar', digest: bundle.tarDigest },
+      { name: 'bundle.tar.gz', digest: bundle.archiveDigest },
+      { name: 'bundle.manifest.json', digest: bundle.manifestDigest },
+      { name: 'bundle.sbom.cyclonedx.json', digest: cyclonedxDigest },
+      { name: 'bundle.sbom.spdx.json', digest: spdxDigest },
+    ],
+    repository,
+    ref: request.requestedRef,
+    commit: request.commit,
+    treeId: source.treeId,
+    packages: request.packages,
+    flags: request.flags,
+    dependencyReplacements: request.dependencyReplacements,
+    tools: Object.assign({}, ...results.map((result) => result.tools)) as Record<string, string>,
+    components,
+    sboms: [
+      { name: 'CycloneDX SBOM', digest: cyclonedxDigest, mediaType: 'application/vnd.cyclonedx+json' },
+      { name: 'SPDX SBOM', digest: spdxDigest, mediaType: 'application/spdx+json' },
+    ],
+    builder: { id: 'https://stowage.example/builders/worker', version },
+    invocationId: `bundle-request/${request.id}/${request.attempt}`,
+    startedOn: request.createdAt,
+    finishedOn: new Date(),
+  });
+  const envelope = (await context.services.signer()).sign(statement);
+  const provenance = await write(`${JSON.stringify(envelope)}\n`);
+  return { components, cyclonedx: cyclonedxDigest, spdx: spdxDigest, provenance };
+}

@@ -1,0 +1,53 @@
+import pg from 'pg';
+import type { StepTask } from '../../src/domain/bundle-requests/bundle-request.ts';
+
+/**
+ * Holds up whoever brings a step of one task into a state, inside of its transaction: the moment in which a worker can be
+ * killed is then known, and no test has to sleep.
+ */
+export class StepBarrier {
+  readonly #client: pg.Client;
+
+  private constructor(client: pg.Client) {
+    this.#client = client;
+  }
+
+  static async raise(
+    databaseUrl: string,
+    task: StepTask,
+    state: 'running' | 'succeeded',
+  ): Promise<StepBarrier> {
+    const client = new pg.Client({ connectionString: databaseUrl });
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.query(`select pg_advisory_lock(${LOCK})`);
+    await client.query(`
+      create or replace function barrier() returns trigger language plpgsql as $$
+      begin
+        perform pg_advisory_xact_lock_shared(${LOCK});
+        return new;
+      end $$;
+      create or replace trigger barrier before update on bundle_request_steps for each row
+      when (new.task = '${task}' and new.state = '${state}' and old.state <> '${state}')
+      execute function barrier();`);
+    return new StepBarrier(client);
+  }
+
+  /** Resolves when somebody stands before the barrier. */
+  async untilReached(): Promise<void> {
+    for (;;) {
+      const { rows } = await this.#client.query(
+        `select from pg_locks where locktype = 'advisory' and objid = ${LOCK} and not granted`,
+      );
+      if (rows.length > 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async lower(): Promise<void> {
+    await this.#client.query('drop trigger if exists barrier on bundle_request_steps').catch(() => undefined);
+    await this.#client.end();
+  }
+}
+
+const LOCK = 4711;
