@@ -1,17 +1,12 @@
 import { type NewArtifact, recordArtifacts } from '../../domain/database/sql/artifacts-record.ts';
-import { recordBlobs } from '../../domain/database/sql/record-blobs.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
-import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
+import type { BlobStore } from '../../domain/storage/blob-store.ts';
 
 const BATCH = 512;
 const BATCH_MS = 1000;
 
-export interface RecordedArtifact extends NewArtifact {
-  blob: StoredBlob;
-}
-
 interface Waiting {
-  artifact: RecordedArtifact;
+  artifact: NewArtifact;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -47,7 +42,7 @@ export class ArtifactRecorder {
   }
 
   /** Resolves when the artefact is committed. */
-  record(artifact: RecordedArtifact): Promise<void> {
+  record(artifact: NewArtifact): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ artifact, resolve, reject });
       if (this.#waiting.length >= BATCH) this.#flush();
@@ -73,9 +68,7 @@ export class ArtifactRecorder {
   async #write(batch: Waiting[]): Promise<void> {
     const artifacts = [...new Map(batch.map(({ artifact }) => [artifact.key, artifact])).values()];
     try {
-      const blobs = artifacts.map((artifact) => artifact.blob);
-      await this.#blobs.sync(blobs.map((blob) => blob.digest));
-      await recordBlobs(this.#sql, blobs);
+      await this.#blobs.sync(artifacts.map((artifact) => artifact.blob.digest));
       await recordArtifacts(this.#sql, artifacts, this.#holder);
       for (const one of batch) one.resolve();
     } catch (error) {

@@ -2,13 +2,14 @@ import { setMaxListeners } from 'node:events';
 import pLimit from 'p-limit';
 import type { Settings } from '../../domain/config.ts';
 import { type ArtifactRow, findArtifacts } from '../../domain/database/sql/artifacts-find.ts';
+import type { NewArtifact } from '../../domain/database/sql/artifacts-record.ts';
 import { unnamedBlobs } from '../../domain/database/sql/unnamed-blobs.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
 import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
 import type { StepLog, StepProgress } from '../ecosystems/ecosystem.ts';
 import { ArtifactClaims } from './artifact-claims.ts';
-import { ArtifactRecorder, type RecordedArtifact } from './artifact-recorder.ts';
+import { ArtifactRecorder } from './artifact-recorder.ts';
 import type {
   Artifact,
   ArtifactRequest,
@@ -311,8 +312,8 @@ function satisfies({ expected }: Wanted, { digests }: Made): boolean {
   return expected.length === 0 || expected.some(({ algorithm, hex }) => digests[algorithm] === hex);
 }
 
-function recordOf({ key, url }: Wanted, { blob, digests, metadata }: Made): RecordedArtifact {
-  return { key, url, blob, digest: blob.digest, digests, metadata };
+function recordOf({ key, url }: Wanted, { blob, digests, metadata }: Made): NewArtifact {
+  return { key, url, blob, digests, metadata };
 }
 
 function artifactOf({ key, url, metadataName }: Wanted, made: Made, cached: boolean): Artifact {

@@ -169,7 +169,7 @@ export class Transfer {
 const STRENGTH: readonly HashAlgorithm[] = ['sha512', 'sha384', 'sha256', 'sha1', 'md5'];
 
 /** The content must match at least one of the expected digests, if any. Throws InvalidChecksum (cachito.md, row 11). */
-export function verifyDigests(
+function verifyDigests(
   { fileName, url, expected }: Pick<TransferRequest, 'fileName' | 'url' | 'expected'>,
   digests: Partial<Record<HashAlgorithm, string>>,
 ): void {
