@@ -2,9 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { configCommand } from './commands/config.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { gatewayCommand } from './commands/gateway.ts';
+import { logsCommand } from './commands/logs.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { prefetchCommand } from './commands/prefetch.ts';
+import { sbomCommand } from './commands/sbom.ts';
 import { serveCommand } from './commands/serve.ts';
 import { userCommand } from './commands/user.ts';
 import { workerCommand } from './commands/worker.ts';
@@ -26,7 +29,10 @@ export function stowageProgram(): Command {
     workerCommand(),
     migrateCommand(),
     configCommand(),
+    doctorCommand(),
     userCommand(),
+    logsCommand(),
+    sbomCommand(),
   ]) {
     program.addCommand(command);
   }

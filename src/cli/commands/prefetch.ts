@@ -5,6 +5,7 @@ import type { PrefetchOptions } from '../prefetch/options.ts';
 import { prefetchReporter } from '../prefetch/reporter.ts';
 import { printableError } from '../print-error.ts';
 import { onTermination } from '../termination.ts';
+import { serverOption, tokenOption } from './server-options.ts';
 
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
@@ -33,14 +34,6 @@ export function prefetchCommand(): Command {
     .option('--json', 'one JSON object a line on standard output')
     .addHelpText('after', '\nWithout --npm, --pip and --gomod the package managers are detected.')
     .action(run);
-}
-
-export function serverOption(): Option {
-  return new Option('--server <url>', 'use this server').env('STOWAGE_URL');
-}
-
-export function tokenOption(): Option {
-  return new Option('--token <token>', 'token for the server').env('STOWAGE_TOKEN');
 }
 
 async function run(source: string, options: PrefetchOptions): Promise<void> {
