@@ -7,6 +7,7 @@ import { DatabaseArtifactStore } from '../downloads/database-artifact-store.ts';
 import { DownloadScheduler } from '../downloads/scheduler.ts';
 import { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import { type FetchedSourceTree, fetchGitSource } from '../sources/fetch-git-source.ts';
+import { unpackArchive } from '../sources/unpack-archive.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import type { StepContext } from './step-task.ts';
 
@@ -54,8 +55,18 @@ export class TaskServices {
     return await fetchGitSource(source, { git: this.gitTrees(step), sql: database.sql, blobs, settings });
   }
 
-  async unpackUpload(_step: StepContext, _uploadId: number): Promise<FetchedSourceTree> {
-    throw new NotFoundError('uploads come later');
+  async unpackUpload(step: StepContext, uploadId: number): Promise<FetchedSourceTree> {
+    const { database, settings } = this.context;
+    const [upload] = await database.sql.query<{ digest: Digest }>(
+      'select digest from uploads where id = $1',
+      [uploadId],
+    );
+    if (!upload) throw new NotFoundError(`The upload ${uploadId} is not there`);
+    const { blobs, signal, temporaryDirectory } = step;
+    return await unpackArchive(
+      { archive: upload.digest, flags: step.request.flags },
+      { sql: database.sql, blobs, settings, signal, temporaryDirectory },
+    );
   }
 
   /** Index blob of the request's source. Throws NotFoundError when the source was not fetched. */
