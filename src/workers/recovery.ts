@@ -41,6 +41,7 @@ export class Recovery {
       await this.#releaseDead();
       await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
       await this.#failAbandoned();
+      await this.#context.blobs.sweepTemporaryFiles(isAlive);
     } catch (error) {
       logger.warn({ err: error }, 'recovery failed');
     }

@@ -94,7 +94,7 @@ describe('a worker that is killed', () => {
       if (signal === 'SIGKILL') await ended;
       await barrier.lower();
       await ended;
-      startWorker();
+      const second = startWorker();
 
       const final = await untilFinal(request.id);
       expect(final).toMatchObject({
@@ -110,6 +110,7 @@ describe('a worker that is killed', () => {
       expect(completions).toHaveLength(1);
       const steps = await findSteps(database.sql, request.id);
       expect(steps.map((step) => step.state)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+      expect(await second.end('SIGTERM')).toBe(0);
       expect(
         await database.sql.query('select from graphile_worker.jobs where locked_at is not null'),
       ).toEqual([]);

@@ -65,6 +65,10 @@ export class MemoryBlobStore implements BlobStore {
     return null;
   }
 
+  async sweepTemporaryFiles(): Promise<number> {
+    return 0;
+  }
+
   async check(): Promise<void> {}
 
   private bytes(digest: Digest): Buffer {

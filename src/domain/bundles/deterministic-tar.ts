@@ -20,27 +20,31 @@ export const TAR_BLOCK = 512;
 const RECORD = 20 * TAR_BLOCK;
 const OLDEST_TIME = 315_532_800;
 const LARGEST_USTAR_SIZE = 8 * 1024 ** 3;
+/** Bytes of the fields for a name and for a link's target. */
+const NAME_FIELD = 100;
 
 /** Header blocks of an entry, pax records included. `time` in seconds since 1970. */
 export function tarHeader(entry: TarEntry, time: number): Buffer {
-  const name = entry.kind === 'directory' ? `${entry.path}/` : entry.path;
+  const name = headerName(entry);
   const mtime = tarTime(time);
-  const records: [string, string][] = [];
-  const split = splitName(name);
-  if (!split) records.push(['path', name]);
-  const target = entry.target ?? '';
-  if (Buffer.byteLength(target) > 100 || !isAscii(target)) records.push(['linkpath', target]);
-  if (entry.size >= LARGEST_USTAR_SIZE) records.push(['size', String(entry.size)]);
+  const records = paxRecords(entry);
   const header = ustar({
-    name: split?.name ?? truncated(name, 100),
-    prefix: split?.prefix ?? '',
+    name,
     mode: entry.mode,
     size: entry.size >= LARGEST_USTAR_SIZE ? 0 : entry.size,
     mtime,
     type: TYPES[entry.kind],
-    target: truncated(target, 100),
+    target: entry.target ?? '',
   });
   return records.length === 0 ? header : Buffer.concat([paxHeader(entry.path, records, mtime), header]);
+}
+
+/** Bytes of {@link tarHeader}, without making it. */
+export function tarHeaderSize(entry: TarEntry): number {
+  const records = paxRecords(entry);
+  if (records.length === 0) return TAR_BLOCK;
+  const content = records.reduce((sum, [key, value]) => sum + paxRecord(key, value).length, 0);
+  return 2 * TAR_BLOCK + content + tarPadding(content);
 }
 
 /** Zero bytes after a file's content. */
@@ -69,13 +73,21 @@ export async function* writeTar(
     const header = tarHeader(entry, options.time);
     length += header.length + entry.size + tarPadding(entry.size);
     yield header;
-    if (entry.kind !== 'file' || entry.size === 0) continue;
-    if (entry.content instanceof Uint8Array) yield entry.content;
-    else if (entry.content) yield* entry.content;
-    const padding = tarPadding(entry.size);
-    if (padding > 0) yield Buffer.alloc(padding);
+    if (entry.kind === 'file') yield* exactly(entry);
   }
   yield Buffer.alloc(tarEnd(length));
+}
+
+/** Content and padding; a content of another length would shift all that follows. */
+async function* exactly({ path, size, content }: TarContent): AsyncGenerator<Uint8Array> {
+  let given = 0;
+  for await (const chunk of content instanceof Uint8Array ? [content] : (content ?? [])) {
+    given += chunk.length;
+    if (given > size) throw new Error(`${path} has more than ${size} bytes`);
+    yield chunk;
+  }
+  if (given < size) throw new Error(`${path} has ${given} bytes, not ${size}`);
+  if (tarPadding(size) > 0) yield Buffer.alloc(tarPadding(size));
 }
 
 export interface TarContent extends TarEntry {
@@ -86,33 +98,50 @@ export interface TarContent extends TarEntry {
 
 const TYPES = { file: '0', directory: '5', symlink: '2', pax: 'x' } as const;
 
+function headerName(entry: TarEntry): string {
+  return entry.kind === 'directory' ? `${entry.path}/` : entry.path;
+}
+
+/** What ustar has no room for, in GNU tar's order. The prefix field is not used: GNU tar leaves it empty with pax. */
+function paxRecords(entry: TarEntry): [key: string, value: string][] {
+  const records: [string, string][] = [];
+  const name = headerName(entry);
+  if (byteLength(entry.target ?? '') > NAME_FIELD) records.push(['linkpath', entry.target!]);
+  if (byteLength(name) > NAME_FIELD || !isAscii(name)) records.push(['path', name]);
+  if (entry.size >= LARGEST_USTAR_SIZE) records.push(['size', String(entry.size)]);
+  return records;
+}
+
 interface UstarFields {
-  name: Buffer | string;
-  prefix: string;
+  /** Cut off where the field ends. */
+  name: string;
   mode: number;
   size: number;
   mtime: number;
   type: string;
-  target: Buffer | string;
+  target: string;
 }
 
 function ustar(fields: UstarFields): Buffer {
   const block = Buffer.alloc(TAR_BLOCK);
-  put(block, 0, fields.name);
-  put(block, 100, octal(fields.mode & 0o777, 7));
-  put(block, 108, octal(0, 7));
-  put(block, 116, octal(0, 7));
-  put(block, 124, octal(fields.size, 11));
-  put(block, 136, octal(fields.mtime, 11));
-  block.fill(' ', 148, 156);
-  put(block, 156, fields.type);
-  put(block, 157, fields.target);
-  put(block, 257, 'ustar\0' + '00');
-  put(block, 329, octal(0, 7));
-  put(block, 337, octal(0, 7));
-  put(block, 345, fields.prefix);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  put(block, 148, `${octal(sum, 6)}\0 `);
+  putText(block, 0, fields.name);
+  putOctal(block, 100, fields.mode & 0o777, 7);
+  putOctal(block, 108, 0, 7);
+  putOctal(block, 116, 0, 7);
+  putOctal(block, 124, fields.size, 11);
+  putOctal(block, 136, fields.mtime, 11);
+  block.write(fields.type, 156, 'latin1');
+  putText(block, 157, fields.target);
+  block.write('ustar\x0000', 257, 'latin1');
+  if (fields.type !== TYPES.pax) {
+    putOctal(block, 329, 0, 7);
+    putOctal(block, 337, 0, 7);
+  }
+  // The checksum counts its own field as blanks.
+  let sum = 8 * 0x20;
+  for (let at = 0; at < TAR_BLOCK; at++) sum += block[at]!;
+  putOctal(block, 148, sum, 6);
+  block[155] = 0x20;
   return block;
 }
 
@@ -120,12 +149,9 @@ function ustar(fields: UstarFields): Buffer {
 function paxHeader(path: string, records: readonly [string, string][], mtime: number): Buffer {
   const slash = path.lastIndexOf('/');
   const directory = slash < 0 ? '.' : path.slice(0, slash);
-  const name = `${directory}/PaxHeaders/${path.slice(slash + 1)}`;
   const content = Buffer.concat(records.map(([key, value]) => paxRecord(key, value)));
-  const split = splitName(name);
   const header = ustar({
-    name: split?.name ?? truncated(name, 100),
-    prefix: split?.prefix ?? '',
+    name: `${directory}/PaxHeaders/${path.slice(slash + 1)}`,
     mode: 0o644,
     size: content.length,
     mtime,
@@ -137,41 +163,25 @@ function paxHeader(path: string, records: readonly [string, string][], mtime: nu
 
 /** `<length> <key>=<value>\n`, where the length counts itself. */
 function paxRecord(key: string, value: string): Buffer {
-  const rest = Buffer.byteLength(` ${key}=${value}\n`);
+  const rest = byteLength(` ${key}=${value}\n`);
   let length = rest + String(rest).length;
   if (String(length).length !== String(rest).length) length = rest + String(length).length;
   return Buffer.from(`${length} ${key}=${value}\n`);
-}
-
-/** Room in ustar: 100 bytes of name, and 155 of a prefix that ends before a slash. ASCII only. */
-function splitName(name: string): { name: string; prefix: string } | null {
-  if (!isAscii(name)) return null;
-  if (name.length <= 100) return { name, prefix: '' };
-  if (name.length > 256) return null;
-  // As GNU tar does it: the longest prefix that fits.
-  const end = name.endsWith('/') ? name.length - 1 : name.length;
-  for (let slash = Math.min(155, end - 1); slash > 0; slash--) {
-    if (name[slash] !== '/') continue;
-    return name.length - slash - 1 <= 100
-      ? { name: name.slice(slash + 1), prefix: name.slice(0, slash) }
-      : null;
-  }
-  return null;
-}
-
-function truncated(text: string, bytes: number): Buffer {
-  return Buffer.from(text).subarray(0, bytes);
 }
 
 function isAscii(text: string): boolean {
   return !/[^\0-\x7f]/.test(text);
 }
 
-function octal(value: number, digits: number): string {
-  return value.toString(8).padStart(digits, '0');
+function byteLength(text: string): number {
+  return Buffer.byteLength(text);
 }
 
-function put(block: Buffer, offset: number, value: Buffer | string): void {
-  if (typeof value === 'string') block.write(value, offset, 'latin1');
-  else value.copy(block, offset);
+function putText(block: Buffer, offset: number, text: string): void {
+  if (isAscii(text)) block.write(text, offset, NAME_FIELD, 'latin1');
+  else Buffer.from(text).copy(block, offset, 0, NAME_FIELD);
+}
+
+function putOctal(block: Buffer, offset: number, value: number, digits: number): void {
+  block.write(value.toString(8).padStart(digits, '0'), offset, digits, 'latin1');
 }

@@ -68,6 +68,8 @@ export interface BlobStore {
    * changed; hard links to it are fine.
    */
   localPath(digest: Digest): string | null;
+  /** Removes what writers of processes of this host that are dead left behind; returns how many files. */
+  sweepTemporaryFiles(isAlive: (pid: number) => boolean): Promise<number>;
   /** Throws when the store cannot be written; used by readiness and `stowage doctor`. */
   check(): Promise<void>;
 }

@@ -94,6 +94,10 @@ export class StepBlobs implements BlobStore {
     return this.#store.localPath(digest);
   }
 
+  sweepTemporaryFiles(isAlive: (pid: number) => boolean): Promise<number> {
+    return this.#store.sweepTemporaryFiles(isAlive);
+  }
+
   check(): Promise<void> {
     return this.#store.check();
   }
