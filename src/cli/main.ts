@@ -10,6 +10,7 @@ import { prefetchCommand } from './commands/prefetch.ts';
 import { sbomCommand } from './commands/sbom.ts';
 import { serveCommand } from './commands/serve.ts';
 import { userCommand } from './commands/user.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
 import { printError } from './print-error.ts';
 
@@ -33,6 +34,7 @@ export function stowageProgram(): Command {
     userCommand(),
     logsCommand(),
     sbomCommand(),
+    verifyCommand(),
   ]) {
     program.addCommand(command);
   }

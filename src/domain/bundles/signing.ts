@@ -9,7 +9,7 @@ import {
 } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DomainError } from '../errors.ts';
+import { DomainError, InvalidFileFormat, InvalidInputError } from '../errors.ts';
 
 /** A DSSE envelope (prefetch.md 15). */
 export interface Envelope {
@@ -62,14 +62,76 @@ export class Signer {
   }
 }
 
+/** The public key of this installation, if it has signed anything yet. */
+export async function publicKeyOf(dataDir: string): Promise<string | null> {
+  const pem = await readFile(join(dataDir, 'keys', 'provenance.pem'), 'utf8').catch(() => null);
+  return pem === null ? null : readPublicKey(pem).publicKey;
+}
+
+/** A public key in PEM (or the public half of a private one). Throws InvalidInputError. */
+export function readPublicKey(pem: string): { publicKey: string; keyId: string } {
+  try {
+    const key = createPublicKey(pem);
+    return { publicKey: key.export({ type: 'spki', format: 'pem' }) as string, keyId: keyIdOf(key) };
+  } catch (cause) {
+    throw new InvalidInputError('The key is no public key in PEM form', { cause });
+  }
+}
+
+/** An envelope from outside, its shape checked. Throws InvalidFileFormat. */
+export function parseEnvelope(text: string): Envelope {
+  let parsed: Partial<Envelope> | null = null;
+  try {
+    parsed = JSON.parse(text) as Partial<Envelope> | null;
+  } catch {
+    // Said below, like every other wrong shape.
+  }
+  const { payloadType, payload, signatures } = parsed ?? {};
+  const isEnvelope =
+    typeof payloadType === 'string' &&
+    typeof payload === 'string' &&
+    Array.isArray(signatures) &&
+    signatures.every((one) => typeof one?.sig === 'string' && typeof (one.keyid ?? '') === 'string');
+  if (!isEnvelope) throw new InvalidFileFormat('unexpected-format', 'The attestation is no DSSE envelope');
+  return {
+    payloadType,
+    payload,
+    signatures: signatures.map(({ keyid, sig }) => ({ keyid: keyid ?? '', sig })),
+  };
+}
+
+/** What an envelope holds, whoever has signed it. Throws InvalidFileFormat. */
+export function statementOf({ payloadType, payload }: Envelope): object {
+  let statement: unknown = null;
+  if (payloadType === IN_TOTO) {
+    try {
+      statement = JSON.parse(Buffer.from(payload, 'base64').toString('utf8'));
+    } catch {
+      // Said below.
+    }
+  }
+  if (typeof statement !== 'object' || statement === null) {
+    throw new InvalidFileFormat('unexpected-format', 'The attestation holds no in-toto statement');
+  }
+  return statement;
+}
+
 /** The statement of an envelope that the key has signed. Throws DomainError `signature-invalid`. */
 export function verifyEnvelope(envelope: Envelope, publicKeyPem: string): object {
   const key = createPublicKey(publicKeyPem);
-  const payload = Buffer.from(envelope.payload, 'base64');
-  const signed = preAuthentication(envelope.payloadType, payload);
-  const good = envelope.signatures.some(({ sig }) => verify(null, signed, key, Buffer.from(sig, 'base64')));
+  const signed = preAuthentication(envelope.payloadType, Buffer.from(envelope.payload, 'base64'));
+  const good = envelope.signatures.some(({ sig }) => isGood(signed, key, Buffer.from(sig, 'base64')));
   if (!good) throw new DomainError('signature-invalid', 'No signature of the envelope was made by this key');
-  return JSON.parse(payload.toString('utf8')) as object;
+  return statementOf(envelope);
+}
+
+function isGood(signed: Buffer, key: KeyObject, signature: Buffer): boolean {
+  try {
+    return verify(null, signed, key, signature);
+  } catch {
+    // OpenSSL throws for signatures that are none of this kind of key.
+    return false;
+  }
 }
 
 /** sha256 of the public key in DER form. */

@@ -1,5 +1,4 @@
 import { ValidationError } from '../errors.ts';
-import type { SourceEntry } from './source-tree.ts';
 
 /** Where a path of a tree leads when every link in it is followed. */
 export type Destination =
@@ -11,7 +10,7 @@ export type Destination =
 
 /** What {@link followPath} needs of a tree. */
 export interface TreeShape {
-  entries: ReadonlyMap<string, SourceEntry>;
+  entries: ReadonlyMap<string, { target?: string }>;
   isDirectory(path: string): boolean;
 }
 
