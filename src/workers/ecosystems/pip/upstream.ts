@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Settings } from '../../../domain/config.ts';
 import { NetworkError } from '../../../domain/errors.ts';
-import { type NetrcEntry, parseNetrc } from './netrc.ts';
+import { type NetrcEntry, parseNetrc } from '../../downloads/netrc.ts';
 import { parseLiteral } from './python-literal.ts';
 
 /** The index that all Python projects come from on this machine. */
