@@ -9,8 +9,9 @@ export class WorkerProcess {
   readonly child: ChildProcess;
   #output = '';
 
-  constructor(environment: Record<string, string>) {
-    this.child = spawn(ENTRY, ['worker'], {
+  /** `umask` in octal. */
+  constructor(environment: Record<string, string>, { umask = '022' }: { umask?: string } = {}) {
+    this.child = spawn('sh', ['-c', `umask ${umask}; exec "$@"`, 'sh', ENTRY, 'worker'], {
       env: { PATH: process.env.PATH, HOME: '/nonexistent', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,3 +1,4 @@
+import { publicVcsUrl } from '../sources/public-url.ts';
 import type { Digest } from '../storage/blob-store.ts';
 import type { SbomComponent } from './sbom-component.ts';
 
@@ -27,6 +28,7 @@ export interface ProvenanceFacts {
 /** An in-toto statement with SLSA provenance v1 (prefetch.md 15). Times and ids live here and nowhere in the bundle. */
 export function provenanceStatement(facts: ProvenanceFacts): object {
   const { repository, ref, commit, treeId, packages, flags, dependencyReplacements } = facts;
+  const vcsUrl = repository === null ? null : publicVcsUrl(repository);
   return {
     _type: 'https://in-toto.io/Statement/v1',
     subject: facts.subjects.map(({ name, digest }) => ({ name, digest: { sha256: hex(digest) } })),
@@ -44,7 +46,7 @@ export function provenanceStatement(facts: ProvenanceFacts): object {
         internalParameters: { tools: facts.tools },
         resolvedDependencies: [
           {
-            ...(repository !== null && { uri: `git+${repository}@${commit ?? ref}` }),
+            ...(vcsUrl !== null && { uri: `git+${vcsUrl}@${commit ?? ref}` }),
             name: 'source',
             digest: { ...(commit !== null && { gitCommit: commit }), gitTree: treeId },
           },

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { publicVcsUrl } from '../../sources/public-url.ts';
 import type { Digest } from '../../storage/blob-store.ts';
 import type { SbomComponent } from '../sbom-component.ts';
 
@@ -28,10 +29,9 @@ export function rootOf(subject: SbomSubject): RootComponent {
   const { repository, commit, treeId } = subject;
   const name = nameOf(repository);
   const version = commit ?? treeId;
-  const qualifier =
-    repository === null
-      ? ''
-      : `?vcs_url=${encodeURIComponent(`git+${repository.replace(/^git\+/, '')}@${version}`)}`;
+  // A path of this machine says nothing to anybody else, and would differ on the next one.
+  const vcsUrl = repository === null ? null : publicVcsUrl(repository);
+  const qualifier = vcsUrl === null ? '' : `?vcs_url=${encodeURIComponent(`git+${vcsUrl}@${version}`)}`;
   const purl = `pkg:generic/${encodeURIComponent(name)}@${version}${qualifier}`;
   return { ref: `root:${purl}`, purl, name, version };
 }

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BundleRequest } from '../../src/domain/bundle-requests/bundle-request.ts';
+import { submitRequest } from '../../src/domain/bundle-requests/submit.ts';
+import { parseManifest } from '../../src/domain/bundles/bundle-manifest.ts';
+import { verifyArchive } from '../../src/domain/bundles/verify-bundle.ts';
+import { readSettings } from '../../src/domain/config.ts';
+import { openDatabase } from '../../src/domain/database/database.ts';
+import { findRequest } from '../../src/domain/database/sql/bundle-request-rows.ts';
+import { type BundleRow, findBundle } from '../../src/domain/database/sql/find-bundle.ts';
+import { EventHub } from '../../src/domain/events/event-hub.ts';
+import { SYSTEM } from '../../src/domain/identity/principal.ts';
+import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
+import { archiveBytes } from '../support/archive-bytes.ts';
+import { createTestDatabase, dropTestDatabase } from '../support/database.ts';
+import { TestRepository } from '../support/git-repository.ts';
+import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
+import { makeSdist, type PythonIndex, startPythonIndex } from '../support/python-index.ts';
+import { WorkerProcess } from '../support/worker-process.ts';
+
+/** What one machine made of the request. */
+interface Outcome {
+  request: BundleRequest;
+  bundle: BundleRow;
+  archive: Buffer;
+  manifest: string;
+  cyclonedx: string;
+  spdx: string;
+  environment: unknown[];
+}
+
+interface Machine {
+  /** What else differs from the other machine. */
+  environment: Record<string, string>;
+  umask: string;
+  /** Path of the repository there. */
+  repository: string;
+}
+
+let registry: NpmRegistry;
+let index: PythonIndex;
+let repository: TestRepository;
+const directories: string[] = [];
+
+/** A database, a data directory and a worker process of its own. The request is asked for `times` times. */
+async function outcomeOn({ environment, umask, repository }: Machine, times: number): Promise<Outcome> {
+  const url = await createTestDatabase();
+  const dataDir = await mkdtemp(join(tmpdir(), `stowage-machine-${directories.length}-`));
+  directories.push(dataDir);
+  const settings = {
+    DATABASE_URL: url,
+    STOWAGE_DATA_DIR: dataDir,
+    STOWAGE_NPM_REGISTRY: registry.url,
+    STOWAGE_PYPI_INDEX: index.url,
+    STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file',
+  };
+  const database = await openDatabase({ url, connections: 4 });
+  const hub = new EventHub(database);
+  await hub.start();
+  const worker = new WorkerProcess({ ...settings, ...environment }, { umask });
+  try {
+    let request: BundleRequest | null = null;
+    for (let time = 0; time < times; time++) {
+      const { id } = await submitRequest(database, readSettings(settings), SYSTEM, {
+        repository,
+        ref: 'main',
+      });
+      for await (const event of hub.subject('bundle-request', id, 0, AbortSignal.timeout(50_000))) {
+        if (event.type === 'state' && event.data.state !== 'in_progress') break;
+      }
+      request = await findRequest(database.sql, id);
+      expect(request).toMatchObject({ state: 'complete', error: null });
+    }
+    const blobs = new FileBlobStore(join(dataDir, 'blobs'));
+    const text = async (digest: BundleRequest['spdxDigest']): Promise<string> =>
+      (await blobs.readWhole(digest!)).toString();
+    return {
+      request: request!,
+      bundle: (await findBundle(database.sql, request!.bundleDigest!))!,
+      archive: await archiveBytes(database, blobs, request!.bundleDigest!),
+      manifest: await text(request!.bundleDigest),
+      cyclonedx: await text(request!.cyclonedxDigest),
+      spdx: await text(request!.spdxDigest),
+      environment: await database.sql.query(
+        'select form, name, value, kind from bundle_request_environment where request_id = $1 order by id',
+        [request!.id],
+      ),
+    };
+  } finally {
+    await worker.end('SIGTERM');
+    await hub.close();
+    await database.close();
+    await dropTestDatabase(url);
+  }
+}
+
+const sha256 = (bytes: Buffer | string): string =>
+  `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+beforeAll(async () => {
+  registry = await startNpmRegistry(manyPackages(40));
+  index = await startPythonIndex([
+    makeSdist('plain', '1.0'),
+    makeSdist('dashed-name', '0.3.1', { fileNameBase: 'dashed_name' }),
+    makeSdist('zipped', '3.0', { extension: '.zip' }),
+  ]);
+  repository = new TestRepository({
+    'package.json': JSON.stringify({ name: 'fixture-application', version: '1.0.0' }),
+    'package-lock.json': lockFileOf(registry, null),
+    'requirements.txt': 'plain==1.0\ndashed-name==0.3.1\nzipped==3.0\n',
+    'setup.cfg': '[metadata]\nname = fixture\nversion = 1.0\n',
+    'bin/run': { executable: '#!/bin/sh\n' },
+    'links/to-run': { link: '../bin/run' },
+    'İıßz/naïve.txt': 'names that sort differently in other languages',
+    'z.txt': 'z',
+    'Z.txt': 'Z',
+    'ä.txt': 'ä',
+    [`deep/${'d'.repeat(120)}/file`]: 'long',
+    'data.bin': Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * at) % 251)),
+  });
+});
+afterAll(async () => {
+  await registry.close();
+  await index.close();
+  for (const directory of [...directories, repository.path])
+    await rm(directory, { recursive: true, force: true });
+});
+
+describe('the same request on two machines', () => {
+  let first: Outcome;
+  let second: Outcome;
+
+  beforeAll(async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'stowage-clone-'));
+    directories.push(elsewhere);
+    const clone = join(elsewhere, basename(repository.path));
+    repository.git('clone', '--quiet', '--bare', repository.path, clone);
+    [first, second] = await Promise.all([
+      outcomeOn(
+        { repository: repository.path, umask: '000', environment: { TZ: 'Pacific/Apia', LC_ALL: 'C' } },
+        1,
+      ),
+      outcomeOn(
+        {
+          repository: clone,
+          umask: '077',
+          environment: {
+            TZ: 'America/St_Johns',
+            LC_ALL: 'tr_TR.UTF-8',
+            LANG: 'tr_TR.UTF-8',
+            STOWAGE_DOWNLOAD_CONCURRENCY: '1',
+            STOWAGE_WORKER_CONCURRENCY: '1',
+          },
+        },
+        2,
+      ),
+    ]);
+  });
+
+  test('gives the same manifest, byte for byte', () => {
+    expect(second.manifest).toBe(first.manifest);
+    expect(second.bundle.manifestDigest).toBe(first.bundle.manifestDigest);
+    expect(sha256(first.manifest)).toBe(first.bundle.manifestDigest);
+    expect(parseManifest(first.manifest).entries.length).toBeGreaterThan(100);
+  });
+
+  test('gives the same tar and the same tar.gz, and the digests are theirs', () => {
+    expect(second.archive.equals(first.archive)).toBe(true);
+    const tar = gunzipSync(first.archive);
+    expect(first.bundle).toMatchObject({
+      tarDigest: sha256(tar),
+      tarSize: tar.length,
+      archiveDigest: sha256(first.archive),
+      archiveSize: first.archive.length,
+    });
+    expect(second.bundle).toEqual(first.bundle);
+  });
+
+  test('gives the same SBOMs and the same environment', () => {
+    expect(second.cyclonedx).toBe(first.cyclonedx);
+    expect(second.spdx).toBe(first.spdx);
+    expect(second.environment).toEqual(first.environment);
+  });
+
+  test('the archive is what stowage verify expects of the manifest', async () => {
+    const { problems } = await verifyArchive(
+      (async function* () {
+        yield first.archive;
+      })(),
+      parseManifest(first.manifest),
+      new AbortController().signal,
+    );
+    expect(problems.shown).toEqual([]);
+  });
+
+  test('has nothing of the machine, the time or the request in it', () => {
+    const contents = [first.manifest, gunzipSync(first.archive).toString('latin1')];
+    for (const text of contents) {
+      for (const machine of [...directories, registry.url, index.url, '127.0.0.1'])
+        expect(text).not.toContain(machine);
+    }
+    for (const text of [first.cyclonedx, first.spdx]) {
+      for (const path of [...directories, repository.path]) expect(text).not.toContain(path);
+    }
+  });
+});
