@@ -33,13 +33,13 @@ export class StepBarrier {
     return new StepBarrier(client);
   }
 
-  /** Resolves when somebody stands before the barrier. */
-  async untilReached(): Promise<void> {
+  /** Resolves when so many stand before the barrier. */
+  async untilReached(count = 1): Promise<void> {
     for (;;) {
       const { rows } = await this.#client.query(
         `select from pg_locks where locktype = 'advisory' and objid = ${LOCK} and not granted`,
       );
-      if (rows.length > 0) return;
+      if (rows.length >= count) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
