@@ -4,13 +4,19 @@
  */
 export class WorkerMetrics {
   readonly #counters = new Map<string, number>();
+  readonly #sources: (() => Record<string, number>)[] = [];
 
   /** `name` as in Prometheus, labels included: `jobs_total{task="fetch-source",outcome="succeeded"}`. */
   add(name: string, value = 1): void {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + value);
   }
 
+  /** Counters that somebody else keeps, looked at for each snapshot. */
+  include(source: () => Record<string, number>): void {
+    this.#sources.push(source);
+  }
+
   snapshot(): Record<string, number> {
-    return Object.fromEntries(this.#counters);
+    return Object.assign(Object.fromEntries(this.#counters), ...this.#sources.map((read) => read()));
   }
 }

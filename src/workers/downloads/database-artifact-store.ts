@@ -211,7 +211,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
     signal.throwIfAborted();
     const row = await this.#rows.load(wanted.key);
     signal.throwIfAborted();
-    const { blobs, progress } = this.#options;
+    const { blobs, progress, scheduler } = this.#options;
     if (!row || (await blobs.size(row.digest)) !== row.size) return null;
     const made: Made = {
       blob: { digest: row.digest, size: row.size, crc32: row.crc32 },
@@ -232,6 +232,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
     const uninspected = wanted.inspect && wanted.metadataName! in made.metadata === false;
     if (uninspected) made.metadata = { ...made.metadata, ...(await this.#inspect(wanted, made.blob)) };
     if (unknown.length > 0 || uninspected) await this.#recorder.record(recordOf(wanted, made));
+    scheduler.counters.cacheHits += 1;
     progress.add({ files: 1, cachedFiles: 1 });
     return artifactOf(wanted, made, true);
   }

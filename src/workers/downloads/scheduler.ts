@@ -19,6 +19,8 @@ export interface DownloadCounters {
   failures: number;
   retries: number;
   bytes: number;
+  /** Files that were in the store already. */
+  cacheHits: number;
 }
 
 /** All HTTP downloads of the process: one of these in each worker (DESIGN section 2). */
@@ -26,7 +28,13 @@ export class DownloadScheduler {
   /** Keys of artefacts that this process is fetching; each promise resolves when that is over, one way or the other. */
   readonly inFlight = new Map<string, Promise<void>>();
   readonly unrecorded = new BlobHolds();
-  readonly counters: DownloadCounters = { downloads: 0, failures: 0, retries: 0, bytes: 0 };
+  readonly counters: DownloadCounters = {
+    downloads: 0,
+    failures: 0,
+    retries: 0,
+    bytes: 0,
+    cacheHits: 0,
+  };
   readonly #slots: Slots;
   readonly #dispatchers: Dispatchers;
   readonly #fetcher: Fetcher;

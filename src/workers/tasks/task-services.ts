@@ -4,7 +4,7 @@ import { NotFoundError } from '../../domain/errors.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import type { ArtifactStore } from '../downloads/artifact-store.ts';
 import { DatabaseArtifactStore } from '../downloads/database-artifact-store.ts';
-import { DownloadScheduler } from '../downloads/scheduler.ts';
+import { type DownloadCounters, DownloadScheduler } from '../downloads/scheduler.ts';
 import { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import { type FetchedSourceTree, fetchGitSource } from '../sources/fetch-git-source.ts';
 import { unpackArchive } from '../sources/unpack-archive.ts';
@@ -20,6 +20,7 @@ export class TaskServices {
   constructor(context: WorkerContext) {
     this.context = context;
     this.#scheduler = new DownloadScheduler(context.settings);
+    context.metrics.include(() => downloadMetrics(this.#scheduler.counters));
   }
 
   artifacts(step: StepContext): ArtifactStore {
@@ -88,4 +89,14 @@ export class TaskServices {
   async close(): Promise<void> {
     await this.#scheduler.close();
   }
+}
+
+function downloadMetrics(counters: DownloadCounters): Record<string, number> {
+  return {
+    stowage_downloads_total: counters.downloads,
+    stowage_download_failures_total: counters.failures,
+    stowage_download_retries_total: counters.retries,
+    stowage_download_bytes_total: counters.bytes,
+    stowage_download_cache_hits_total: counters.cacheHits,
+  };
 }

@@ -111,7 +111,7 @@ test.each([0, 10, 600_000, 3_000_000])('stores and hashes a file of %i bytes', a
     expect((await blobs.readWhole(file.blob.digest)).equals(bytes)).toBe(true);
     expect(seen).toBe(size);
   }
-  expect(one.counters).toEqual({ downloads: 2, failures: 0, retries: 0, bytes: 2 * size });
+  expect(one.counters).toEqual({ downloads: 2, failures: 0, retries: 0, bytes: 2 * size, cacheHits: 0 });
   expect(log).toEqual([]);
 });
 

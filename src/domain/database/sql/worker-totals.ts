@@ -1,0 +1,24 @@
+import type { SqlExecutor } from '../sql-executor.ts';
+
+export interface WorkerTotals {
+  /** Workers alive and how many jobs they take at a time. */
+  workers: number;
+  slots: number;
+  /** Counters of all workers that ever were, by name with labels (see src/workers/worker-metrics.ts). */
+  counters: Record<string, number>;
+}
+
+/** One statement, over all rows of `workers`: what a stopped worker did still counts. */
+export async function readWorkerTotals(sql: SqlExecutor): Promise<WorkerTotals> {
+  const [row] = await sql.query<WorkerTotals>(
+    `select count(*) filter (where stopped_at is null) as workers,
+       coalesce(sum(concurrency) filter (where stopped_at is null), 0)::float8 as slots,
+       (select coalesce(jsonb_object_agg(name, total), '{}') from (
+          select name, sum(value::float8) as total
+          from workers w, jsonb_each(w.metrics) as metric (name, value)
+          where jsonb_typeof(value) = 'number' group by name
+        ) as totals) as counters
+     from workers`,
+  );
+  return row!;
+}

@@ -1,0 +1,120 @@
+import { REQUEST_STATES, STEP_TASKS } from '../../domain/bundle-requests/bundle-request.ts';
+import type { TaskPayloads } from '../../domain/database/sql/add-job.ts';
+import {
+  JOB_STATES,
+  type QueueStatistics,
+  readQueueStatistics,
+} from '../../domain/database/sql/queue-statistics.ts';
+import { type RequestDurations, readRequestDurations } from '../../domain/database/sql/request-durations.ts';
+import { readWorkerTotals, type WorkerTotals } from '../../domain/database/sql/worker-totals.ts';
+import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
+import { KeptResult } from './kept-result.ts';
+import { counterFamilies, type MetricFamily } from './prometheus-text.ts';
+
+/** Series that are there from the start, at zero, so that alerts can be written against them. */
+const TASKS: readonly (keyof TaskPayloads)[] = [...STEP_TASKS, 'compact-log', 'collect-garbage'];
+
+const DURATION_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
+
+/** However often somebody scrapes: the queue is looked at once a second, and all requests once in ten. */
+const QUEUE_KEPT_MS = 1_000;
+const DURATIONS_KEPT_MS = 10_000;
+
+/** What the database knows of all processes together. Every gateway says the same: take the maximum, not the sum. */
+export function databaseMetrics(sql: SqlExecutor): () => Promise<MetricFamily[]> {
+  const queue = new KeptResult(
+    () => Promise.all([readQueueStatistics(sql), readWorkerTotals(sql)]),
+    QUEUE_KEPT_MS,
+  );
+  const durations = new KeptResult(() => readRequestDurations(sql, DURATION_BOUNDS), DURATIONS_KEPT_MS);
+  return async () => {
+    const [[jobs, workers], requests] = await Promise.all([queue.get(), durations.get()]);
+    return [...queueFamilies(jobs), ...workerFamilies(workers), ...requestFamilies(requests)];
+  };
+}
+
+function queueFamilies(rows: readonly QueueStatistics[]): MetricFamily[] {
+  const tasks = [...new Set<string>([...TASKS, ...rows.map((row) => row.task)])];
+  const find = (task: string, state: string) => rows.find((row) => row.task === task && row.state === state);
+  return [
+    {
+      name: 'stowage_queue_jobs',
+      type: 'gauge',
+      help: 'Jobs that are not done, by task and state.',
+      samples: tasks.flatMap((task) =>
+        JOB_STATES.map((state) => ({ labels: { task, state }, value: find(task, state)?.count ?? 0 })),
+      ),
+    },
+    {
+      name: 'stowage_queue_age_seconds',
+      type: 'gauge',
+      help: 'How long the oldest job has waited that could run now, by task.',
+      samples: tasks.map((task) => ({ labels: { task }, value: find(task, 'ready')?.age ?? 0 })),
+    },
+  ];
+}
+
+const HELP: Record<string, string> = {
+  stowage_jobs_total: 'Jobs done, by task and outcome.',
+  stowage_job_seconds_total: 'Seconds that jobs took, by task.',
+  stowage_downloads_total: 'Files and documents downloaded.',
+  stowage_download_failures_total: 'Downloads that failed for good.',
+  stowage_download_retries_total: 'Attempts of downloads after the first.',
+  stowage_download_bytes_total: 'Bytes of downloaded files and documents.',
+  stowage_download_cache_hits_total: 'Files that were in the store already.',
+};
+
+function workerFamilies({ workers, slots, counters }: WorkerTotals): MetricFamily[] {
+  return [
+    { name: 'stowage_workers', type: 'gauge', help: 'Workers that live.', samples: [{ value: workers }] },
+    {
+      name: 'stowage_worker_slots',
+      type: 'gauge',
+      help: 'Jobs that the living workers take at a time.',
+      samples: [{ value: slots }],
+    },
+    ...counterFamilies(counters, (name) => HELP[name] ?? 'Counted by the workers.'),
+  ];
+}
+
+function requestFamilies(rows: readonly RequestDurations[]): MetricFamily[] {
+  return [
+    {
+      name: 'stowage_bundle_requests',
+      type: 'gauge',
+      help: 'Bundle requests by state.',
+      samples: REQUEST_STATES.map((state) => ({ labels: { state }, value: countOf(rows, state) })),
+    },
+    {
+      name: 'stowage_bundle_request_duration_seconds',
+      type: 'histogram',
+      help: 'Time from the submission of a bundle request to its end, by state.',
+      samples: REQUEST_STATES.filter((state) => state !== 'in_progress').flatMap((state) =>
+        histogramSamples(
+          state,
+          rows.filter((row) => row.state === state && row.bucket !== null),
+        ),
+      ),
+    },
+  ];
+}
+
+function histogramSamples(state: string, rows: readonly RequestDurations[]): MetricFamily['samples'] {
+  const total = rows.reduce((sum, row) => sum + row.count, 0);
+  const upTo = (index: number): number =>
+    rows.reduce((sum, row) => (row.bucket! <= index ? sum + row.count : sum), 0);
+  return [
+    ...DURATION_BOUNDS.map((bound, index) => ({
+      suffix: '_bucket',
+      labels: { state, le: String(bound) },
+      value: upTo(index),
+    })),
+    { suffix: '_bucket', labels: { state, le: '+Inf' }, value: total },
+    { suffix: '_sum', labels: { state }, value: rows.reduce((sum, row) => sum + row.seconds, 0) },
+    { suffix: '_count', labels: { state }, value: total },
+  ];
+}
+
+function countOf(rows: readonly RequestDurations[], state: string): number {
+  return rows.reduce((sum, row) => (row.state === state ? sum + row.count : sum), 0);
+}
