@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { GoModError } from '../../../domain/errors.ts';
+import type { ResolveContext } from '../ecosystem.ts';
+import { GoFailure, runGo } from './go-command.ts';
+import type { GoEnvironment } from './go-environment.ts';
+import { type ListedPackage, PACKAGE_FIELDS, PackageGraph } from './listed-packages.ts';
+import type { ModuleVersion } from './module-path.ts';
+import type { ModuleProxy } from './module-proxy.ts';
+import type { RequestedModule } from './source-modules.ts';
+
+/** The go commands of a resolution, run on a copy of the source. */
+export class GoSession {
+  /** The copy. */
+  readonly sourceDirectory: string;
+  readonly #context: ResolveContext;
+  readonly #environment: GoEnvironment;
+  readonly #proxy: ModuleProxy;
+
+  constructor(
+    context: ResolveContext,
+    sourceDirectory: string,
+    environment: GoEnvironment,
+    proxy: ModuleProxy,
+  ) {
+    this.sourceDirectory = sourceDirectory;
+    this.#context = context;
+    this.#environment = environment;
+    this.#proxy = proxy;
+  }
+
+  directoryOf({ directory }: { directory: string }): string {
+    return join(this.sourceDirectory, directory);
+  }
+
+  /** Fetches and unpacks; the modules, as they are after replacements. */
+  async download(module: RequestedModule): Promise<ModuleVersion[]> {
+    const downloaded: ModuleVersion[] = [];
+    await this.run(module, ['mod', 'download', '-json'], (document) => {
+      const { Path, Version, ...result } = document as { Path: string; Version?: string; Error?: string };
+      if (result.Error) this.#context.log.warn(`gomod: ${Path}@${Version}: ${result.Error}`);
+      else if (Version !== undefined) downloaded.push({ path: Path, version: Version });
+    }).catch((error: unknown) => {
+      if (!(error instanceof GoFailure)) throw error;
+      // The contract's text for a download that failed for good; every file was tried as often by the scheduler.
+      throw new GoModError(
+        'package-manager-failed',
+        'Go execution failed: Cachito re-tried running `go mod download -json` command 5 times.',
+        { cause: error, details: error.details, ...(error.hint ? { hint: error.hint } : {}) },
+      );
+    });
+    return downloaded;
+  }
+
+  /** All packages that are needed to build and test the main modules. */
+  async listPackages(module: RequestedModule, mode: 'readonly' | 'vendor'): Promise<PackageGraph> {
+    const graph = new PackageGraph();
+    const args = ['list', '-e', `-mod=${mode}`, '-buildvcs=false', '-deps', `-json=${PACKAGE_FIELDS}`, 'all'];
+    await this.run(module, args, (document) => {
+      const listed = document as ListedPackage;
+      if (listed.Error && listed.Module?.Main !== undefined) {
+        this.#context.log.warn(`gomod: ${listed.ImportPath}: ${listed.Error.Err}`);
+      }
+      graph.add(listed);
+    });
+    return graph;
+  }
+
+  async run(
+    module: RequestedModule,
+    args: readonly string[],
+    onDocument?: (document: unknown) => void,
+  ): Promise<void> {
+    const { signal, settings, log } = this.#context;
+    log.info(`gomod: go ${args.join(' ')} (${module.directory})`);
+    try {
+      await runGo({
+        args,
+        directory: this.directoryOf(module),
+        environment: { ...this.#environment.variables, GOWORK: this.#goWork(module) },
+        signal,
+        seconds: settings.limits.commandSeconds,
+        ...(onDocument ? { onDocument } : {}),
+      });
+    } catch (error) {
+      if (error instanceof GoFailure) {
+        // What the proxy met says more than what go made of it.
+        if (this.#proxy.failure) throw this.#proxy.failure;
+        for (const line of error.hint?.split('\n') ?? []) log.warn(`go: ${line}`);
+      }
+      throw error;
+    }
+  }
+
+  /** Never one outside of the source, and never the worker's. */
+  #goWork({ workspace }: RequestedModule): string {
+    return workspace ? join(this.sourceDirectory, workspace.directory, 'go.work') : 'off';
+  }
+}

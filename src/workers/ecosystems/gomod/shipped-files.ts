@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import semver from 'semver';
+import { InvalidFileFormat } from '../../../domain/errors.ts';
+import type { Artifact } from '../../downloads/artifact-store.ts';
+import type { ResolveContext } from '../ecosystem.ts';
+import { goModHash } from './dirhash.ts';
+import type { GoSum } from './go-sum.ts';
+import { type BundleLayout, moduleFilePath, versionsDirectory } from './layout.ts';
+import type { ModuleCache } from './module-cache.ts';
+import { assertHash, type ModuleFiles, UnknownModuleFile, type ZipFile } from './module-files.ts';
+import { type ModuleVersion, moduleKey } from './module-path.ts';
+
+/** A module whose archive is in the bundle. */
+export interface ShippedModule extends ModuleVersion {
+  zip: Artifact;
+  bundlePath: string;
+  /** The go.sum that should name it and does not; null when it does. */
+  missingHashIn: string | null;
+}
+
+/** What one module of the source brings. */
+export interface ShippedModules {
+  modules: readonly ModuleVersion[];
+  /** The hashes after the go command has run. */
+  sums: GoSum;
+  /** The hashes of the source. */
+  known: GoSum;
+  /** Path of its go.sum. */
+  inFile: string;
+}
+
+/**
+ * The files of the download cache that the modules need offline: the archives that go used, and the go.mod files that
+ * go.sum names, which depends on the source only and not on what else is in the cache.
+ */
+export class ShippedFiles {
+  readonly modules = new Map<string, ShippedModule>();
+  readonly #context: ResolveContext;
+  readonly #files: ModuleFiles;
+  readonly #cache: ModuleCache;
+  /** Versions by module path. */
+  readonly #versions = new Map<string, Set<string>>();
+
+  constructor(context: ResolveContext, files: ModuleFiles, cache: ModuleCache) {
+    this.#context = context;
+    this.#files = files;
+    this.#cache = cache;
+  }
+
+  async add({ modules, sums, known, inFile }: ShippedModules, layout: BundleLayout): Promise<void> {
+    if (this.#context.request.strictIntegrity) assertKnownHashes(modules, known, inFile);
+    const mods = new Map<string, ModuleVersion>(sums.mods);
+    for (const module of modules) mods.set(moduleKey(module), module);
+    await Promise.all([
+      ...modules.map((module) => this.#addModule(module, { sums, known, inFile }, layout)),
+      ...[...mods.values()].map((module) => this.#addGoMod(module, sums, layout)),
+    ]);
+  }
+
+  /** `list` files hold exactly the versions shipped (prefetch.md 2.3). */
+  async addLists(layout: BundleLayout): Promise<void> {
+    await Promise.all(
+      [...this.#versions].map(async ([path, versions]) => {
+        const content = [...versions]
+          .sort(compareVersions)
+          .map((version) => `${version}\n`)
+          .join('');
+        const list = await this.#context.artifacts.derive({
+          key: `gomod-list:${createHash('sha256').update(content).digest('hex')}`,
+          url: `${versionsDirectory(path)}/list`,
+          produce: async () => ({ content: Buffer.from(content) }),
+        });
+        layout.add(`${versionsDirectory(path)}/list`, list);
+      }),
+    );
+  }
+
+  async #addModule(
+    module: ModuleVersion,
+    { sums, known, inFile }: Omit<ShippedModules, 'modules'>,
+    layout: BundleLayout,
+  ): Promise<void> {
+    const key = moduleKey(module);
+    const { artifact, hashFile } = await this.#zip(module, sums.zips.get(key)?.h1 ?? null);
+    const bundlePath = moduleFilePath(module, 'zip');
+    layout.add(bundlePath, artifact);
+    layout.add(moduleFilePath(module, 'ziphash'), hashFile);
+    layout.add(moduleFilePath(module, 'info'), await this.#info(module));
+    const missingHashIn = known.zips.has(key) ? null : inFile;
+    this.modules.set(key, {
+      path: module.path,
+      version: module.version,
+      zip: artifact,
+      bundlePath,
+      missingHashIn,
+    });
+  }
+
+  async #addGoMod(module: ModuleVersion, sums: GoSum, layout: BundleLayout): Promise<void> {
+    const mod = await this.#goMod(module, sums.mods.get(moduleKey(module))?.h1 ?? null);
+    if (mod === null) {
+      this.#context.log.warn(
+        `gomod: go.sum names ${moduleKey(module)}, which cannot be found; go does not need it`,
+      );
+      return;
+    }
+    layout.add(moduleFilePath(module, 'mod'), mod);
+    const versions = this.#versions.get(module.path) ?? new Set();
+    this.#versions.set(module.path, versions.add(module.version));
+  }
+
+  async #zip(module: ModuleVersion, expected: string | null): Promise<ZipFile> {
+    try {
+      return await this.#files.zip(module, expected);
+    } catch (error) {
+      if (!(error instanceof UnknownModuleFile)) throw error;
+    }
+    const found = await this.#files.hashed(module, await this.#keep('zip', module));
+    assertHash(`${moduleKey(module)}.zip`, expected, found.h1);
+    return found;
+  }
+
+  async #info(module: ModuleVersion): Promise<Artifact> {
+    try {
+      return await this.#files.info(module);
+    } catch (error) {
+      if (!(error instanceof UnknownModuleFile)) throw error;
+    }
+    const content = await readFile(this.#cache.pathOf('info', module));
+    const identity = createHash('sha256').update(content).digest('hex');
+    return await this.#files.plainInfo(module, identity, async () => content);
+  }
+
+  /** Null when nobody has it: go.sum may name what nothing needs any more. */
+  async #goMod(module: ModuleVersion, expected: string | null): Promise<Artifact | null> {
+    try {
+      return await this.#files.mod(module, expected);
+    } catch (error) {
+      if (!(error instanceof UnknownModuleFile)) throw error;
+    }
+    if (!this.#cache.has('mod', module)) return null;
+    const actual = goModHash(await readFile(this.#cache.pathOf('mod', module)));
+    assertHash(`${moduleKey(module)}.mod`, expected, actual);
+    return await this.#keep('mod', module);
+  }
+
+  /** A file that the go command itself fetched, from a repository. */
+  async #keep(kind: 'mod' | 'zip', module: ModuleVersion): Promise<Artifact> {
+    const content = createReadStream(this.#cache.pathOf(kind, module));
+    const stored = await this.#context.blobs.write(content, {
+      durability: 'batch',
+      signal: this.#context.signal,
+    });
+    const name = `${moduleKey(module)}.${kind}`;
+    const digests = { sha256: stored.digest.slice('sha256:'.length) };
+    return { ...stored, key: `gomod-direct:${name}`, url: name, digests, metadata: null, cached: false };
+  }
+}
+
+/** prefetch.md 12: strict integrity leaves no gaps. */
+function assertKnownHashes(modules: readonly ModuleVersion[], sums: GoSum, fileName: string): void {
+  const unknown = modules.find((module) => !sums.zips.has(moduleKey(module)));
+  if (!unknown) return;
+  throw new InvalidFileFormat(
+    'missing-checksum',
+    `The module ${moduleKey(unknown)} has no checksum in ${fileName}`,
+    { hint: 'Run `go mod tidy` and commit go.sum.' },
+  );
+}
+
+function compareVersions(a: string, b: string): number {
+  const [left, right] = [semver.parse(a.slice(1)), semver.parse(b.slice(1))];
+  return (left && right && semver.compare(left, right)) || (a < b ? -1 : 1);
+}
