@@ -15,7 +15,7 @@ export interface Representation {
   disposition: 'attachment' | 'inline';
   open(range: ByteRange): Readable;
   /** Called when the bytes turned out not to be those of the digest. */
-  onDamage?: () => Promise<void>;
+  onDamage?(): Promise<void>;
 }
 
 type About = Pick<Representation, 'contentType' | 'fileName' | 'disposition'>;

@@ -86,10 +86,8 @@ export function takeOver(reply: FastifyReply, status: number, headers: OutgoingH
 }
 
 /** Passes chunks on, each when the next one is there, and the last one only if all of them have the digest. */
-function verified({
-  digest,
-  onDamage,
-}: Representation): (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer> {
+function verified(representation: Representation): (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer> {
+  const { digest } = representation;
   return async function* (source) {
     const hash = createHash('sha256');
     let held: Buffer | null = null;
@@ -99,7 +97,7 @@ function verified({
       held = chunk;
     }
     if (`sha256:${hash.digest('hex')}` !== digest) {
-      await onDamage?.();
+      await representation.onDamage?.();
       throw new Error(`The bytes are not those of ${digest}`);
     }
     if (held) yield held;
