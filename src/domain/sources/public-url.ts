@@ -6,10 +6,10 @@ export function publicVcsUrl(repository: string): string | null {
   return withoutCredentials(repository.replace(/^git\+/i, ''));
 }
 
-function withoutCredentials(text: string): string {
+/** Of an ssh URL only the password: its user is part of the address. */
+export function withoutCredentials(text: string): string {
   if (!URL.canParse(text)) return text;
   const url = new URL(text);
-  // The user of an ssh URL is part of the address.
   const isSecret = url.password !== '' || (url.username !== '' && url.protocol !== 'ssh:');
   if (!isSecret) return text;
   if (url.protocol !== 'ssh:') url.username = '';
