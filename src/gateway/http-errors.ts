@@ -2,34 +2,35 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError, NotFoundError, RequestFailure } from '../domain/errors.ts';
 
 /** What every error of the HTTP endpoints looks like; the REST dialects have shapes of their own. */
-export interface ErrorBody {
+interface ErrorBody {
   error: { code: string; message: string; hint: string | null; details: Record<string, unknown> };
 }
 
 /** Statuses by the code of a DomainError. Codes that are not here are failures of the server. */
-const STATUSES: Record<string, number> = {
-  'invalid-input': 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  'not-found': 404,
-  conflict: 409,
-  'precondition-failed': 412,
-  'range-not-satisfiable': 416,
-  'database-unavailable': 503,
-};
+const STATUSES = new Map([
+  ['invalid-input', 400],
+  ['unauthenticated', 401],
+  ['forbidden', 403],
+  ['not-found', 404],
+  ['conflict', 409],
+  ['precondition-failed', 412],
+  ['range-not-satisfiable', 416],
+  ['not-implemented', 501],
+  ['database-unavailable', 503],
+]);
 
 /** Both schemes that {@link file://../domain/identity/authenticate.ts} takes. */
 const CHALLENGES = ['Basic realm="Stowage", charset="UTF-8"', 'Bearer realm="Stowage"'];
 
 /** The HTTP status of an error that the domain threw. */
 export function statusOf(error: DomainError): number {
-  const status = STATUSES[error.code];
+  const status = STATUSES.get(error.code);
   if (status !== undefined) return status;
   if (error instanceof RequestFailure) return error.origin === 'client' ? 400 : 502;
   return error.retryable ? 503 : 500;
 }
 
-export function errorBody(error: DomainError): ErrorBody {
+function errorBody(error: DomainError): ErrorBody {
   const { code, message, hint, details } = error;
   return { error: { code, message, hint, details } };
 }

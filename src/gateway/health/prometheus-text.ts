@@ -6,7 +6,7 @@ export interface MetricFamily {
   samples: Sample[];
 }
 
-export interface Sample {
+interface Sample {
   /** Of a histogram: `_bucket`, `_sum` or `_count`. */
   suffix?: string;
   labels?: Record<string, string>;

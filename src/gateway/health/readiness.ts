@@ -9,8 +9,8 @@ export interface Readiness {
   checks: Record<CheckName, CheckResult>;
 }
 
-export type CheckName = 'database' | 'migrations' | 'blobStore';
-export type CheckResult = { ok: boolean; milliseconds: number; error?: string };
+type CheckName = 'database' | 'migrations' | 'blobStore';
+type CheckResult = { ok: boolean; milliseconds: number; error?: string };
 
 export interface ReadinessServices {
   database: Pick<Database, 'sql'>;

@@ -15,7 +15,7 @@ import { TestRepository } from '../../support/git-repository.ts';
 import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../../support/npm-registry.ts';
 import { startWorkerStack, type WorkerStack } from '../../support/worker-stack.ts';
 
-const DOCUMENTS = ['archive', 'manifest', 'sbom', 'provenance', 'environment'];
+const DOCUMENTS = ['archive', 'manifest', 'sbom', 'content-manifest', 'provenance', 'environment'];
 
 describe('What a bundle request offers over HTTP', () => {
   let registry: NpmRegistry;
@@ -113,6 +113,27 @@ describe('What a bundle request offers over HTTP', () => {
     const json = await get(`/bundle-requests/${complete.id}/environment?format=json`);
     expect(json.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(Array.isArray(await json.json())).toBe(true);
+  });
+
+  test('the content manifest names the package and all its dependencies', async () => {
+    const response = await get(`/bundle-requests/${complete.id}/content-manifest`);
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const text = await response.text();
+    expect(response.headers.get('etag')).toBe(`"sha256:${createHash('sha256').update(text).digest('hex')}"`);
+    const { metadata, image_contents: contents } = JSON.parse(text) as {
+      metadata: object;
+      image_contents: { purl: string; dependencies: { purl: string }[]; sources: { purl: string }[] }[];
+    };
+    expect(metadata).toMatchObject({ icm_version: 1, image_layer_index: -1 });
+    expect(contents).toHaveLength(1);
+    expect(contents[0]!.purl).toContain('pkg:generic/fixture-application?vcs_url=');
+    expect(contents[0]!.purl).toContain(complete.commit);
+    const expected = registry.packages.map(
+      ({ name, version }) => `pkg:npm/${name.replace('@', '%40')}@${version}`,
+    );
+    for (const list of [contents[0]!.dependencies, contents[0]!.sources]) {
+      expect(list.map(({ purl }) => purl)).toEqual(expected.sort());
+    }
   });
 
   test('documents have ranges and entity tags like the archive', async () => {

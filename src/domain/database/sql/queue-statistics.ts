@@ -2,7 +2,7 @@ import type { SqlExecutor } from '../sql-executor.ts';
 
 /** `ready`: may start now. `scheduled`: later, or again after a failure. `failed`: never again. */
 export const JOB_STATES = ['ready', 'scheduled', 'running', 'failed'] as const;
-export type JobState = (typeof JOB_STATES)[number];
+type JobState = (typeof JOB_STATES)[number];
 
 export interface QueueStatistics {
   task: string;
