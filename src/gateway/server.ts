@@ -1,11 +1,16 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import type { FastifyBaseLogger } from 'fastify';
-import Fastify from 'fastify';
+import { join } from 'node:path';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { Authenticator } from '../domain/identity/authenticate.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import { Principals } from './auth/principals.ts';
+import { registerDownloads } from './downloads/register-downloads.ts';
+import { registerGraphQL } from './graphql/graphql-endpoint.ts';
+import { answerError, answerUnknownPath } from './http-errors.ts';
 
 export interface GatewayOptions {
   settings: Settings;
@@ -18,20 +23,80 @@ export interface GatewayOptions {
 
 export interface RunningGateway {
   url: string;
+  /** Lets running answers end for a while, then cuts them off. */
   close(): Promise<void>;
 }
 
+/** Bytes of a JSON body. */
+const LARGEST_BODY = 1_000_000;
+const DRAIN_MS = 5_000;
+
 /** One HTTP server for everything that this process offers. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { settings, database, blobs, logger } = options;
-  const app = Fastify({ loggerInstance: logger });
+  const { settings, authenticator, logger } = options;
+  const uploads = await prepareUploads(settings);
+  const app: FastifyInstance = Fastify({
+    loggerInstance: logger,
+    bodyLimit: LARGEST_BODY,
+    forceCloseConnections: 'idle',
+    trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
+  });
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler(answerUnknownPath);
+
+  const principals = new Principals(authenticator);
+  const principalOf = principals.of.bind(principals);
+  const authenticate = authenticator.authenticate.bind(authenticator);
   app.get('/livez', async () => ({ ok: true }));
   app.get('/readyz', async () => {
-    await database.sql.query('select 1');
-    await blobs.check();
+    await options.database.sql.query('select 1');
+    await options.blobs.check();
     return { ok: true };
   });
+  const graphql = registerGraphQL(app, { ...options, principalOf, authenticate });
+  registerDownloads(app, { ...options, principalOf });
+
   await app.listen({ host: settings.host, port: settings.port });
   const { port } = app.server.address() as AddressInfo;
-  return { url: `http://${settings.host}:${port}`, close: () => app.close() };
+  return {
+    url: `http://${hostName(settings.host)}:${port}`,
+    async close() {
+      const deadline = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+      await graphql.close();
+      await app.close();
+      clearTimeout(deadline);
+      await rm(uploads, { recursive: true, force: true });
+    },
+  };
+}
+
+function hostName(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/**
+ * Files in the middle of an upload lie in a directory of this process below the data directory, which is removed at its
+ * end; those of processes that were killed are removed now.
+ */
+async function prepareUploads(settings: Settings): Promise<string> {
+  const parent = join(settings.dataDir, 'tmp');
+  await mkdir(parent, { recursive: true });
+  for (const name of await readdir(parent)) {
+    const pid = /^uploads-(\d+)$/.exec(name)?.[1];
+    if (pid && !isAlive(Number(pid))) await rm(join(parent, name), { recursive: true, force: true });
+  }
+  const directory = join(parent, `uploads-${process.pid}`);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  // graphql-upload spools below the temporary directory of the process.
+  process.env.TMPDIR = directory;
+  return directory;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ReadableStream } from 'node:stream/web';
 import type { StowageClient } from './stowage-client.ts';
 import { unwrapResult } from './stowage-client.ts';
 
@@ -28,10 +29,9 @@ export async function uploadSource(client: StowageClient, options: SourceUploadO
       'content-type': `multipart/form-data; boundary=${boundary}`,
       accept: 'application/json',
       // Browsers cannot send it across origins without asking: proof that this is no forged form.
-      'x-graphql-yoga-csrf': '1',
-      'apollo-require-preflight': 'true',
+      'x-stowage-csrf': '1',
     },
-    body: ReadableStream.from(multipart(boundary, options)),
+    body: ReadableStream.from(multipart(boundary, options)) as BodyInit,
     duplex: 'half',
     signal: options.signal,
   });

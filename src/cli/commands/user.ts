@@ -41,9 +41,9 @@ async function addToken(
 ): Promise<void> {
   const expiresAt = options.expires === undefined ? null : new Date(Date.now() + durationMs(options.expires));
   const scopes = options.scope?.flatMap((words) => words.split(',').filter(Boolean));
-  const accounts = await import('../../domain/identity/accounts.ts');
+  const tokens = await import('../../domain/identity/tokens.ts');
   const { secret } = await withDatabase((database) =>
-    accounts.addToken(database, { userName, name, expiresAt, ...(scopes && { scopes }) }),
+    tokens.addToken(database, { userName, name, expiresAt, ...(scopes && { scopes }) }),
   );
   process.stdout.write(`${secret}\n`);
   const until = expiresAt === null ? '' : `, valid until ${expiresAt.toISOString()}`;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { readSettings, type Settings } from '../../domain/config.ts';
 import { type Database, openDatabase } from '../../domain/database/database.ts';
-import { addToken, addUser } from '../../domain/identity/accounts.ts';
+import { addUser } from '../../domain/identity/accounts.ts';
+import { addToken } from '../../domain/identity/tokens.ts';
 import { User } from '../../domain/identity/user.ts';
 import { type ProcessTree, startProcessTree } from '../supervisor.ts';
 

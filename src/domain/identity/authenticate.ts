@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Database } from '../database/database.ts';
 import { findTokenBySecret } from '../database/sql/find-token-by-secret.ts';
 import { UnauthenticatedError } from '../errors.ts';
-import { hashSecret } from './accounts.ts';
 import { verifyPassword } from './password.ts';
 import { ANONYMOUS, type Principal, SCOPES, type Scope } from './principal.ts';
+import { hashSecret } from './tokens.ts';
 import { User } from './user.ts';
 
 /** Turns an `Authorization` header into a principal. Throws UnauthenticatedError for wrong credentials. */

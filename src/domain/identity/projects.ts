@@ -33,9 +33,9 @@ export async function setProjectMember(
   database: Database,
   principal: Principal,
   input: { projectName: string; userName: string; role: Role },
-): Promise<void> {
+): Promise<Project> {
   requireScope(principal, 'write');
-  await database.transaction(async (tx) => {
+  return await database.transaction(async (tx) => {
     const projectId = await requireProjectRole(tx, principal, input.projectName, 'owner');
     const user = await tx.em.findOne(User, { name: input.userName });
     if (!user) throw new NotFoundError(`There is no user "${input.userName}"`);
@@ -45,6 +45,7 @@ export async function setProjectMember(
       role: input.role,
       createdAt: new Date(),
     });
+    return await tx.em.findOneOrFail(Project, projectId);
   });
 }
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openLocalCheckout, packCommit } from '../../../src/cli/prefetch/local-checkout.ts';
@@ -89,9 +90,7 @@ describe('a repository on this machine', () => {
         };
       }
     })();
-    for await (const chunk of packCommit(settings, checkout, signal)) reader.write(chunk);
-    reader.end();
-    await reading;
+    await Promise.all([reading, pipeline(packCommit(settings, checkout, signal), reader)]);
     expect(entries).toEqual({
       '.gitattributes': { type: 'file', mode: 0o644, content: '* text eol=crlf\na.txt export-ignore\n' },
       'a.txt': { type: 'file', mode: 0o644, content: 'a\n' },

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { ConflictError, InvalidInputError, UnauthenticatedError } from '../../../src/domain/errors.ts';
-import { addToken, addUser, revokeToken } from '../../../src/domain/identity/accounts.ts';
+import { addUser } from '../../../src/domain/identity/accounts.ts';
 import { Authenticator } from '../../../src/domain/identity/authenticate.ts';
+import { SYSTEM } from '../../../src/domain/identity/principal.ts';
+import { addToken, revokeOwnToken } from '../../../src/domain/identity/tokens.ts';
 import { testDatabase } from '../../support/database.ts';
 
 describe('accounts', () => {
@@ -51,7 +53,7 @@ describe('accounts', () => {
     expect((await authenticator.authenticate(basic('ada', secret))).name).toBe('ada');
     await expect(authenticator.authenticate(basic('eve', secret))).rejects.toThrow(UnauthenticatedError);
 
-    await revokeToken(database, 'ada', 'ci');
+    await revokeOwnToken(database, SYSTEM, 'ada', 'ci');
     await expect(authenticator.authenticate(`Bearer ${secret}`)).rejects.toThrow(UnauthenticatedError);
   });
 

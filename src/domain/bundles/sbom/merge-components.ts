@@ -1,16 +1,40 @@
 import type { SbomComponent } from '../sbom-component.ts';
 
 /**
- * Rows of all package managers, one for each purl (prefetch.md 13.1, 13.2). Where the same purl stands for different
- * bytes, the refs differ by a suffix. Sorted by ref, so that the document does not depend on who finished first.
+ * Rows of several resolutions (package managers, or whole requests), one for each purl (prefetch.md 13.1, 13.2). Where the
+ * same purl stands for different bytes, the refs differ by a suffix. Sorted by ref, so that the document does not depend
+ * on who finished first.
  */
-export function mergeComponents(components: readonly SbomComponent[]): SbomComponent[] {
+export function mergeComponents(resolutions: readonly (readonly SbomComponent[])[]): SbomComponent[] {
+  const names = new ComponentNames();
   const merged = new Map<string, SbomComponent>();
-  for (const component of components) {
-    const present = merged.get(component.ref);
-    merged.set(component.ref, present ? merge(present, component) : normal(component));
+  for (const components of resolutions) {
+    const refs = new Map(components.map((component) => [component.ref, names.refOf(component)]));
+    for (const component of components) {
+      const ref = refs.get(component.ref)!;
+      const dependsOn = component.dependsOn?.map((one) => refs.get(one) ?? one) ?? null;
+      const renamed = normal({ ...component, ref, dependsOn });
+      const present = merged.get(ref);
+      merged.set(ref, present ? merge(present, renamed) : renamed);
+    }
   }
   return [...merged.values()].sort((a, b) => compare(a.ref, b.ref));
+}
+
+/** Gives the same ref to rows that mean the same, and no two others. */
+class ComponentNames {
+  /** sha256 by ref; undefined: nothing was fetched for it yet. */
+  readonly #contents = new Map<string, string | undefined>();
+
+  refOf({ purl, hashes: { sha256 } }: SbomComponent): string {
+    for (let attempt = 1; ; attempt++) {
+      const ref = attempt === 1 ? purl : `${purl}#${attempt}`;
+      const known = this.#contents.get(ref);
+      if (known !== undefined && sha256 !== undefined && known !== sha256) continue;
+      this.#contents.set(ref, known ?? sha256);
+      return ref;
+    }
+  }
 }
 
 /** Flags that must hold everywhere: one use at run time wins over any number for development. */

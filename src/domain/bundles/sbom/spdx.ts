@@ -62,6 +62,7 @@ function packageOf(row: SbomComponent, id: string, created: string): object {
     return checksumValue === undefined ? [] : [{ algorithm: name, checksumValue }];
   });
   const license = row.license === undefined ? null : licenseOf(row.license);
+  const isDeclared = license !== null && 'expression' in license && !hasOwnReference(license.expression);
   const annotations = Object.entries(row.properties).map(([name, value]) => ({
     annotationType: 'OTHER',
     annotator: 'Tool: stowage',
@@ -76,14 +77,19 @@ function packageOf(row: SbomComponent, id: string, created: string): object {
     filesAnalyzed: false,
     primaryPackagePurpose: row.type === 'file' ? 'FILE' : 'LIBRARY',
     licenseConcluded: 'NOASSERTION',
-    licenseDeclared: license && 'expression' in license ? license.expression : 'NOASSERTION',
+    licenseDeclared: isDeclared ? license.expression : 'NOASSERTION',
     copyrightText: 'NOASSERTION',
-    ...(license && 'name' in license && { licenseComments: license.name }),
+    ...(license && !isDeclared && { licenseComments: row.license!.trim() }),
     ...(checksums.length > 0 && { checksums }),
     externalRefs: [purlReference(row.purl)],
     ...(row.bundlePaths.length > 0 && { packageFileName: row.bundlePaths[0] }),
     ...(annotations.length > 0 && { annotations }),
   };
+}
+
+/** A document that names a licence of its own must hold its text, which we do not have. */
+function hasOwnReference(expression: string): boolean {
+  return /LicenseRef-/i.test(expression);
 }
 
 function packageId(ref: string): string {

@@ -1,0 +1,84 @@
+import type { Database } from '../database/database.ts';
+import { findRequest } from '../database/sql/bundle-request-rows.ts';
+import { findVisibleRequests } from '../database/sql/list-requests.ts';
+import { InvalidInputError } from '../errors.ts';
+import type { DomainEvent, FeedCursor } from '../events/event.ts';
+import type { EventHub } from '../events/event-hub.ts';
+import { type Principal, requireScope } from '../identity/principal.ts';
+import type { RequestState } from './bundle-request.ts';
+import { getRequest } from './find.ts';
+
+/** Where events come from. */
+export interface EventSource {
+  database: Database;
+  hub: EventHub;
+}
+
+/**
+ * Every event of a request after a version, then those to come; ends behind the last event of a request that has ended.
+ * Throws NotFoundError.
+ */
+export async function* followRequest(
+  { database, hub }: EventSource,
+  principal: Principal,
+  id: number,
+  afterVersion: number,
+  signal: AbortSignal,
+): AsyncGenerator<DomainEvent> {
+  const request = await getRequest(database, principal, id);
+  if (afterVersion < 0) throw new InvalidInputError('afterVersion must not be negative');
+  if (hasEnded(request) && afterVersion >= request.version) return;
+  let isFinal = false;
+  for await (const event of hub.subject('bundle-request', id, afterVersion, signal)) {
+    yield event;
+    if (event.type === 'state') isFinal = (event.data.state as RequestState) !== 'in_progress';
+    if (!isFinal) continue;
+    const now = await findRequest(database.sql, id);
+    if (!now || (hasEnded(now) && event.version >= now.version)) return;
+  }
+}
+
+/** Events of all requests that the principal may see, after a cursor or from now on. */
+export async function* followRequests(
+  { database, hub }: EventSource,
+  principal: Principal,
+  after: FeedCursor | null,
+  signal: AbortSignal,
+): AsyncGenerator<DomainEvent & { cursor: FeedCursor }> {
+  requireScope(principal, 'read');
+  if (after !== null && !/^\d{1,19}\.\d{1,18}$/.test(after)) {
+    throw new InvalidInputError(`"${after}" is not a cursor of the feed`);
+  }
+  const visible = new Visibility(database, principal);
+  for await (const event of hub.feed('bundle-request', after, signal)) {
+    if (await visible.includes(event.subjectId)) yield event;
+  }
+}
+
+function hasEnded({ state }: { state: RequestState }): boolean {
+  return state !== 'in_progress';
+}
+
+/** Answers are kept for a moment: a running request gives many events. */
+class Visibility {
+  readonly #database: Database;
+  readonly #principal: Principal;
+  readonly #known = new Map<number, { visible: boolean; until: number }>();
+
+  constructor(database: Database, principal: Principal) {
+    this.#database = database;
+    this.#principal = principal;
+  }
+
+  async includes(id: number): Promise<boolean> {
+    const known = this.#known.get(id);
+    if (known && known.until > Date.now()) return known.visible;
+    const [found] = await findVisibleRequests(this.#database.sql, this.#principal, [id]);
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.set(id, { visible: found !== undefined, until: Date.now() + KNOWN_FOR_MS });
+    return found !== undefined;
+  }
+}
+
+const MOST_KNOWN = 10_000;
+const KNOWN_FOR_MS = 5_000;

@@ -1,0 +1,15 @@
+import type { Principal } from '../identity/principal.ts';
+
+/**
+ * The rule of `requireView` (permissions.ts) as a predicate over `bundle_requests r`, for lists. Takes two parameters:
+ * whether the principal is an administrator, and its user id.
+ */
+export function visibleTo(administrator: string, user: string): string {
+  return `(${administrator}::boolean or r.project_id is null or r.user_id = ${user}::bigint
+    or exists (select from projects p where p.id = r.project_id and p.visibility = 'public')
+    or exists (select from project_members m where m.project_id = r.project_id and m.user_id = ${user}::bigint))`;
+}
+
+export function visibilityParameters(principal: Principal): [administrator: boolean, userId: number | null] {
+  return [principal.isAdmin, principal.userId];
+}

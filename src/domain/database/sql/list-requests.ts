@@ -1,0 +1,99 @@
+import type { BundleRequest } from '../../bundle-requests/bundle-request.ts';
+import { visibilityParameters, visibleTo } from '../../bundle-requests/visibility.ts';
+import type { Principal } from '../../identity/principal.ts';
+import type { SqlExecutor } from '../sql-executor.ts';
+import { REQUEST_COLUMNS } from './bundle-request-rows.ts';
+
+/** What is null or absent does not restrict. */
+export interface RequestFilter {
+  states?: readonly string[] | null | undefined;
+  repository?: string | null | undefined;
+  /** Commit, branch or tag as requested, or the commit that it was resolved to. */
+  ref?: string | null | undefined;
+  /** Requests that have all of these. */
+  packageManagers?: readonly string[] | null | undefined;
+  project?: string | null | undefined;
+  user?: string | null | undefined;
+  createdFrom?: Date | null | undefined;
+  createdTo?: Date | null | undefined;
+  /** Requests whose bundle holds this row of `components`. */
+  componentId?: number | null;
+}
+
+/** Keyset over ids: between `olderThan` and `newerThan`, exclusive. */
+export interface RequestRange {
+  olderThan?: number | null;
+  newerThan?: number | null;
+  /** Newest first when false. */
+  inverted?: boolean;
+  limit: number;
+}
+
+/** Requests that the principal may see. */
+export async function listRequests(
+  sql: SqlExecutor,
+  principal: Principal,
+  filter: RequestFilter,
+  range: RequestRange,
+): Promise<BundleRequest[]> {
+  return await sql.query<BundleRequest>(
+    `select ${REQUEST_COLUMNS} from bundle_requests r
+     where ${CONDITIONS}
+       and ($12::bigint is null or r.id < $12) and ($13::bigint is null or r.id > $13)
+     order by r.id ${range.inverted ? 'asc' : 'desc'} limit $14`,
+    [...parametersOf(principal, filter), range.olderThan ?? null, range.newerThan ?? null, range.limit],
+  );
+}
+
+export async function countRequests(
+  sql: SqlExecutor,
+  principal: Principal,
+  filter: RequestFilter,
+): Promise<number> {
+  const [row] = await sql.query<{ count: number }>(
+    `select count(*) from bundle_requests r where ${CONDITIONS}`,
+    parametersOf(principal, filter),
+  );
+  return row!.count;
+}
+
+/** Those of the given requests that the principal may see. */
+export async function findVisibleRequests(
+  sql: SqlExecutor,
+  principal: Principal,
+  ids: readonly number[],
+): Promise<BundleRequest[]> {
+  return await sql.query<BundleRequest>(
+    `select ${REQUEST_COLUMNS} from bundle_requests r where r.id = any($3::bigint[]) and ${visibleTo('$1', '$2')}`,
+    [...visibilityParameters(principal), ids],
+  );
+}
+
+const CONDITIONS = `${visibleTo('$1', '$2')}
+  and ($3::text[] is null or r.state = any($3))
+  and ($4::text is null or r.repository = $4)
+  and ($5::text is null or r.commit = $5 or r.requested_ref = $5)
+  and ($6::text[] is null or r.package_managers @> $6)
+  and ($7::text is null or r.project_id = (select id from projects where name = $7))
+  and ($8::text is null or r.user_id = (select id from users where name = $8))
+  and ($9::timestamptz is null or r.created_at >= $9)
+  and ($10::timestamptz is null or r.created_at < $10)
+  and ($11::bigint is null or exists (
+    select from request_components rc where rc.component_id = $11 and rc.request_id = r.id))`;
+
+function parametersOf(principal: Principal, filter: RequestFilter): unknown[] {
+  const { states, repository, ref, packageManagers, project, user, createdFrom, createdTo, componentId } =
+    filter;
+  return [
+    ...visibilityParameters(principal),
+    states ?? null,
+    repository ?? null,
+    ref ?? null,
+    packageManagers ?? null,
+    project ?? null,
+    user ?? null,
+    createdFrom ?? null,
+    createdTo ?? null,
+    componentId ?? null,
+  ];
+}

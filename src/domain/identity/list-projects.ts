@@ -1,0 +1,37 @@
+import type { Database } from '../database/database.ts';
+import { type Principal, requireScope } from './principal.ts';
+import { Project, ProjectMember, type Role } from './project.ts';
+import type { User } from './user.ts';
+
+/** Projects that the principal may see, by name. */
+export async function listProjects(database: Database, principal: Principal): Promise<Project[]> {
+  requireScope(principal, 'read');
+  const em = database.em();
+  if (principal.isAdmin) return await em.find(Project, {}, { orderBy: { name: 'asc' } });
+  const mine = await em.find(ProjectMember, { user: principal.userId! });
+  return await em.find(
+    Project,
+    { $or: [{ visibility: 'public' }, { id: { $in: mine.map((member) => member.project.id) } }] },
+    { orderBy: { name: 'asc' } },
+  );
+}
+
+export interface Member {
+  user: User;
+  role: Role;
+}
+
+/** null: the principal is neither a member nor an administrator. */
+export async function listMembers(
+  database: Database,
+  principal: Principal,
+  project: Project,
+): Promise<Member[] | null> {
+  requireScope(principal, 'read');
+  const members = await database
+    .em()
+    .find(ProjectMember, { project: project.id }, { populate: ['user'], orderBy: { user: { name: 'asc' } } });
+  const rows = members.map((member) => ({ user: member.user as unknown as User, role: member.role }));
+  if (!principal.isAdmin && !rows.some(({ user }) => user.id === principal.userId)) return null;
+  return rows;
+}

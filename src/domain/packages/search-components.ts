@@ -1,0 +1,95 @@
+import { PackageURL } from 'packageurl-js';
+import type { Database } from '../database/database.ts';
+import { type Component, listComponents } from '../database/sql/list-components.ts';
+import { InvalidInputError } from '../errors.ts';
+import { type Principal, requireScope } from '../identity/principal.ts';
+import { componentName } from './component-name.ts';
+import { type VersionMatcher, versionRange } from './version-range.ts';
+
+/** What to look for in all bundles that the caller may see. */
+export interface ComponentQuery {
+  /** With or without a version; with qualifiers or a subpath it is looked for exactly. */
+  purl?: string | null | undefined;
+  /** A purl type, or a package manager's name. */
+  type?: string | null | undefined;
+  /** With its namespace: `@angular/core`. */
+  name?: string | null | undefined;
+  version?: string | null | undefined;
+  /** See version-range.ts. */
+  range?: string | null | undefined;
+}
+
+/** Components in the order in which they were first seen, after an id. Throws InvalidInputError. */
+export async function searchComponents(
+  database: Database,
+  principal: Principal,
+  query: ComponentQuery,
+  page: { after: number; limit: number },
+): Promise<Component[]> {
+  requireScope(principal, 'read');
+  const { purl, type, name, version, matches } = criteria(query);
+  const found: Component[] = [];
+  for (let after = page.after; found.length < page.limit; ) {
+    const batch = await listComponents(
+      database.sql,
+      principal,
+      { purl, type, name, version },
+      { after, limit: matches ? BATCH : page.limit - found.length },
+    );
+    found.push(
+      ...batch.filter((one) => !matches || (one.version !== null && matches(one.type, one.version))),
+    );
+    if (batch.length < (matches ? BATCH : page.limit)) break;
+    after = batch.at(-1)!.id;
+  }
+  return found.slice(0, page.limit);
+}
+
+const BATCH = 1_000;
+
+interface Criteria {
+  purl: string | null;
+  type: string | null;
+  name: string | null;
+  version: string | null;
+  matches: VersionMatcher | null;
+}
+
+function criteria(query: ComponentQuery): Criteria {
+  const given = query.purl == null ? null : parsePurl(query.purl);
+  const type = one('type', given?.type ?? null, query.type == null ? null : purlType(query.type));
+  const name = one('name', given?.name ?? null, query.name ?? null);
+  const version = one('version', given?.version ?? null, query.version ?? null);
+  if (query.range == null) return { purl: given?.exact ?? null, type, name, version, matches: null };
+  if (version !== null) throw new InvalidInputError('Give either a version or a range');
+  if (name === null) throw new InvalidInputError('A range needs the name of a component, or its purl');
+  return { purl: given?.exact ?? null, type, name, version, matches: versionRange(query.range, type) };
+}
+
+function one(what: string, fromPurl: string | null, given: string | null): string | null {
+  if (fromPurl !== null && given !== null && fromPurl !== given) {
+    throw new InvalidInputError(`The purl has the ${what} "${fromPurl}", not "${given}"`);
+  }
+  return fromPurl ?? given;
+}
+
+function parsePurl(text: string): {
+  type: string;
+  name: string;
+  version: string | null;
+  exact: string | null;
+} {
+  try {
+    const purl = PackageURL.fromString(text);
+    const isExact = purl.qualifiers !== undefined || purl.subpath !== undefined;
+    return { ...componentName(text), exact: isExact ? purl.toString() : null };
+  } catch {
+    throw new InvalidInputError(`"${text}" is not a package URL`, { hint: 'For example pkg:npm/lodash.' });
+  }
+}
+
+const MANAGER_TYPES: Record<string, string> = { gomod: 'golang', pip: 'pypi', rubygems: 'gem', yarn: 'npm' };
+
+function purlType(type: string): string {
+  return MANAGER_TYPES[type.toLowerCase()] ?? type.toLowerCase();
+}

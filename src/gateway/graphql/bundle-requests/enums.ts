@@ -1,0 +1,42 @@
+import { REQUEST_STATES, STEP_TASKS } from '../../../domain/bundle-requests/bundle-request.ts';
+import { FLAGS, PACKAGE_MANAGERS } from '../../../domain/packages/package.ts';
+import { builder } from '../builder.ts';
+
+/** `git-submodule` is `GIT_SUBMODULE` in the schema. */
+function valuesOf<const Name extends string>(names: readonly Name[]) {
+  return Object.fromEntries(
+    names.map((name) => [name.toUpperCase().replaceAll('-', '_'), { value: name }]),
+  ) as Record<string, { value: Name }>;
+}
+
+export const PackageManagerEnum = builder.enumType('PackageManager', { values: valuesOf(PACKAGE_MANAGERS) });
+
+export const FlagEnum = builder.enumType('Flag', {
+  description: 'What else a request may ask for.',
+  values: valuesOf(FLAGS),
+});
+
+export const RequestStateEnum = builder.enumType('BundleRequestState', { values: valuesOf(REQUEST_STATES) });
+
+export const StepTaskEnum = builder.enumType('StepTask', { values: valuesOf(STEP_TASKS) });
+
+export const StepStateEnum = builder.enumType('StepState', {
+  values: valuesOf(['waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled']),
+});
+
+export const LogLevelEnum = builder.enumType('LogLevel', {
+  values: valuesOf(['debug', 'info', 'warn', 'error']),
+});
+
+export const VariableKindEnum = builder.enumType('EnvironmentVariableKind', {
+  description: 'PATH: relative to the root of the unpacked bundle. LITERAL: as it is.',
+  values: valuesOf(['path', 'literal']),
+});
+
+export const RequestEventTypeEnum = builder.enumType('BundleRequestEventType', {
+  values: valuesOf(['state', 'source', 'plan', 'step', 'progress']),
+});
+
+export const SbomFormatEnum = builder.enumType('SbomFormat', {
+  values: { CYCLONEDX: { value: 'cyclonedx-1.6' }, SPDX: { value: 'spdx-2.3' } } as const,
+});

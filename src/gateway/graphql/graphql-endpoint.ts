@@ -1,0 +1,120 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { createYoga } from 'graphql-yoga';
+import type { Settings } from '../../domain/config.ts';
+import type { Database } from '../../domain/database/database.ts';
+import { UnauthenticatedError } from '../../domain/errors.ts';
+import type { EventHub } from '../../domain/events/event-hub.ts';
+import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
+import type { BlobStore } from '../../domain/storage/blob-store.ts';
+import { baseUrlOf } from '../base-url.ts';
+import type { GraphQLContext } from './context.ts';
+import { createLoaders } from './loaders.ts';
+import { maskError } from './mask-error.ts';
+import { multipartUploads } from './multipart-uploads.ts';
+import { parseLimits } from './parse-limits.ts';
+import { schema } from './schema.ts';
+import { attachSockets } from './sockets.ts';
+import { WELCOME_QUERY } from './welcome-query.ts';
+
+export interface GraphQLServices {
+  settings: Settings;
+  database: Database;
+  blobs: BlobStore;
+  hub: EventHub;
+  logger: FastifyBaseLogger;
+  principalOf: (request: FastifyRequest) => Promise<Principal>;
+  authenticate: (authorization: string | undefined) => Promise<Principal>;
+}
+
+/** What the HTTP server or the web socket knows of an operation before it is read. */
+export interface OperationOrigin {
+  principal: Principal;
+  baseUrl: string;
+}
+
+type YogaServerContext = OperationOrigin & { req: FastifyRequest; reply: FastifyReply };
+
+export const GRAPHQL_PATH = '/graphql';
+
+/** `/graphql`: queries, mutations and uploads over HTTP, subscriptions over SSE and graphql-ws, GraphiQL for browsers. */
+export function registerGraphQL(app: FastifyInstance, services: GraphQLServices): { close(): Promise<void> } {
+  const { settings, logger, principalOf } = services;
+  const yoga = createYoga<YogaServerContext, GraphQLContext>({
+    schema,
+    graphqlEndpoint: GRAPHQL_PATH,
+    healthCheckEndpoint: '/graphql/health',
+    context: (origin) => contextOf(services, origin),
+    maskedErrors: { maskError: maskError(logger) },
+    // Our own parser reads multipart requests; the size limiter would read the same socket.
+    multipart: false,
+    maxRequestBodySize: false,
+    cors: false,
+    landingPage: false,
+    logging: false,
+    plugins: [multipartUploads(settings.limits.uploadBytes), parseLimits],
+    graphiql: {
+      title: 'Stowage',
+      defaultQuery: WELCOME_QUERY,
+      headers: JSON.stringify({ Authorization: 'Bearer <token>' }, null, 2),
+      shouldPersistHeaders: true,
+    },
+    renderGraphiQL: async (options) => {
+      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+      return renderGraphiQL(options);
+    },
+  });
+
+  const streams = new Set<ServerResponse>();
+  app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
+  app.route({
+    url: GRAPHQL_PATH,
+    method: ['GET', 'POST'],
+    handler: async (req, reply) => {
+      const principal = isPageVisit(req) ? null : await principalOrRefusal(req, reply, principalOf);
+      if (principal === undefined) return reply;
+      if ((req.headers.accept ?? '').includes('text/event-stream')) streams.add(reply.raw);
+      reply.raw.once('close', () => streams.delete(reply.raw));
+      const origin = { principal: principal ?? ANONYMOUS, baseUrl: baseUrlOf(settings, req), req, reply };
+      return await yoga.handleNodeRequestAndResponse(req, reply, origin);
+    },
+  });
+  const sockets = attachSockets(app.server, yoga, services);
+  return {
+    async close() {
+      await sockets.close();
+      // Broken off, not completed: their clients resume at another gateway.
+      for (const stream of streams) stream.destroy();
+    },
+  };
+}
+
+/** A browser that opens the page: it has no credentials yet and asks nothing. */
+function isPageVisit(request: FastifyRequest): boolean {
+  return (
+    request.method === 'GET' &&
+    (request.headers.accept ?? '').includes('text/html') &&
+    !(request.query as { query?: string }).query
+  );
+}
+
+/** Wrong credentials are answered in the shape that GraphQL clients read. */
+async function principalOrRefusal(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  principalOf: GraphQLServices['principalOf'],
+): Promise<Principal | undefined> {
+  try {
+    return await principalOf(request);
+  } catch (error) {
+    if (!(error instanceof UnauthenticatedError)) throw error;
+    const { message, code, hint, details } = error;
+    reply.code(401).send({ errors: [{ message, extensions: { code, hint, details } }] });
+    return undefined;
+  }
+}
+
+function contextOf(services: GraphQLServices, { principal, baseUrl }: OperationOrigin): GraphQLContext {
+  const { settings, database, blobs, hub } = services;
+  return { settings, database, blobs, hub, principal, baseUrl, loaders: createLoaders(database, principal) };
+}

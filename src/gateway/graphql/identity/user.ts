@@ -1,0 +1,12 @@
+import type { User } from '../../../domain/identity/user.ts';
+import { builder } from '../builder.ts';
+
+/** Names are shown to everybody who sees what a user made; the rest to administrators. */
+export const UserRef = builder.objectRef<User>('User').implement({
+  fields: (t) => ({
+    name: t.exposeString('name', { nullable: false }),
+    isAdmin: t.exposeBoolean('isAdmin', { authScopes: { admin: true } }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', authScopes: { admin: true } }),
+    disabledAt: t.expose('disabledAt', { type: 'DateTime', authScopes: { admin: true } }),
+  }),
+});

@@ -1,0 +1,83 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { CloseCode } from 'graphql-ws';
+import { type Extra, useServer } from 'graphql-ws/use/ws';
+import type { YogaServerInstance } from 'graphql-yoga';
+import { WebSocketServer } from 'ws';
+import { DomainError } from '../../domain/errors.ts';
+import type { Principal } from '../../domain/identity/principal.ts';
+import type { GraphQLContext } from './context.ts';
+import { GRAPHQL_PATH, type GraphQLServices, type OperationOrigin } from './graphql-endpoint.ts';
+
+const LONGEST_MESSAGE = 1_000_000;
+
+/** The protocol of graphql-ws on the same path. Credentials come with the upgrade or in `connection_init`. */
+export function attachSockets(
+  server: Server,
+  // biome-ignore lint/suspicious/noExplicitAny: Yoga's context types are invariant.
+  yoga: YogaServerInstance<any, GraphQLContext>,
+  { settings, authenticate, logger }: GraphQLServices,
+): { close(): Promise<void> } {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: LONGEST_MESSAGE });
+  const principals = new WeakMap<object, Principal>();
+
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.url?.split('?', 1)[0] !== GRAPHQL_PATH) {
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    socket.on('error', () => socket.destroy());
+    sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));
+  });
+
+  const protocol = useServer<{ authorization?: unknown }, Partial<Extra>>(
+    {
+      execute: (args) => (args.rootValue as Enveloped).execute(args),
+      subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
+      onConnect: async ({ connectionParams, extra }) => {
+        const { authorization } = connectionParams ?? {};
+        const header =
+          typeof authorization === 'string' ? authorization : extra.request?.headers.authorization;
+        try {
+          principals.set(extra, await authenticate(header));
+          return true;
+        } catch (error) {
+          if (!(error instanceof DomainError)) logger.error({ err: error }, 'authentication failed');
+          extra.socket?.close(CloseCode.Forbidden, 'Forbidden');
+          return false;
+        }
+      },
+      onSubscribe: async ({ extra }, _id, params) => {
+        const { request } = extra;
+        const baseUrl = settings.publicUrl ?? `http://${request?.headers.host ?? ''}`;
+        const origin: OperationOrigin = { principal: principals.get(extra)!, baseUrl };
+        const enveloped = yoga.getEnveloped({ ...origin, params });
+        const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped;
+        const document = parse(params.query);
+        const errors = validate(schema, document);
+        if (errors.length > 0) return errors;
+        return {
+          schema,
+          document,
+          operationName: params.operationName,
+          variableValues: params.variables,
+          contextValue: await contextFactory(),
+          rootValue: { execute, subscribe } satisfies Enveloped,
+        };
+      },
+    },
+    sockets,
+  );
+  return {
+    close: async () => {
+      await protocol.dispose();
+    },
+  };
+}
+
+interface Enveloped {
+  // biome-ignore lint/suspicious/noExplicitAny: as Yoga types them.
+  execute: (args: any) => any;
+  // biome-ignore lint/suspicious/noExplicitAny: as Yoga types them.
+  subscribe: (args: any) => any;
+}

@@ -1,0 +1,45 @@
+import {
+  listRunningSteps,
+  listWorkers,
+  type RunningStepRow,
+  type WorkerRow,
+} from '../../../domain/database/sql/list-workers.ts';
+import { builder } from '../builder.ts';
+
+const RunningStepRef = builder.objectRef<RunningStepRow>('RunningStep').implement({
+  fields: (t) => ({
+    requestNumber: t.exposeInt('requestId', { nullable: false }),
+    task: t.exposeString('task', { nullable: false }),
+    packageManager: t.exposeString('packageManager'),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: false }),
+  }),
+});
+
+const WorkerRef = builder.objectRef<WorkerRow & { running: RunningStepRow[] }>('Worker').implement({
+  description: 'A process that runs steps.',
+  fields: (t) => ({
+    id: t.exposeID('id', { nullable: false }),
+    host: t.exposeString('host', { nullable: false }),
+    pid: t.exposeInt('pid', { nullable: false }),
+    concurrency: t.exposeInt('concurrency', { nullable: false }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: false }),
+    heartbeatAt: t.expose('heartbeatAt', { type: 'DateTime', nullable: false }),
+    running: t.expose('running', { type: [RunningStepRef], nullable: false }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  workers: t.field({
+    type: [WorkerRef],
+    nullable: false,
+    description: 'Workers that live. For administrators.',
+    authScopes: { admin: true },
+    resolve: async (_root, _args, { database }) => {
+      const [workers, steps] = await Promise.all([listWorkers(database.sql), listRunningSteps(database.sql)]);
+      return workers.map((worker) => ({
+        ...worker,
+        running: steps.filter((step) => step.workerId === worker.id),
+      }));
+    },
+  }),
+}));
