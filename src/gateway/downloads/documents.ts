@@ -42,7 +42,7 @@ async function archive(
   const bundle = await findBundle(database.sql, bundleDigest!);
   if (!bundle || bundle.damagedAt !== null) {
     throw new DomainError('damaged', `The bundle of request ${id} is damaged and is not served any more`, {
-      hint: 'Submit the request again.',
+      hint: 'A file of the blob store was changed or is missing: ask the operator to check the store.',
     });
   }
   const layout = await layouts.of(bundle);

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { chmod, readFile, unlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, readdir, readFile, readlink, unlink, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { BundleRequest } from '../../../src/domain/bundle-requests/bundle-request.ts';
+import { readArchive } from '../../../src/domain/bundles/archive-reader.ts';
+import { openArchive } from '../../../src/domain/bundles/open-archive.ts';
 import { type BundleRow, findBundle } from '../../../src/domain/database/sql/find-bundle.ts';
 import { addUser } from '../../../src/domain/identity/accounts.ts';
 import { addToken } from '../../../src/domain/identity/tokens.ts';
@@ -229,6 +232,35 @@ describe('The archive of a bundle', () => {
     });
   });
 
+  test('readings that are given up leave no file open', async () => {
+    const layout = await openArchive(stack.database.sql, stack.blobs, bundle);
+    const openBlobs = async (): Promise<string[]> => {
+      const links = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`));
+      const paths = await Promise.all(links.map((link) => link.catch(() => '')));
+      return paths.filter((path) => path.startsWith(stack.blobs.root));
+    };
+    for (const start of [0, 5_000, 100_000, archive.length - 100_000]) {
+      for (const readsFirst of [true, false]) {
+        const stream = readArchive(stack.blobs, layout, { start, end: archive.length });
+        if (readsFirst) await once(stream, 'readable');
+        stream.destroy();
+        await once(stream, 'close');
+      }
+    }
+    await vi.waitFor(async () => expect(await openBlobs()).toEqual([]));
+  });
+
+  test('many readers of odd ranges at once get what they asked for', async () => {
+    const parts = await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const [start, end] = [index * 6_007, index * 9_001 + 40_000];
+        const bytes = await bytesOf(await get({ range: `bytes=${start}-${end}`, 'if-range': etag }));
+        return bytes.equals(archive.subarray(start, end + 1));
+      }),
+    );
+    expect(parts).toEqual(parts.map(() => true));
+  });
+
   test('an archive that is found damaged is never completed, and not served any more', async () => {
     const [victim] = await stack.database.sql.query<{ digest: `sha256:${string}` }>(
       `select digest from bundle_blobs join blobs using (digest) where manifest_digest = $1 order by size desc limit 1`,
@@ -247,7 +279,7 @@ describe('The archive of a bundle', () => {
       error: {
         code: 'damaged',
         message: `The bundle of request ${request.id} is damaged and is not served any more`,
-        hint: 'Submit the request again.',
+        hint: 'A file of the blob store was changed or is missing: ask the operator to check the store.',
         details: {},
       },
     });
