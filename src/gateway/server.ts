@@ -10,7 +10,10 @@ import type { BlobStore } from '../domain/storage/blob-store.ts';
 import { Principals } from './auth/principals.ts';
 import { registerDownloads } from './downloads/register-downloads.ts';
 import { registerGraphQL } from './graphql/graphql-endpoint.ts';
+import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
+import { registerRequestLog, requestLogOptions } from './request-log.ts';
+import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 
 export interface GatewayOptions {
   settings: Settings;
@@ -27,8 +30,6 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
-/** Bytes of a JSON body. */
-const LARGEST_BODY = 1_000_000;
 const DRAIN_MS = 5_000;
 
 /** One HTTP server for everything that this process offers. */
@@ -36,24 +37,21 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { settings, authenticator, logger } = options;
   const uploads = await prepareUploads(settings);
   const app: FastifyInstance = Fastify({
-    loggerInstance: logger,
-    bodyLimit: LARGEST_BODY,
+    ...requestLogOptions(logger),
+    ...SERVER_LIMITS,
     forceCloseConnections: 'idle',
     trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
   });
+  registerRequestLog(app);
+  registerSecurityHeaders(app);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(answerUnknownPath);
 
   const principals = new Principals(authenticator);
   const principalOf = principals.of.bind(principals);
   const authenticate = authenticator.authenticate.bind(authenticator);
-  app.get('/livez', async () => ({ ok: true }));
-  app.get('/readyz', async () => {
-    await options.database.sql.query('select 1');
-    await options.blobs.check();
-    return { ok: true };
-  });
-  const graphql = registerGraphQL(app, { ...options, principalOf, authenticate });
+  const { subscribers } = registerHealth(app, options);
+  const graphql = registerGraphQL(app, { ...options, principalOf, authenticate, subscribers });
   registerDownloads(app, { ...options, principalOf });
 
   await app.listen({ host: settings.host, port: settings.port });

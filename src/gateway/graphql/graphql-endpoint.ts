@@ -9,6 +9,7 @@ import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { baseUrlOf } from '../base-url.ts';
 import type { GraphQLContext } from './context.ts';
+import { countSubscriptions } from './count-subscriptions.ts';
 import { createLoaders } from './loaders.ts';
 import { maskError } from './mask-error.ts';
 import { multipartUploads } from './multipart-uploads.ts';
@@ -24,6 +25,8 @@ export interface GraphQLServices {
   hub: EventHub;
   logger: FastifyBaseLogger;
   principalOf: (request: FastifyRequest) => Promise<Principal>;
+  /** Open subscriptions, for the metrics. */
+  subscribers: { inc(): void; dec(): void };
   authenticate: (authorization: string | undefined) => Promise<Principal>;
 }
 
@@ -52,7 +55,11 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
     cors: false,
     landingPage: false,
     logging: false,
-    plugins: [multipartUploads(settings.limits.uploadBytes), parseLimits],
+    plugins: [
+      multipartUploads(settings.limits.uploadBytes),
+      parseLimits,
+      countSubscriptions(services.subscribers),
+    ],
     graphiql: {
       title: 'Stowage',
       defaultQuery: WELCOME_QUERY,

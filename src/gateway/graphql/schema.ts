@@ -7,7 +7,7 @@ import './bundle-requests/mutations.ts';
 import './bundle-requests/subscriptions.ts';
 import './sources/uploads.ts';
 import './components/components.ts';
-import './workers/workers.ts';
+import './processes/workers.ts';
 import { builder } from './builder.ts';
 
 /** The whole domain in one schema; printed to schema/schema.graphql. */

@@ -122,7 +122,7 @@ export async function readEnvironment(
 ): Promise<EnvironmentVariable[]> {
   return await sql.query<EnvironmentVariable>(
     `select name, value, kind from bundle_request_environment
-     where request_id = $1 and form = $2 order by name collate "C"`,
+     where request_id = $1 and form = $2 order by name collate "C", id`,
     [requestId, form],
   );
 }

@@ -1,10 +1,15 @@
+import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import { XzReadableStream } from 'xz-decompress';
 import * as yauzl from 'yauzl';
 import { bunzip2 } from './bzip2.ts';
+
+// Its CommonJS exports are not seen by import.
+const { XzReadableStream } = createRequire(import.meta.url)(
+  'xz-decompress',
+) as typeof import('xz-decompress');
 
 export type ArchiveKind = 'zip' | 'tar' | 'tar.gz' | 'tar.bz2' | 'tar.xz';
 
