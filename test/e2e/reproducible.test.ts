@@ -20,6 +20,7 @@ import { createTestDatabase, dropTestDatabase } from '../support/database.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
 import { makeSdist, type PythonIndex, startPythonIndex } from '../support/python-index.ts';
+import { cycloneDxErrors, spdxErrors } from '../support/sbom-rules.ts';
 import { WorkerProcess } from '../support/worker-process.ts';
 
 /** What one machine made of the request. */
@@ -73,7 +74,7 @@ async function outcomeOn({ environment, umask, repository }: Machine, times: num
         if (event.type === 'state' && event.data.state !== 'in_progress') break;
       }
       request = await findRequest(database.sql, id);
-      expect(request).toMatchObject({ state: 'complete', error: null });
+      expect(request, worker.output).toMatchObject({ state: 'complete', error: null });
     }
     const blobs = new FileBlobStore(join(dataDir, 'blobs'));
     const text = async (digest: BundleRequest['spdxDigest']): Promise<string> =>
@@ -184,6 +185,17 @@ describe('the same request on two machines', () => {
     expect(second.cyclonedx).toBe(first.cyclonedx);
     expect(second.spdx).toBe(first.spdx);
     expect(second.environment).toEqual(first.environment);
+  });
+
+  test('gives SBOMs that are valid, with a digest for every file that was fetched', () => {
+    expect(cycloneDxErrors(first.cyclonedx)).toEqual([]);
+    expect(spdxErrors(first.spdx)).toEqual([]);
+    const { components } = JSON.parse(first.cyclonedx) as {
+      components: { hashes?: unknown; evidence?: unknown }[];
+    };
+    expect(components.filter(({ evidence }) => evidence)).toHaveLength(
+      registry.packages.length + index.files.length,
+    );
   });
 
   test('the archive is what stowage verify expects of the manifest', async () => {

@@ -1,8 +1,10 @@
 import type { PackageManager } from '../../domain/packages/package.ts';
 import type { Ecosystem } from './ecosystem.ts';
+import { gomod } from './gomod/index.ts';
 import { npm } from './npm/index.ts';
+import { pip } from './pip/index.ts';
 
 /** The package managers of this release, in the order in which results are reported. */
 export const ecosystems: ReadonlyMap<PackageManager, Ecosystem> = new Map(
-  [npm].map((ecosystem) => [ecosystem.name, ecosystem]),
+  [gomod, npm, pip].map((ecosystem) => [ecosystem.name, ecosystem]),
 );

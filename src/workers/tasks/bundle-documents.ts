@@ -34,7 +34,7 @@ export async function writeDocuments(
   }: { bundle: AssembledArchive; source: SourceTree; results: readonly StepResult[] },
 ): Promise<BundleDocuments> {
   const { blobs, request } = context;
-  const components = mergeComponents(results.flatMap((result) => result.components));
+  const components = mergeComponents(results.map((result) => result.components));
   const repository = request.repository === null ? null : maskCredentials(request.repository);
   const subject: SbomSubject = {
     manifestDigest: bundle.manifestDigest,
