@@ -27,6 +27,8 @@ export function consumerFiles(
  * is, in other shells the current directory must be the bundle, or STOWAGE_BUNDLE names it.
  */
 export function environmentScript(environment: readonly EnvironmentVariable[]): string {
+  const odd = environment.find(({ name }) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  if (odd) throw new Error(`"${odd.name}" is no name of a variable`);
   const exports = unique(environment).map(({ name, value, kind }) =>
     kind === 'path' ? `export ${name}="$STOWAGE_BUNDLE"/${quoted(value)}` : `export ${name}=${quoted(value)}`,
   );

@@ -38,6 +38,11 @@ export function contentManifest(requests: readonly ManifestedRequest[]): Content
   };
 }
 
+/** The manifest as it is served: its digest is in the provenance. */
+export function contentManifestText(requests: readonly ManifestedRequest[]): string {
+  return JSON.stringify(contentManifest(requests));
+}
+
 /** Go modules have no entry of their own: they are the sources of their packages. */
 function contentsOf(request: ManifestedRequest): ImageContent[] {
   const modules = new GoModules(request.packages);

@@ -5,6 +5,12 @@ import type { SbomComponent } from './sbom-component.ts';
 /** Says how a bundle was made; documented in docs/provenance.md. */
 export const BUILD_TYPE = 'https://stowage.example/build-types/bundle-request/v1';
 
+interface Document {
+  name: string;
+  digest: Digest;
+  mediaType: string;
+}
+
 export interface ProvenanceFacts {
   subjects: { name: string; digest: Digest }[];
   repository: string | null;
@@ -17,8 +23,12 @@ export interface ProvenanceFacts {
   dependencyReplacements: readonly object[];
   /** Tools that worked on it, e.g. go, with versions. */
   tools: Record<string, string>;
+  /** What decided besides the parameters of the request. */
+  policy: { rules: string; strictIntegrity: boolean };
   components: readonly SbomComponent[];
-  sboms: { name: string; digest: Digest; mediaType: string }[];
+  sboms: Document[];
+  /** Other documents that were made on the way. */
+  byproducts: Document[];
   builder: { id: string; version: string };
   invocationId: string;
   startedOn: Date;
@@ -43,7 +53,10 @@ export function provenanceStatement(facts: ProvenanceFacts): object {
           flags,
           dependency_replacements: dependencyReplacements,
         },
-        internalParameters: { tools: facts.tools },
+        internalParameters: {
+          tools: facts.tools,
+          policy: { rules: facts.policy.rules, strict_integrity: facts.policy.strictIntegrity },
+        },
         resolvedDependencies: [
           {
             ...(vcsUrl !== null && { uri: `git+${vcsUrl}@${commit ?? ref}` }),
@@ -53,11 +66,7 @@ export function provenanceStatement(facts: ProvenanceFacts): object {
           ...facts.components
             .filter((component) => component.hashes.sha256 !== undefined)
             .map(resolvedDependency),
-          ...facts.sboms.map(({ name, digest, mediaType }) => ({
-            name,
-            digest: { sha256: hex(digest) },
-            mediaType,
-          })),
+          ...facts.sboms.map(descriptor),
         ],
       },
       runDetails: {
@@ -67,9 +76,14 @@ export function provenanceStatement(facts: ProvenanceFacts): object {
           startedOn: facts.startedOn.toISOString(),
           finishedOn: facts.finishedOn.toISOString(),
         },
+        byproducts: facts.byproducts.map(descriptor),
       },
     },
   };
+}
+
+function descriptor({ name, digest, mediaType }: Document): object {
+  return { name, digest: { sha256: hex(digest) }, mediaType };
 }
 
 function resolvedDependency(component: SbomComponent): object {

@@ -4,10 +4,11 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
+  randomBytes,
   sign,
   verify,
 } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DomainError, InvalidFileFormat, InvalidInputError } from '../errors.ts';
 
@@ -39,16 +40,12 @@ export class Signer {
   static async open(dataDir: string): Promise<Signer> {
     const directory = join(dataDir, 'keys');
     const path = join(directory, 'provenance.pem');
-    const present = await readFile(path, 'utf8').catch(() => null);
+    const present = await readKey(path);
     if (present !== null) return new Signer(createPrivateKey(present));
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const { privateKey } = generateKeyPairSync('ed25519');
-    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
-    const aside = `${path}.${process.pid}`;
-    await writeFile(aside, pem, { mode: 0o600 });
-    // Of two processes that start at once, the later rename counts for both: read what is there.
-    await rename(aside, path);
-    return new Signer(createPrivateKey(await readFile(path, 'utf8')));
+    await writeOnce(path, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
+    return new Signer(createPrivateKey((await readKey(path))!));
   }
 
   sign(statement: object): Envelope {
@@ -62,9 +59,32 @@ export class Signer {
   }
 }
 
+async function readKey(path: string): Promise<string | null> {
+  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+}
+
+/** Durably, and never over a file that is there: of several processes that start at once, the first one counts for all. */
+async function writeOnce(path: string, content: string): Promise<void> {
+  const aside = `${path}.${randomBytes(8).toString('hex')}`;
+  const file = await open(aside, 'wx', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+    await link(aside, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await file.close();
+    await unlink(aside);
+  }
+}
+
 /** The public key of this installation, if it has signed anything yet. */
 export async function publicKeyOf(dataDir: string): Promise<string | null> {
-  const pem = await readFile(join(dataDir, 'keys', 'provenance.pem'), 'utf8').catch(() => null);
+  const pem = await readKey(join(dataDir, 'keys', 'provenance.pem'));
   return pem === null ? null : readPublicKey(pem).publicKey;
 }
 

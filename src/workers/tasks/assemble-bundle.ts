@@ -45,7 +45,12 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   log.info(
     `bundle: ${bundle.entries} entries, manifest ${bundle.manifestDigest}, tar ${bundle.tarDigest}, archive ${bundle.archiveDigest} of ${bundle.archiveSize} bytes`,
   );
-  const documents = await writeDocuments(context, { bundle, source, results });
+  const documents = await writeDocuments(context, {
+    bundle,
+    source,
+    results,
+    packages: packages.packages,
+  });
   const assembled: AssembledBundle = { bundle, packages, environment, configurationFiles, ...documents };
   await log.flush();
   await progress.finish();

@@ -2,12 +2,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StepResult } from '../../domain/bundle-requests/step-result.ts';
 import type { AssembledArchive } from '../../domain/bundles/assemble-bundle.ts';
-import { provenanceStatement } from '../../domain/bundles/provenance.ts';
+import { digestOf } from '../../domain/bundles/bundle-manifest.ts';
+import { contentManifestText, type ManifestedRequest } from '../../domain/bundles/content-manifest.ts';
+import { type ProvenanceFacts, provenanceStatement } from '../../domain/bundles/provenance.ts';
 import { cycloneDx } from '../../domain/bundles/sbom/cyclonedx.ts';
 import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
 import type { SbomSubject } from '../../domain/bundles/sbom/sbom-document.ts';
 import { spdx } from '../../domain/bundles/sbom/spdx.ts';
 import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
+import { DomainError } from '../../domain/errors.ts';
+import type { ResolvedPackage } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
@@ -31,7 +35,13 @@ export async function writeDocuments(
     bundle,
     source,
     results,
-  }: { bundle: AssembledArchive; source: SourceTree; results: readonly StepResult[] },
+    packages,
+  }: {
+    bundle: AssembledArchive;
+    source: SourceTree;
+    results: readonly StepResult[];
+    packages: readonly ResolvedPackage[];
+  },
 ): Promise<BundleDocuments> {
   const { blobs, request } = context;
   const components = mergeComponents(results.map((result) => result.components));
@@ -69,6 +79,8 @@ export async function writeDocuments(
       { name: 'CycloneDX SBOM', digest: cyclonedxDigest, mediaType: 'application/vnd.cyclonedx+json' },
       { name: 'SPDX SBOM', digest: spdxDigest, mediaType: 'application/spdx+json' },
     ],
+    policy: { rules: request.rules, strictIntegrity: request.strictIntegrity },
+    byproducts: contentManifestOf({ repository, ref: request.commit ?? source.treeId, packages }, context),
     builder: { id: 'https://stowage.example/builders/worker', version },
     invocationId: `bundle-request/${request.id}/${request.attempt}`,
     startedOn: request.createdAt,
@@ -77,4 +89,16 @@ export async function writeDocuments(
   const envelope = (await context.services.signer()).sign(statement);
   const provenance = await write(`${JSON.stringify(envelope)}\n`);
   return { components, cyclonedx: cyclonedxDigest, spdx: spdxDigest, provenance };
+}
+
+/** As a byproduct of the provenance; without one when a dependency has no purl there. */
+function contentManifestOf(request: ManifestedRequest, { log }: StepContext): ProvenanceFacts['byproducts'] {
+  try {
+    const digest = digestOf(contentManifestText([request]));
+    return [{ name: 'content manifest', digest, mediaType: 'application/json' }];
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    log.warn(`there is no content manifest: ${error.message}`);
+    return [];
+  }
 }
