@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Settings } from '../../../domain/config.ts';
+import { DomainError, GoModError } from '../../../domain/errors.ts';
 import { startError } from './go-command.ts';
 
 /** What the operator has set for go on this machine: STOWAGE_* settings first, then go's own configuration. */
@@ -79,6 +80,11 @@ async function askGo(environment: Environment): Promise<GoVariables> {
     });
     return JSON.parse(stdout) as GoVariables;
   } catch (error) {
-    throw startError(error as NodeJS.ErrnoException);
+    const started = startError(error as NodeJS.ErrnoException);
+    if (started instanceof DomainError) throw started;
+    throw new GoModError('package-manager-failed', 'Go execution failed: `go env` failed', {
+      cause: error,
+      hint: (error as Error).message,
+    });
   }
 }

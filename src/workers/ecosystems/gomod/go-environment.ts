@@ -3,6 +3,7 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ResolveContext } from '../ecosystem.ts';
 import type { GoConfiguration } from './go-configuration.ts';
+import type { ToolchainChoice } from './toolchain.ts';
 import { netrcPath, type Upstream } from './upstream.ts';
 
 /** Directories and variables for the go commands of one resolution. */
@@ -11,6 +12,14 @@ export interface GoEnvironment {
   moduleCache: string;
   /** Without GOWORK, which each module has of its own. */
   variables: Record<string, string>;
+}
+
+interface GoSetup {
+  go: GoConfiguration;
+  toolchain: ToolchainChoice;
+  upstream: Upstream;
+  /** Of the proxy on loopback. */
+  proxyUrl: string;
 }
 
 /** Of the worker's own environment: how to find programs and to reach the network. */
@@ -32,9 +41,7 @@ const TARGET = { GOOS: 'linux', GOARCH: 'amd64' };
 /** Caches of different upstreams are kept apart: what one serves must not answer for another. */
 export async function prepareGoEnvironment(
   { settings, request, temporaryDirectory }: ResolveContext,
-  go: GoConfiguration,
-  upstream: Upstream,
-  proxyUrl: string,
+  { go, toolchain, upstream, proxyUrl }: GoSetup,
 ): Promise<GoEnvironment> {
   const identity = JSON.stringify([upstream.proxies.map(({ url }) => url), upstream.rest, go.gonoproxy]);
   const key = createHash('sha256').update(identity).digest('hex').slice(0, 16);
@@ -64,7 +71,7 @@ export async function prepareGoEnvironment(
       GONOPROXY: go.gonoproxy,
       GONOSUMDB: go.gonosumdb,
       GOINSECURE: go.goinsecure,
-      GOTOOLCHAIN: go.toolchainDownloads ? 'auto' : 'local',
+      GOTOOLCHAIN: toolchain,
       CGO_ENABLED: request.flags.has('cgo-disable') ? '0' : '1',
       ...gitVariables(settings),
     },

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { GoModError } from '../../../domain/errors.ts';
+import { type DomainError, GoModError } from '../../../domain/errors.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { GoFailure, runGo } from './go-command.ts';
 import type { GoEnvironment } from './go-environment.ts';
@@ -41,14 +41,18 @@ export class GoSession {
       else if (Version !== undefined) downloaded.push({ path: Path, version: Version });
     }).catch((error: unknown) => {
       if (!(error instanceof GoFailure)) throw error;
-      // The contract's text for a download that failed for good; every file was tried as often by the scheduler.
-      throw new GoModError(
-        'package-manager-failed',
-        'Go execution failed: Cachito re-tried running `go mod download -json` command 5 times.',
-        { cause: error, details: error.details, ...(error.hint ? { hint: error.hint } : {}) },
-      );
+      throw downloadFailure(error);
     });
     return downloaded;
+  }
+
+  /** Of the toolchain that go has chosen for the module. */
+  async version(module: RequestedModule): Promise<string> {
+    let version = '';
+    await this.run(module, ['env', '-json', 'GOVERSION'], (document) => {
+      version = (document as { GOVERSION: string }).GOVERSION.replace(/^go/, '');
+    });
+    return version;
   }
 
   /** All packages that are needed to build and test the main modules. */
@@ -95,4 +99,13 @@ export class GoSession {
   #goWork({ workspace }: RequestedModule): string {
     return workspace ? join(this.sourceDirectory, workspace.directory, 'go.work') : 'off';
   }
+}
+
+/** The contract's text for a download that failed for good; the scheduler tried every file as often. */
+export function downloadFailure(error: DomainError): GoModError {
+  return new GoModError(
+    'package-manager-failed',
+    'Go execution failed: Cachito re-tried running `go mod download -json` command 5 times.',
+    { cause: error, details: error.details, hint: error.hint ?? error.message },
+  );
 }

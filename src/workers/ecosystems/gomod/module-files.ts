@@ -1,8 +1,9 @@
-import { DomainError, InvalidChecksum, NetworkError } from '../../../domain/errors.ts';
+import pLimit from 'p-limit';
+import { InvalidChecksum, NetworkError } from '../../../domain/errors.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { goModHash, goZipHash } from './dirhash.ts';
-import { escapeModulePath, escapeVersion, type ModuleVersion } from './module-path.ts';
+import { escapeModulePath, escapeVersion, type ModuleVersion, matchesPatterns } from './module-path.ts';
 import type { ModuleProxyServer } from './upstream.ts';
 
 export type FileKind = 'info' | 'mod' | 'zip';
@@ -18,6 +19,9 @@ export interface ZipFile {
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
+/** Each holds an archive in memory. */
+const HASHES_AT_A_TIME = 4;
+
 /** Thrown when no proxy knows the file: the go command may know another way. */
 export class UnknownModuleFile extends Error {}
 
@@ -28,10 +32,14 @@ export class UnknownModuleFile extends Error {}
 export class ModuleFiles {
   readonly #context: ResolveContext;
   readonly #proxies: readonly ModuleProxyServer[];
+  /** GONOPROXY: names that no proxy may hear of. */
+  readonly #hidden: string;
+  readonly #hashing = pLimit(HASHES_AT_A_TIME);
   readonly #once = new Map<string, Promise<unknown>>();
 
-  constructor(context: ResolveContext, proxies: readonly ModuleProxyServer[]) {
+  constructor(context: ResolveContext, proxies: readonly ModuleProxyServer[], hidden: string) {
     this.#context = context;
+    this.#hidden = hidden;
     this.#proxies = proxies;
   }
 
@@ -85,7 +93,7 @@ export class ModuleFiles {
         key: `gomod-ziphash:${artifact.digest}`,
         url: `${fileName}hash`,
         produce: async () => {
-          const h1 = await goZipHash(fileName, artifact, blobs, settings.limits);
+          const h1 = await this.#hashing(() => goZipHash(fileName, artifact, blobs, settings.limits));
           return { content: Buffer.from(h1), metadata: { h1 } };
         },
       });
@@ -114,7 +122,8 @@ export class ModuleFiles {
 
   async #fetch(kind: FileKind, module: ModuleVersion): Promise<Artifact> {
     const path = `${escapeModulePath(module.path)}/@v/${escapeVersion(module.version)}.${kind}`;
-    for (const [index, proxy] of this.#proxies.entries()) {
+    const proxies = matchesPatterns(this.#hidden, module.path) ? [] : this.#proxies;
+    for (const [index, proxy] of proxies.entries()) {
       const url = `${proxy.url}/${path}`;
       try {
         return await this.#context.artifacts.fetch({
@@ -180,8 +189,4 @@ function parseInfo({ path, version }: ModuleVersion, content: Buffer): { Version
     // Told below.
   }
   throw new NetworkError('fetch-failed', `The file ${path}@${version}.info is not valid JSON`);
-}
-
-export function isFatal(error: unknown): boolean {
-  return error instanceof DomainError || !(error instanceof UnknownModuleFile);
 }

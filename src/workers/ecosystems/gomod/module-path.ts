@@ -1,3 +1,4 @@
+import { matchesGlob } from 'node:path';
 import { ValidationError } from '../../../domain/errors.ts';
 
 /** A module in one version, as go.mod and go.sum name it. */
@@ -44,6 +45,19 @@ export function isCanonicalVersion(version: string): boolean {
 
 export function moduleKey({ path, version }: ModuleVersion): string {
   return `${path}@${version}`;
+}
+
+/**
+ * Whether a path, or the part of it with as many elements as a pattern, matches one of GOPRIVATE's comma-separated
+ * patterns (`*`, `?`, `[…]` within an element).
+ */
+export function matchesPatterns(patterns: string, path: string): boolean {
+  return patterns.split(',').some((text) => {
+    const pattern = text.trim().replace(/\/+$/, '');
+    if (pattern === '') return false;
+    const start = path.split('/').slice(0, pattern.split('/').length).join('/');
+    return matchesGlob(start, pattern);
+  });
 }
 
 const NUMBER = '(?:0|[1-9]\\d*)';

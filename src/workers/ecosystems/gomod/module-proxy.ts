@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { BlobStore } from '../../../domain/storage/blob-store.ts';
+import type { Artifact } from '../../downloads/artifact-store.ts';
 import { type FileKind, type ModuleFiles, UnknownModuleFile } from './module-files.ts';
 import { isCanonicalVersion, type ModuleVersion, unescapeModulePath } from './module-path.ts';
 
@@ -25,11 +26,9 @@ export async function startModuleProxy(files: ModuleFiles, blobs: BlobStore): Pr
     const prefix = `/${secret}/`;
     const path = request.url ?? '';
     if (request.method !== 'GET' || !path.startsWith(prefix)) return answer(response, 404);
-    serve(path.slice(prefix.length), files, blobs, response).catch((error: unknown) => {
-      if (error instanceof UnknownModuleFile) return answer(response, 404);
+    serve(path.slice(prefix.length), files, blobs, response, (error) => {
       failure ??= error;
-      answer(response, 500);
-    });
+    }).catch(() => answer(response, 500));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -54,18 +53,27 @@ async function serve(
   files: ModuleFiles,
   blobs: BlobStore,
   response: ServerResponse,
+  onFailure: (error: unknown) => void,
 ): Promise<void> {
   const wanted = parsePath(path);
   if (wanted === null) return answer(response, 404);
   if ('document' in wanted) {
+    // go has other ways to what it asks for here: a failure is its own to tell.
     const body = await files.document(wanted.document);
     if (body === null) return answer(response, 404);
     response.end(body);
     return;
   }
-  const { digest, size } = await files.raw(wanted.kind, wanted.module);
-  response.writeHead(200, { 'content-length': size });
-  await pipeline(blobs.read(digest), response);
+  let file: Artifact;
+  try {
+    file = await files.raw(wanted.kind, wanted.module);
+  } catch (error) {
+    if (error instanceof UnknownModuleFile) return answer(response, 404);
+    onFailure(error);
+    throw error;
+  }
+  response.writeHead(200, { 'content-length': file.size });
+  await pipeline(blobs.read(file.digest), response);
 }
 
 /** `<escaped module>/@v/<escaped version>.<kind>`, or something whose answer changes. */

@@ -1,16 +1,19 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { SourceChange } from '../../../domain/bundles/bundle-file.ts';
+import { NetworkError } from '../../../domain/errors.ts';
+import type { DependencyReplacement } from '../../../domain/packages/package.ts';
+import type { GitTag } from '../../git/git-trees.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
-import { changedFile, sourceChanges } from './changed-source.ts';
+import { changedFile, type Difference, sourceChanges } from './changed-source.ts';
 import { gomodComponents } from './components.ts';
 import { offlineEnvironment } from './configuration.ts';
 import { type FetchAhead, fetchAhead, sumsOf } from './fetch-ahead.ts';
 import { readGoConfiguration } from './go-configuration.ts';
 import { prepareGoEnvironment } from './go-environment.ts';
-import { GoSession } from './go-session.ts';
+import { downloadFailure, GoSession } from './go-session.ts';
 import { type GoSum, mergeGoSums, parseGoSum } from './go-sum.ts';
-import { BundleLayout, DOWNLOAD_DIRECTORY, GOMOD_DIRECTORY } from './layout.ts';
+import { DOWNLOAD_DIRECTORY, GOMOD_DIRECTORY } from './layout.ts';
 import { assertLocalModules } from './local-modules.ts';
 import { ModuleCache } from './module-cache.ts';
 import { ModuleFiles } from './module-files.ts';
@@ -21,7 +24,7 @@ import { applyReplacements, assertAllUsed, requestedReplacements } from './repla
 import { type ResolvedModule, report } from './report.ts';
 import { ShippedFiles } from './shipped-files.ts';
 import { findModules, mainModules, type RequestedModule } from './source-modules.ts';
-import { assertToolchain } from './toolchain.ts';
+import { chooseToolchain } from './toolchain.ts';
 import { readUpstream } from './upstream.ts';
 import { isVendoring, vendor } from './vendoring.ts';
 
@@ -31,45 +34,42 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const modules = await findModules(context);
   if (modules === null) return NOTHING;
   const go = await readGoConfiguration(context.settings);
-  assertToolchain(modules, go);
+  const mayChange = replacements.length > 0 || context.request.flags.has('force-gomod-tidy');
+  const toolchain = chooseToolchain(modules, go, mayChange);
   const upstream = await readUpstream(go, context.settings.allowPrivateNetworks);
-  const files = new ModuleFiles(context, upstream.proxies);
+  const files = new ModuleFiles(context, upstream.proxies, go.gonoproxy);
   const proxy = await startModuleProxy(files, context.blobs);
+  const tags = historyTags(context);
+  let ahead: FetchAhead | null = null;
   try {
-    const environment = await prepareGoEnvironment(context, go, upstream, proxy.url);
+    const environment = await prepareGoEnvironment(context, { go, toolchain, upstream, proxyUrl: proxy.url });
     const cache = new ModuleCache(environment.moduleCache, context.blobs);
-    const ahead = fetchAhead(context, modules, files, cache);
-    const tags = historyTags(context);
-    tags.catch(() => undefined);
-    const copy = await copySource(context);
-    const session = new GoSession(context, copy, environment, proxy);
+    ahead = fetchAhead(context, modules, files, cache);
+    const session = new GoSession(context, await copySource(context), environment, proxy);
     await ahead.graph;
-
-    const work = { context, session, replacements, layout: new BundleLayout() };
     const shipped = new ShippedFiles(context, files, cache);
-    const resolved: ResolvedModule[] = [];
-    const changes = new Map<string, SourceChange>();
-    const { commit } = context.request;
-    const at = { id: commit ?? context.source.treeId, time: context.source.time };
-    for (const module of modules) {
-      const name = module.goMod.module!;
-      const version = moduleVersion(name, module.directory, await tags, at);
-      const one = await resolveModule({ ...work, ahead, shipped }, module, changes);
-      resolved.push({ module, name, version, ...one });
-    }
-    await ahead.everything;
-    await shipped.addLists(work.layout);
-    assertLocalModules(context, resolved);
-    return {
-      packages: resolved.flatMap(report),
-      files: work.layout.files(),
-      directories: [isVendoring(context) ? GOMOD_DIRECTORY : DOWNLOAD_DIRECTORY],
-      sourceChanges: [...changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
-      offline: { environment: offlineEnvironment(modules), configurationFiles: [] },
-      components: gomodComponents(resolved, shipped.modules, context.request),
-      tools: { go: go.version },
+    const work: Work = {
+      context,
+      session,
+      replacements,
+      mayChange,
+      ahead,
+      shipped,
+      tags,
+      changes: new Map(),
     };
+    return await resolveModules(
+      work,
+      modules,
+      toolchain === 'auto' ? await session.version(modules[0]!) : go.version,
+    );
+  } catch (error) {
+    // What was fetched ahead may tell better why go failed.
+    const [outcome] = await Promise.allSettled([ahead?.everything]);
+    throw asContractFailure(context, outcome.status === 'rejected' ? outcome.reason : error);
   } finally {
+    // Nothing goes on behind the caller's back.
+    await Promise.allSettled([ahead?.everything, tags]);
     await proxy.close();
   }
 }
@@ -87,10 +87,45 @@ const NOTHING: Resolution = {
 interface Work {
   context: ResolveContext;
   session: GoSession;
-  replacements: ReturnType<typeof requestedReplacements>;
-  layout: BundleLayout;
+  replacements: readonly DependencyReplacement[];
+  /** Whether the request asks for changes of go.mod. */
+  mayChange: boolean;
   ahead: FetchAhead;
   shipped: ShippedFiles;
+  tags: Promise<GitTag[]>;
+  /** Of the source, by path. */
+  changes: Map<string, SourceChange>;
+}
+
+async function resolveModules(
+  work: Work,
+  modules: readonly RequestedModule[],
+  goVersion: string,
+): Promise<Resolution> {
+  const { context, shipped, ahead, changes } = work;
+  const { commit } = context.request;
+  const at = { id: commit ?? context.source.treeId, time: context.source.time };
+  const resolved: ResolvedModule[] = [];
+  for (const module of modules) {
+    const name = module.goMod.module!;
+    const version = moduleVersion(name, module.directory, await work.tags, at);
+    // go answers for a workspace as a whole.
+    const known = resolved.find((other) => module.workspace && other.module.workspace === module.workspace);
+    const found = known && !work.mayChange ? known : await resolveModule(work, module);
+    resolved.push({ ...found, module, name, version });
+  }
+  await ahead.everything;
+  await shipped.addLists();
+  assertLocalModules(context, resolved);
+  return {
+    packages: resolved.flatMap(report),
+    files: shipped.layout.files(),
+    directories: [isVendoring(context) ? GOMOD_DIRECTORY : DOWNLOAD_DIRECTORY],
+    sourceChanges: [...changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    offline: { environment: offlineEnvironment(modules), configurationFiles: [] },
+    components: gomodComponents(resolved, shipped.modules, context.request),
+    tools: { go: goVersion },
+  };
 }
 
 /** go never sees the source itself, only a copy that it may change. */
@@ -104,41 +139,31 @@ async function copySource({ source, temporaryDirectory, signal }: ResolveContext
 async function resolveModule(
   work: Work,
   module: RequestedModule,
-  changes: Map<string, SourceChange>,
 ): Promise<Pick<ResolvedModule, 'graph' | 'modules' | 'replaced'>> {
-  const { context, session, replacements } = work;
+  const { context, session, replacements, mayChange } = work;
   await applyReplacements(session, module, replacements);
-  const mustTidy = replacements.length > 0 || context.request.flags.has('force-gomod-tidy');
-  if (mustTidy) await session.run(module, ['mod', 'tidy']);
+  if (mayChange) await session.run(module, ['mod', 'tidy']);
   const isVendored = isVendoring(context);
-  const modules = isVendored ? await vendorModule(work, module, changes) : await session.download(module);
+  const modules = isVendored ? await vendorModule(work, module) : await session.download(module);
   const graph = await session.listPackages(module, isVendored ? 'vendor' : 'readonly');
   assertAllUsed(replacements, graph, modules);
   // The go.mod of the source stays as it is, unless the request asks for a change (prefetch.md 2.3).
-  const changed = [
-    ...sumFiles(module),
-    ...(mustTidy || isVendored ? [posix.join(module.directory, 'go.mod')] : []),
-  ];
-  for (const path of changed) await recordChange(work, path, changes);
+  const goMod = mayChange || isVendored ? [posix.join(module.directory, 'go.mod')] : [];
+  for (const path of [...sumFiles(module), ...goMod]) {
+    await record(work, await changedFile(context, session.sourceDirectory, path));
+  }
   if (!isVendored) await ship(work, module, modules);
-  const replaced = new Set(replacements.map(({ name }) => name));
-  return { graph, modules, replaced };
+  return { graph, modules, replaced: new Set(replacements.map(({ name }) => name)) };
 }
 
-async function vendorModule(
-  { context, session }: Work,
-  module: RequestedModule,
-  changes: Map<string, SourceChange>,
-): Promise<ModuleVersion[]> {
-  const { modules, difference } = await vendor(context, session, module);
-  for (const change of await sourceChanges(context, session.sourceDirectory, difference)) {
-    changes.set(change.path, change);
-  }
+async function vendorModule(work: Work, module: RequestedModule): Promise<ModuleVersion[]> {
+  const { modules, difference } = await vendor(work.context, work.session, module);
+  await record(work, difference);
   return modules;
 }
 
 async function ship(
-  { session, layout, ahead, shipped }: Work,
+  { session, ahead, shipped }: Work,
   module: RequestedModule,
   modules: readonly ModuleVersion[],
 ): Promise<void> {
@@ -149,11 +174,10 @@ async function ship(
     sums.push(parseGoSum(path, text));
   }
   const inFile = posix.join(module.directory, 'go.sum');
-  await shipped.add({ modules, sums: mergeGoSums(sums), known: mergeGoSums(sumsOf(module)), inFile }, layout);
+  await shipped.add({ modules, sums: mergeGoSums(sums), known: mergeGoSums(sumsOf(module)), inFile });
 }
 
-async function recordChange({ context, session }: Work, path: string, changes: Map<string, SourceChange>) {
-  const difference = await changedFile(context, session.sourceDirectory, path);
+async function record({ context, session, changes }: Work, difference: Difference): Promise<void> {
   for (const change of await sourceChanges(context, session.sourceDirectory, difference)) {
     changes.set(change.path, change);
   }
@@ -163,4 +187,9 @@ async function recordChange({ context, session }: Work, path: string, changes: M
 function sumFiles(module: RequestedModule): string[] {
   const files = mainModules(module).map(({ directory }) => posix.join(directory, 'go.sum'));
   return module.workspace ? [...files, posix.join(module.workspace.directory, 'go.work.sum')] : files;
+}
+
+/** Clients of the contract know one text for downloads that failed for good (prefetch.md 2.1). */
+function asContractFailure({ request }: ResolveContext, error: unknown): unknown {
+  return request.rules === 'cachito' && error instanceof NetworkError ? downloadFailure(error) : error;
 }

@@ -7,7 +7,7 @@ import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { goModHash } from './dirhash.ts';
 import type { GoSum } from './go-sum.ts';
-import { type BundleLayout, moduleFilePath, versionsDirectory } from './layout.ts';
+import { BundleLayout, moduleFilePath, versionsDirectory } from './layout.ts';
 import type { ModuleCache } from './module-cache.ts';
 import { assertHash, type ModuleFiles, UnknownModuleFile, type ZipFile } from './module-files.ts';
 import { type ModuleVersion, moduleKey } from './module-path.ts';
@@ -36,6 +36,7 @@ export interface ShippedModules {
  * go.sum names, which depends on the source only and not on what else is in the cache.
  */
 export class ShippedFiles {
+  readonly layout = new BundleLayout();
   readonly modules = new Map<string, ShippedModule>();
   readonly #context: ResolveContext;
   readonly #files: ModuleFiles;
@@ -49,18 +50,18 @@ export class ShippedFiles {
     this.#cache = cache;
   }
 
-  async add({ modules, sums, known, inFile }: ShippedModules, layout: BundleLayout): Promise<void> {
+  async add({ modules, sums, known, inFile }: ShippedModules): Promise<void> {
     if (this.#context.request.strictIntegrity) assertKnownHashes(modules, known, inFile);
     const mods = new Map<string, ModuleVersion>(sums.mods);
     for (const module of modules) mods.set(moduleKey(module), module);
     await Promise.all([
-      ...modules.map((module) => this.#addModule(module, { sums, known, inFile }, layout)),
-      ...[...mods.values()].map((module) => this.#addGoMod(module, sums, layout)),
+      ...modules.map((module) => this.#addModule(module, { sums, known, inFile })),
+      ...[...mods.values()].map((module) => this.#addGoMod(module, sums)),
     ]);
   }
 
   /** `list` files hold exactly the versions shipped (prefetch.md 2.3). */
-  async addLists(layout: BundleLayout): Promise<void> {
+  async addLists(): Promise<void> {
     await Promise.all(
       [...this.#versions].map(async ([path, versions]) => {
         const content = [...versions]
@@ -72,7 +73,7 @@ export class ShippedFiles {
           url: `${versionsDirectory(path)}/list`,
           produce: async () => ({ content: Buffer.from(content) }),
         });
-        layout.add(`${versionsDirectory(path)}/list`, list);
+        this.layout.add(`${versionsDirectory(path)}/list`, list);
       }),
     );
   }
@@ -80,14 +81,13 @@ export class ShippedFiles {
   async #addModule(
     module: ModuleVersion,
     { sums, known, inFile }: Omit<ShippedModules, 'modules'>,
-    layout: BundleLayout,
   ): Promise<void> {
     const key = moduleKey(module);
     const { artifact, hashFile } = await this.#zip(module, sums.zips.get(key)?.h1 ?? null);
     const bundlePath = moduleFilePath(module, 'zip');
-    layout.add(bundlePath, artifact);
-    layout.add(moduleFilePath(module, 'ziphash'), hashFile);
-    layout.add(moduleFilePath(module, 'info'), await this.#info(module));
+    this.layout.add(bundlePath, artifact);
+    this.layout.add(moduleFilePath(module, 'ziphash'), hashFile);
+    this.layout.add(moduleFilePath(module, 'info'), await this.#info(module));
     const missingHashIn = known.zips.has(key) ? null : inFile;
     this.modules.set(key, {
       path: module.path,
@@ -98,7 +98,7 @@ export class ShippedFiles {
     });
   }
 
-  async #addGoMod(module: ModuleVersion, sums: GoSum, layout: BundleLayout): Promise<void> {
+  async #addGoMod(module: ModuleVersion, sums: GoSum): Promise<void> {
     const mod = await this.#goMod(module, sums.mods.get(moduleKey(module))?.h1 ?? null);
     if (mod === null) {
       this.#context.log.warn(
@@ -106,7 +106,7 @@ export class ShippedFiles {
       );
       return;
     }
-    layout.add(moduleFilePath(module, 'mod'), mod);
+    this.layout.add(moduleFilePath(module, 'mod'), mod);
     const versions = this.#versions.get(module.path) ?? new Set();
     this.#versions.set(module.path, versions.add(module.version));
   }

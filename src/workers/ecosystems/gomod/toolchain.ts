@@ -2,27 +2,33 @@ import { GoModError } from '../../../domain/errors.ts';
 import type { GoConfiguration } from './go-configuration.ts';
 import { mainModules, type RequestedModule } from './source-modules.ts';
 
-/** Throws GoModError when the installed go is too old for a go.mod and may not fetch a newer one (prefetch.md 2.3). */
-export function assertToolchain(modules: readonly RequestedModule[], go: GoConfiguration): void {
-  if (go.toolchainDownloads) return;
-  for (const module of modules) {
-    const files = [
-      ...mainModules(module).map(({ goMod }) => goMod),
-      ...(module.workspace ? [module.workspace.goWork] : []),
-    ];
-    for (const file of files) {
-      // The toolchain line is a recommendation: only the go line binds.
-      if (file.go === null || !isOlderGo(go.version, file.go)) continue;
-      throw new GoModError(
-        'package-manager-failed',
-        `Required/recommended Go toolchain version '${file.go}' is not supported yet.`,
-        {
-          hint: `Go ${go.version} is installed on the worker, and fetching another toolchain is not allowed (STOWAGE_GO_TOOLCHAIN_DOWNLOADS, GOTOOLCHAIN).`,
-          details: { installed: go.version, required: file.go },
-        },
-      );
-    }
-  }
+/** GOTOOLCHAIN: whether the go command may become another version. */
+export type ToolchainChoice = 'local' | 'auto';
+
+/**
+ * The installed go when it is new enough, else whatever go.mod asks for, if that may be fetched (prefetch.md 2.3). The
+ * `toolchain` line only recommends and does not count. Throws GoModError.
+ */
+export function chooseToolchain(
+  modules: readonly RequestedModule[],
+  go: GoConfiguration,
+  mayChange: boolean,
+): ToolchainChoice {
+  const files = modules.flatMap((module) => [
+    ...mainModules(module).map(({ goMod }) => goMod),
+    ...(module.workspace ? [module.workspace.goWork] : []),
+  ]);
+  const newer = files.find((file) => file.go !== null && isOlderGo(go.version, file.go));
+  if (go.toolchainDownloads) return newer || mayChange ? 'auto' : 'local';
+  if (!newer) return 'local';
+  throw new GoModError(
+    'package-manager-failed',
+    `Required/recommended Go toolchain version '${newer.go}' is not supported yet.`,
+    {
+      hint: `Go ${go.version} is installed on the worker, and fetching another toolchain is not allowed (STOWAGE_GO_TOOLCHAIN_DOWNLOADS, GOTOOLCHAIN).`,
+      details: { installed: go.version, required: newer.go },
+    },
+  );
 }
 
 /** Compares versions like `1.17`, `1.21.0`, `1.22rc1`. A language version is older than its release candidates. */
