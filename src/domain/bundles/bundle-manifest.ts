@@ -73,8 +73,25 @@ export function layOutBundle(parts: BundleParts): BundleContents {
 }
 
 export function manifestText(manifest: BundleManifest): string {
-  const head = `{"formatVersion":${manifest.formatVersion},"time":${manifest.time},"entries":[\n`;
+  const similar = similarNames(manifest.entries);
+  const flag = similar.length === 0 ? '' : `"similarNames":${JSON.stringify(similar)},`;
+  const head = `{"formatVersion":${manifest.formatVersion},"time":${manifest.time},${flag}"entries":[\n`;
   return `${head}${manifest.entries.map((entry) => JSON.stringify(canonical(entry))).join(',\n')}\n]}\n`;
+}
+
+/**
+ * Groups of paths that are one and the same on some file systems: they differ only by case or by Unicode normalisation.
+ * Such bundles are made (some npm packages are like that), and their manifest says so (prefetch.md 14).
+ */
+export function similarNames(entries: readonly ManifestEntry[]): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const { path } of entries) {
+    const folded = path.normalize('NFC').toLowerCase();
+    const group = groups.get(folded);
+    if (group) group.push(path);
+    else groups.set(folded, [path]);
+  }
+  return [...groups.values()].filter((group) => group.length > 1);
 }
 
 export function parseManifest(text: string): BundleManifest {

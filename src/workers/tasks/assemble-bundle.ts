@@ -3,6 +3,7 @@ import { recordBundle } from '../../domain/bundle-requests/record-bundle.ts';
 import { readStepResult, type StepResult } from '../../domain/bundle-requests/step-result.ts';
 import { assembleBundle as assemble } from '../../domain/bundles/assemble-bundle.ts';
 import type { BundleFile } from '../../domain/bundles/bundle-file.ts';
+import { similarNames } from '../../domain/bundles/bundle-manifest.ts';
 import { consumerFiles } from '../../domain/bundles/consumer-files.ts';
 import { findSteps } from '../../domain/database/sql/bundle-request-rows.ts';
 import { findBundle } from '../../domain/database/sql/find-bundle.ts';
@@ -12,6 +13,9 @@ import { reportPackages } from '../../domain/packages/reported-packages.ts';
 import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
 import { writeDocuments } from './bundle-documents.ts';
 import type { StepContext } from './step-task.ts';
+
+/** A source with more of them is meant to be like that. */
+const MOST_NAMED = 20;
 
 /** Puts together what the package managers found: the bundle, its SBOMs and its provenance. */
 export async function assembleBundle(context: StepContext): Promise<void> {
@@ -45,6 +49,9 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   log.info(
     `bundle: ${bundle.entries} entries, manifest ${bundle.manifestDigest}, tar ${bundle.tarDigest}, archive ${bundle.archiveDigest} of ${bundle.archiveSize} bytes`,
   );
+  for (const names of similarNames(bundle.manifest.entries).slice(0, MOST_NAMED)) {
+    log.warn(`these names are the same on some file systems: ${names.join(', ')}`);
+  }
   const documents = await writeDocuments(context, {
     bundle,
     source,

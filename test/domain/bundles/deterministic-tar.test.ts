@@ -48,7 +48,7 @@ describe('headers', () => {
     expect(header.length).toBe(512);
     expect(text(header, 0, 100)).toBe('app/a.txt'.padEnd(100, '\0'));
     expect(text(header, 100, 157)).toBe(
-      '0000644\0' + '0000000\0' + '0000000\0' + '00000000005\0' + '13727410000\0' + '010735\0 ' + '0',
+      '0000644\0' + '0000000\0' + '0000000\0' + '00000000005\0' + '13727410000\0' + '010772\0 ' + '0',
     );
     expect(text(header, 157, 257)).toBe('\0'.repeat(100));
     expect(text(header, 257, 345)).toBe(`ustar\x0000${'\0'.repeat(64)}0000000\x000000000\0`);
@@ -56,9 +56,9 @@ describe('headers', () => {
   });
 
   test.each([
-    ['the epoch', 0, '02263651600\0'],
-    ['before the epoch', -5, '02263651600\0'],
-    ['the last second before 1980', 315_532_799, '02263651600\0'],
+    ['the epoch', 0, '02263523000\0'],
+    ['before the epoch', -5, '02263523000\0'],
+    ['the last second before 1980', 315_532_799, '02263523000\0'],
     ['parts of seconds', 1_600_000_000.9, '13727410000\0'],
   ])('time: %s', (_what, time, expected) => {
     expect(text(tarHeader(file('a'), time), 136, 148)).toBe(expected);
@@ -202,8 +202,9 @@ json.dump(members, sys.stdout)`;
     writeFileSync(
       script,
       `import { createHash } from 'node:crypto';
+       import { readFileSync } from 'node:fs';
        import { writeTar } from ${JSON.stringify(writer)};
-       const entries = JSON.parse(process.argv[2]).map((e) => ({ ...e, content: e.content && Buffer.from(e.content, 'base64') }));
+       const entries = JSON.parse(readFileSync(process.argv[2], 'utf8')).map((e) => ({ ...e, content: e.content && Buffer.from(e.content, 'base64') }));
        const hash = createHash('sha256');
        process.umask(Number(process.argv[3]));
        for await (const chunk of writeTar(entries, { time: ${TIME} })) hash.update(chunk);
@@ -215,11 +216,13 @@ json.dump(members, sys.stdout)`;
         content: (entry.content as Buffer | undefined)?.toString('base64'),
       })),
     );
+    const inputFile = join(directory, 'entries.json');
+    writeFileSync(inputFile, input);
     for (const [TZ, LC_ALL, umask] of [
       ['Pacific/Apia', 'C', '0'],
       ['America/St_Johns', 'tr_TR.UTF-8', '63'],
     ] as const) {
-      const digest = execFileSync(process.execPath, [script, input, umask], {
+      const digest = execFileSync(process.execPath, [script, inputFile, umask], {
         encoding: 'utf8',
         env: { PATH: process.env.PATH, TZ, LC_ALL },
       });
