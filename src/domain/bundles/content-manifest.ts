@@ -40,7 +40,7 @@ export function contentManifest(requests: readonly ManifestedRequest[]): Content
 
 /** The manifest as it is served: its digest is in the provenance. */
 export function contentManifestText(requests: readonly ManifestedRequest[]): string {
-  return JSON.stringify(contentManifest(requests));
+  return `${JSON.stringify(contentManifest(requests))}\n`;
 }
 
 /** Go modules have no entry of their own: they are the sources of their packages. */

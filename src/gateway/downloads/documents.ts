@@ -1,7 +1,7 @@
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import { readArchive } from '../../domain/bundles/archive-reader.ts';
 import { environmentJson, environmentScript } from '../../domain/bundles/consumer-files.ts';
-import { contentManifest } from '../../domain/bundles/content-manifest.ts';
+import { contentManifestText } from '../../domain/bundles/content-manifest.ts';
 import type { Database } from '../../domain/database/database.ts';
 import { findBundle } from '../../domain/database/sql/find-bundle.ts';
 import { markBundleDamaged } from '../../domain/database/sql/mark-bundle-damaged.ts';
@@ -86,7 +86,7 @@ async function imageContentManifest(
 ): Promise<Representation> {
   const source = { repository, ref: commit ?? (await treeIdOf(sql, snapshotId!)) };
   const packages = await readReportedPackages(sql, id);
-  return textRepresentation(`${JSON.stringify(contentManifest([{ ...source, packages }]))}\n`, {
+  return textRepresentation(contentManifestText([{ ...source, packages }]), {
     contentType: 'application/json; charset=utf-8',
     fileName: `stowage-${id}.content-manifest.json`,
     disposition: 'inline',
