@@ -8,11 +8,13 @@ import { verifyFile } from '../../src/cli/verify/run.ts';
 import type { BundleRequest } from '../../src/domain/bundle-requests/bundle-request.ts';
 import { submitRequest } from '../../src/domain/bundle-requests/submit.ts';
 import { parseManifest } from '../../src/domain/bundles/bundle-manifest.ts';
+import { contentManifestText } from '../../src/domain/bundles/content-manifest.ts';
 import { Signer } from '../../src/domain/bundles/signing.ts';
 import { readSettings } from '../../src/domain/config.ts';
 import { openDatabase } from '../../src/domain/database/database.ts';
 import { findRequest } from '../../src/domain/database/sql/bundle-request-rows.ts';
 import { type BundleRow, findBundle } from '../../src/domain/database/sql/find-bundle.ts';
+import { readReportedPackages } from '../../src/domain/database/sql/read-reported-packages.ts';
 import { EventHub } from '../../src/domain/events/event-hub.ts';
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
@@ -34,6 +36,7 @@ interface Outcome {
   cyclonedx: string;
   spdx: string;
   provenance: string;
+  contentManifest: string;
   dataDir: string;
   environment: unknown[];
 }
@@ -94,6 +97,13 @@ async function outcomeOn({ environment, umask, repository }: Machine, times: num
       cyclonedx: await text(request!.cyclonedxDigest),
       spdx: await text(request!.spdxDigest),
       provenance: await text(request!.provenanceDigest),
+      contentManifest: contentManifestText([
+        {
+          repository,
+          ref: request!.commit!,
+          packages: await readReportedPackages(database.sql, request!.id),
+        },
+      ]),
       dataDir,
       environment: await database.sql.query(
         'select form, name, value, kind from bundle_request_environment where request_id = $1 order by id',
@@ -214,6 +224,18 @@ describe('the same request on two machines', () => {
     expect(components.filter(({ evidence }) => evidence)).toHaveLength(
       registry.packages.length + index.files.length + proxy.modules.length,
     );
+  });
+
+  test('gives provenance that names the content manifest as it is served', () => {
+    const { payload } = JSON.parse(first.provenance) as { payload: string };
+    const { predicate } = JSON.parse(Buffer.from(payload, 'base64').toString());
+    expect(predicate.runDetails.byproducts).toEqual([
+      {
+        name: 'content manifest',
+        digest: { sha256: sha256(first.contentManifest).slice('sha256:'.length) },
+        mediaType: 'application/json',
+      },
+    ]);
   });
 
   test.each(['cyclonedx', 'spdx'] as const)('gives what stowage verify accepts, with %s', async (sbom) => {
