@@ -61,7 +61,8 @@ export class GoSession {
     const args = ['list', '-e', `-mod=${mode}`, '-buildvcs=false', '-deps', `-json=${PACKAGE_FIELDS}`, 'all'];
     await this.run(module, args, (document) => {
       const listed = document as ListedPackage;
-      if (listed.Error && listed.Module?.Main !== undefined) {
+      // Dependencies have packages for other systems, which are of no interest.
+      if (listed.Error && (!listed.Module || listed.Module.Main)) {
         this.#context.log.warn(`gomod: ${listed.ImportPath}: ${listed.Error.Err}`);
       }
       graph.add(listed);

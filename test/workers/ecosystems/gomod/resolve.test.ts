@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Settings } from '../../../../src/domain/config.ts';
 import type { DependencyReplacement, Flag } from '../../../../src/domain/packages/package.ts';
@@ -164,7 +165,7 @@ describe('a module', () => {
   test('gives the same with a module cache that other requests have filled', async () => {
     const dataDir = temporaryDirectory();
     const alone = await gomod.resolve(prepare(project()).context);
-    const other = { ...project(), 'go.sum': proxy.sums() };
+    const other: Record<string, string> = { ...project(), 'go.sum': proxy.sums() };
     other['go.mod'] = other['go.mod']!.replace('low v0.1.0', 'low v0.2.0');
     await gomod.resolve(prepare(other, { settings: { dataDir } }).context);
     expect(await gomod.resolve(prepare(project(), { settings: { dataDir } }).context)).toEqual(alone);
@@ -257,20 +258,25 @@ describe('go.sum', () => {
     });
   });
 
-  test('lines that go adds are kept, and the modules flagged', async () => {
-    const { 'go.sum': sums, ...files } = project();
-    const { context, blobs } = prepare(files);
+  test('lines that go adds are kept, and modules without a hash flagged', async () => {
+    const files = project();
+    files['go.sum'] = proxy.find('example.test/Upper').zipSum;
+    const { context, blobs, lines } = prepare(files);
     const { sourceChanges, components } = await gomod.resolve(context);
     expect(sourceChanges).toEqual([
-      { kind: 'write', path: 'go.sum', file: expect.objectContaining({ path: 'app/go.sum' }) },
+      { kind: 'write', path: 'go.sum', file: expect.objectContaining({ path: 'app/go.sum', mode: 0o644 }) },
     ]);
-    const [change] = sourceChanges;
-    const written = blobs.blobs.get((change as { file: { digest: `sha256:${string}` } }).file.digest)!;
-    const lines = (text: string) => text.trim().split('\n').sort();
-    expect(lines(written.toString())).toEqual(lines(sums!));
-    expect(
-      components.find(({ purl }) => purl === 'pkg:golang/example.test/low@v0.1.0?type=module')!.properties,
-    ).toEqual({ 'stowage:missing_hash:in_file': 'go.sum' });
+    const [change] = sourceChanges as { file: { digest: `sha256:${string}` } }[];
+    const written = blobs.blobs.get(change!.file.digest)!.toString();
+    const upper = proxy.find('example.test/Upper');
+    const low = proxy.find('example.test/low', 'v0.1.0');
+    expect(written).toBe(upper.zipSum + upper.modSum + low.modSum);
+    const properties = (purl: string) => components.find((one) => one.purl === purl)!.properties;
+    expect(properties('pkg:golang/example.test/low@v0.1.0?type=module')).toEqual({
+      'stowage:missing_hash:in_file': 'go.sum',
+    });
+    expect(properties('pkg:golang/example.test/Upper@v1.2.0?type=module')).toEqual({});
+    expect(lines.some((line) => /^warn: gomod: .*missing go.sum entry/.test(line))).toBe(true);
   });
 
   test('strict integrity refuses modules without a hash', async () => {
@@ -386,7 +392,7 @@ describe('what is missing', () => {
 });
 
 describe('replace', () => {
-  const withReplace = (line: string, more: Record<string, string> = {}) => {
+  const withReplace = (line: string, more: Record<string, string> = {}): Record<string, string> => {
     const files = project();
     return { ...files, ...more, 'go.mod': `${files['go.mod']}\n${line}\n` };
   };
@@ -511,15 +517,14 @@ describe('dependency replacements of the request', () => {
 });
 
 describe('vendoring', () => {
-  const vendored = (): Record<string, string> => {
+  const vendored = async (): Promise<Record<string, string>> => {
     const directory = temporaryDirectory();
     for (const [path, text] of Object.entries(project())) {
       mkdirSync(dirname(join(directory, path)), { recursive: true });
       writeFileSync(join(directory, path), text);
     }
-    execFileSync('go', ['mod', 'vendor'], {
+    await promisify(execFile)('go', ['mod', 'vendor'], {
       cwd: directory,
-      stdio: 'ignore',
       env: {
         ...process.env,
         GOPROXY: proxy.url,
@@ -528,11 +533,11 @@ describe('vendoring', () => {
         GOMODCACHE: join(temporaryDirectory(), 'mod'),
       },
     });
-    const list = execFileSync('find', ['vendor', '-type', 'f'], { cwd: directory }).toString().trim();
-    const files = list
-      .split('\n')
-      .map((path) => [path, execFileSync('cat', [path], { cwd: directory }).toString()]);
-    return Object.fromEntries(files);
+    const found = readdirSync(join(directory, 'vendor'), { recursive: true, withFileTypes: true });
+    const paths = found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    return Object.fromEntries(
+      paths.map((path) => [path.slice(directory.length + 1), readFileSync(path, 'utf8')]),
+    );
   };
 
   test('puts vendor/ into the source, and no modules beside it', async () => {
@@ -553,7 +558,7 @@ describe('vendoring', () => {
   });
 
   test('checks an existing vendor/', async () => {
-    const existing = vendored();
+    const existing = await vendored();
     const same = prepare({ ...project(), ...existing }, { flags: ['gomod-vendor-check'] });
     expect((await gomod.resolve(same.context)).sourceChanges).toEqual([]);
     const changed = prepare(
@@ -571,7 +576,7 @@ describe('vendoring', () => {
   });
 
   test('without a flag vendor/ stays, and modules are fetched', async () => {
-    const { context } = prepare({ ...project(), ...vendored() });
+    const { context } = prepare({ ...project(), ...(await vendored()) });
     const { files, sourceChanges, packages } = await gomod.resolve(context);
     expect(files).toHaveLength(10);
     expect(sourceChanges).toEqual([]);
