@@ -117,6 +117,23 @@ describe('one worker', () => {
     expect(await remaining()).toEqual(NO_LEFTOVERS);
   });
 
+  test.each(['fetch-source', 'resolve-packages', 'assemble-bundle'] as const)(
+    'a request that is cancelled when %s begins leaves nothing behind',
+    async (task) => {
+      const barrier = await StepBarrier.raise(stack.database.url, task, 'running');
+      const { id } = await stack.submit(submission());
+      await barrier.untilReached();
+      const cancelling = cancelRequest(stack.database, SYSTEM, id);
+      await barrier.lower();
+      expect(await cancelling).toMatchObject({ state: 'cancelled' });
+      await untilIdle();
+      expect(await stack.untilFinal(id)).toMatchObject({ state: 'cancelled', bundleDigest: null });
+      expect(await remaining()).toEqual(NO_LEFTOVERS);
+      const steps = await findSteps(stack.database.sql, id);
+      expect(steps.filter(({ state }) => state !== 'succeeded' && state !== 'cancelled')).toEqual([]);
+    },
+  );
+
   test('a completed request leaves nothing behind either', async () => {
     expect(await stack.run(submission())).toMatchObject({ state: 'complete' });
     await untilIdle();
