@@ -36,6 +36,9 @@ const DRAIN_MS = 5_000;
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { settings, authenticator, logger } = options;
   const uploads = await prepareUploads(settings);
+  // graphql-upload spools below the temporary directory of the process.
+  const usualDirectory = process.env.TMPDIR;
+  process.env.TMPDIR = uploads;
   const app: FastifyInstance = Fastify({
     ...requestLogOptions(logger),
     ...SERVER_LIMITS,
@@ -63,6 +66,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       await graphql.close();
       await app.close();
       clearTimeout(deadline);
+      if (usualDirectory === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = usualDirectory;
       await rm(uploads, { recursive: true, force: true });
     },
   };
@@ -85,8 +90,6 @@ async function prepareUploads(settings: Settings): Promise<string> {
   }
   const directory = join(parent, `uploads-${process.pid}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  // graphql-upload spools below the temporary directory of the process.
-  process.env.TMPDIR = directory;
   return directory;
 }
 

@@ -5,7 +5,7 @@ import { InvalidInputError } from '../errors.ts';
 import type { DomainEvent, FeedCursor } from '../events/event.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
-import type { RequestState } from './bundle-request.ts';
+import type { BundleRequest, RequestState } from './bundle-request.ts';
 import { getRequest } from './find.ts';
 
 /** Where events come from. */
@@ -16,17 +16,27 @@ export interface EventSource {
 
 /**
  * Every event of a request after a version, then those to come; ends behind the last event of a request that has ended.
- * Throws NotFoundError.
+ * Throws NotFoundError before there is a stream.
  */
-export async function* followRequest(
-  { database, hub }: EventSource,
+export async function followRequest(
+  source: EventSource,
   principal: Principal,
   id: number,
   afterVersion: number,
   signal: AbortSignal,
-): AsyncGenerator<DomainEvent> {
-  const request = await getRequest(database, principal, id);
+): Promise<AsyncGenerator<DomainEvent>> {
+  const request = await getRequest(source.database, principal, id);
   if (afterVersion < 0) throw new InvalidInputError('afterVersion must not be negative');
+  return eventsOf(source, request, afterVersion, signal);
+}
+
+async function* eventsOf(
+  { database, hub }: EventSource,
+  request: BundleRequest,
+  afterVersion: number,
+  signal: AbortSignal,
+): AsyncGenerator<DomainEvent> {
+  const { id } = request;
   if (hasEnded(request) && afterVersion >= request.version) return;
   let isFinal = false;
   for await (const event of hub.subject('bundle-request', id, afterVersion, signal)) {
@@ -39,16 +49,25 @@ export async function* followRequest(
 }
 
 /** Events of all requests that the principal may see, after a cursor or from now on. */
-export async function* followRequests(
+export async function followRequests(
+  source: EventSource,
+  principal: Principal,
+  after: FeedCursor | null,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<DomainEvent & { cursor: FeedCursor }>> {
+  requireScope(principal, 'read');
+  if (after !== null && !/^\d{1,19}\.\d{1,18}$/.test(after)) {
+    throw new InvalidInputError(`"${after.slice(0, 60)}" is not a cursor of the feed`);
+  }
+  return visibleEvents(source, principal, after, signal);
+}
+
+async function* visibleEvents(
   { database, hub }: EventSource,
   principal: Principal,
   after: FeedCursor | null,
   signal: AbortSignal,
 ): AsyncGenerator<DomainEvent & { cursor: FeedCursor }> {
-  requireScope(principal, 'read');
-  if (after !== null && !/^\d{1,19}\.\d{1,18}$/.test(after)) {
-    throw new InvalidInputError(`"${after}" is not a cursor of the feed`);
-  }
   const visible = new Visibility(database, principal);
   for await (const event of hub.feed('bundle-request', after, signal)) {
     if (await visible.includes(event.subjectId)) yield event;

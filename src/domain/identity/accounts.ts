@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../config.ts';
 import type { Database } from '../database/database.ts';
+import { orConflict } from '../database/unique-violation.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { hashPassword } from './password.ts';
 import { User } from './user.ts';
@@ -22,10 +23,9 @@ export async function addUser(
     throw new InvalidInputError(`A password needs at least ${LEAST_PASSWORD_LENGTH} characters`);
   }
   const passwordHash = password == null ? null : await hashPassword(password);
-  return await database.transaction(async ({ em }) => {
-    if (await em.findOne(User, { name: input.name })) {
-      throw new ConflictError(`There is a user "${input.name}" already`);
-    }
+  const taken = `There is a user "${input.name}" already`;
+  const adding = database.transaction(async ({ em }) => {
+    if (await em.findOne(User, { name: input.name })) throw new ConflictError(taken);
     return em.create(User, {
       name: input.name,
       passwordHash,
@@ -33,6 +33,7 @@ export async function addUser(
       disabledAt: null,
     });
   });
+  return await orConflict(taken, adding);
 }
 
 /**
@@ -50,7 +51,7 @@ export async function ensureAdministrator(database: Database, settings: Settings
     await addUser(database, { name: settings.adminUser, password, isAdmin: true });
   } catch (error) {
     // Another process was first.
-    if (error instanceof ConflictError || (error as { code?: string }).code === '23505') return;
+    if (error instanceof ConflictError) return;
     throw error;
   }
   if (settings.adminPassword === null) {

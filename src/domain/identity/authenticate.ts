@@ -10,8 +10,8 @@ import { User } from './user.ts';
 /** Turns an `Authorization` header into a principal. Throws UnauthenticatedError for wrong credentials. */
 export class Authenticator {
   readonly #database: Database;
-  /** Password checks are slow on purpose; one that succeeded counts for a while. */
-  readonly #verified = new Map<string, { principal: Principal; until: number }>();
+  /** Password checks are slow on purpose: one that succeeded counts for a while, as long as the user's hash is the same. */
+  readonly #verified = new Map<string, { passwordHash: string; until: number }>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -51,18 +51,23 @@ export class Authenticator {
   async #password(name: string, password: string): Promise<Principal> {
     if (password.startsWith('stw_')) return await this.#token(password, name);
     const key = createHash('sha256').update(`${name}\0${password}`).digest('base64');
-    const known = this.#verified.get(key);
-    if (known && known.until > Date.now()) return known.principal;
-    this.#verified.delete(key);
-
-    const user = await this.#database.em().findOne(User, { name, disabledAt: null });
+    const user = await this.#findUser(name);
     // Unknown users cost as much as wrong passwords.
-    const hash = user?.passwordHash ?? UNMATCHABLE;
-    if (!(await verifyPassword(password, hash)) || !user) throw new UnauthenticatedError('Wrong credentials');
-    const principal: Principal = { userId: user.id, name, isAdmin: user.isAdmin, scopes: new Set(SCOPES) };
-    if (this.#verified.size >= MOST_VERIFIED) this.#verified.clear();
-    this.#verified.set(key, { principal, until: Date.now() + VERIFIED_FOR_MS });
-    return principal;
+    const passwordHash = user?.passwordHash ?? UNMATCHABLE;
+    const known = this.#verified.get(key);
+    if (!known || known.until <= Date.now() || known.passwordHash !== passwordHash) {
+      this.#verified.delete(key);
+      const isRight = await verifyPassword(password, passwordHash);
+      if (!isRight || !user) throw new UnauthenticatedError('Wrong credentials');
+      if (this.#verified.size >= MOST_VERIFIED) this.#verified.clear();
+      this.#verified.set(key, { passwordHash, until: Date.now() + VERIFIED_FOR_MS });
+    }
+    return { userId: user!.id, name, isAdmin: user!.isAdmin, scopes: new Set(SCOPES) };
+  }
+
+  async #findUser(name: string): Promise<User | null> {
+    if (name.includes('\0')) return null;
+    return await this.#database.em().findOne(User, { name, disabledAt: null });
   }
 }
 

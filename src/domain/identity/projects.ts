@@ -1,4 +1,5 @@
 import type { Database, Transaction } from '../database/database.ts';
+import { orConflict } from '../database/unique-violation.ts';
 import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Principal, requireScope } from './principal.ts';
 import { Project, ProjectMember, ROLES, type Role } from './project.ts';
@@ -16,16 +17,16 @@ export async function createProject(
   requireScope(principal, 'write');
   if (!PROJECT_NAME.test(input.name))
     throw new InvalidInputError(`"${input.name}" is not a valid project name`);
-  return await database.transaction(async ({ em }) => {
-    if (await em.findOne(Project, { name: input.name })) {
-      throw new ConflictError(`There is a project "${input.name}" already`);
-    }
+  const taken = `There is a project "${input.name}" already`;
+  const adding = database.transaction(async ({ em }) => {
+    if (await em.findOne(Project, { name: input.name })) throw new ConflictError(taken);
     const project = em.create(Project, { name: input.name, visibility: input.visibility ?? 'private' });
     if (principal.userId !== null) {
       em.create(ProjectMember, { project, user: em.getReference(User, principal.userId), role: 'owner' });
     }
     return project;
   });
+  return await orConflict(taken, adding);
 }
 
 /** Adds a member or changes its role. Only owners and administrators may. */

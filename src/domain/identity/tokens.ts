@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Database } from '../database/database.ts';
+import { orConflict } from '../database/unique-violation.ts';
 import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Principal, requireAdmin, requireScope, SCOPES, type Scope } from './principal.ts';
 import { Token } from './token.ts';
@@ -15,12 +16,11 @@ export async function addToken(
   if (!/^[\w.-]{1,100}$/.test(input.name))
     throw new InvalidInputError(`"${input.name}" is not a valid token name`);
   const secret = `stw_${randomBytes(24).toString('base64url')}`;
-  return await database.transaction(async ({ em }) => {
+  const taken = `"${input.userName}" has a token "${input.name}" already`;
+  const adding = database.transaction(async ({ em }) => {
     const user = await em.findOne(User, { name: input.userName });
     if (!user) throw new NotFoundError(`There is no user "${input.userName}"`);
-    if (await em.findOne(Token, { user, name: input.name })) {
-      throw new ConflictError(`"${input.userName}" has a token "${input.name}" already`);
-    }
+    if (await em.findOne(Token, { user, name: input.name })) throw new ConflictError(taken);
     const token = em.create(Token, {
       user,
       name: input.name,
@@ -31,6 +31,7 @@ export async function addToken(
     });
     return { token, secret };
   });
+  return await orConflict(taken, adding);
 }
 
 /**

@@ -13,9 +13,10 @@ export type VersionMatcher = (type: string, version: string) => boolean;
 export function versionRange(range: string, type: string | null): VersionMatcher {
   const kinds = Object.entries(RANGES).filter(([name]) => type === null || name === type);
   if (kinds.length === 0) throw new InvalidInputError(`Versions of the type "${type}" have no ranges`);
-  const matchers = new Map(kinds.map(([name, parse]) => [name, parse(range.trim())]));
+  const text = range.trim();
+  const matchers = new Map(kinds.map(([name, parse]) => [name, text === '' ? null : parse(text)]));
   if ([...matchers.values()].every((matcher) => matcher === null)) {
-    throw new InvalidInputError(`"${range}" is not a version range`, {
+    throw new InvalidInputError(`"${range.slice(0, 60)}" is not a version range`, {
       hint: 'For example "<4.17.21", ">=1.2 <2" or, for pypi, ">=2,<3".',
     });
   }

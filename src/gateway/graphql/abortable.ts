@@ -1,11 +1,14 @@
 /**
  * An async iterable whose `return()` ends the source at once, even while it waits for its next item: a generator alone
- * would go on waiting, and keep its resources, until something happens.
+ * would go on waiting, and keep its resources, until something happens. What the source refuses is refused before there
+ * is a stream.
  */
-export function abortable<T>(source: (signal: AbortSignal) => AsyncGenerator<T>): AsyncIterableIterator<T> {
+export async function abortable<T>(
+  source: (signal: AbortSignal) => Promise<AsyncGenerator<T>>,
+): Promise<AsyncIterableIterator<T>> {
   const ending = new AbortController();
-  const items = source(ending.signal);
-  return {
+  const items = await source(ending.signal);
+  const stream: AsyncIterableIterator<T> = {
     next: () => items.next(),
     return: async () => {
       ending.abort();
@@ -17,8 +20,7 @@ export function abortable<T>(source: (signal: AbortSignal) => AsyncGenerator<T>)
       await items.return(undefined);
       throw error;
     },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
+    [Symbol.asyncIterator]: () => stream,
   };
+  return stream;
 }

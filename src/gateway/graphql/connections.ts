@@ -27,21 +27,71 @@ export interface IdRange {
 /** A connection over rows in the order of their ids (or the reverse): pages stay right while rows are added. */
 export async function connectionById<Row extends { id: number }>(
   args: ConnectionArguments,
-  sizes: { defaultSize: number; maxSize: number },
+  sizes: PageSizes,
   read: (range: IdRange) => Promise<Row[]>,
 ): Promise<Connection<Row>> {
-  const options = { args, ...sizes, toCursor: (row: unknown) => cursorOf((row as Row).id) };
+  requireOneDirection(args);
+  const options = { args, ...sizes, toCursor: (row: unknown) => cursorOf('id', (row as Row).id) };
   const connection = await resolveCursorConnection(
     options,
     (range): Promise<Row[]> =>
       read({
-        after: range.after === undefined ? null : idOf(range.after),
-        before: range.before === undefined ? null : idOf(range.before),
+        after: range.after === undefined ? null : positionOf('id', range.after),
+        before: range.before === undefined ? null : positionOf('id', range.before),
         limit: range.limit,
         inverted: range.inverted,
       }),
   );
-  return connection as Connection<Row>;
+  const { edges, pageInfo } = connection as Connection<Row>;
+  const { startCursor, endCursor } = pageInfo;
+  // An empty page has the cursors that it was asked for with, if any.
+  return {
+    edges,
+    pageInfo: { ...pageInfo, startCursor: startCursor || null, endCursor: endCursor || null },
+  };
+}
+
+/** A connection over a list that does not change any more, by the positions of its rows. */
+export async function connectionByOffset<Row>(
+  args: ConnectionArguments,
+  { defaultSize, maxSize }: PageSizes,
+  read: (page: { offset: number; limit: number }) => Promise<Row[]>,
+  total: () => Promise<number> | number,
+): Promise<Connection<Row>> {
+  requireOneDirection(args);
+  const { first, last } = args;
+  for (const [name, size] of Object.entries({ first, last })) {
+    if (size != null && size < 0) throw new InvalidInputError(`"${name}" must not be negative`);
+  }
+  let offset = args.after == null ? 0 : positionOf('at', args.after) + 1;
+  let end = args.before == null ? Number.POSITIVE_INFINITY : positionOf('at', args.before);
+  if (last != null) {
+    end = Math.min(end, await total());
+    offset = Math.max(offset, end - Math.min(last, maxSize));
+  } else end = Math.min(end, offset + Math.min(first ?? defaultSize, maxSize));
+  const size = Math.max(0, end - offset);
+
+  // One more tells whether there is a next page.
+  const rows = await read({ offset, limit: size + 1 });
+  const edges = rows.slice(0, size).map((node, at) => ({ cursor: cursorOf('at', offset + at), node }));
+  return {
+    edges,
+    pageInfo: {
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+      hasPreviousPage: offset > 0,
+      hasNextPage: rows.length > size,
+    },
+  };
+}
+
+function requireOneDirection({ first, last }: ConnectionArguments): void {
+  if (first != null && last != null) throw new InvalidInputError('Give either "first" or "last"');
+}
+
+interface PageSizes {
+  defaultSize: number;
+  maxSize: number;
 }
 
 interface Connection<Row> {
@@ -54,12 +104,16 @@ interface Connection<Row> {
   };
 }
 
-function cursorOf(id: number): string {
-  return Buffer.from(`id:${id}`).toString('base64url');
+/** Cursors of one kind of list are none of the other. */
+type CursorKind = 'id' | 'at';
+
+function cursorOf(kind: CursorKind, position: number): string {
+  return Buffer.from(`${kind}:${position}`).toString('base64url');
 }
 
-function idOf(cursor: string): number {
-  const match = /^id:(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (!match) throw new InvalidInputError(`"${cursor}" is not a cursor of this list`);
-  return Number(match[1]);
+function positionOf(kind: CursorKind, cursor: string): number {
+  const match = /^(id|at):(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  if (match?.[1] !== kind)
+    throw new InvalidInputError(`"${cursor.slice(0, 60)}" is not a cursor of this list`);
+  return Number(match[2]);
 }

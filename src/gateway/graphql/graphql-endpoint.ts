@@ -16,6 +16,7 @@ import { multipartUploads } from './multipart-uploads.ts';
 import { parseLimits } from './parse-limits.ts';
 import { schema } from './schema.ts';
 import { attachSockets } from './sockets.ts';
+import { storableText } from './storable-text.ts';
 import { WELCOME_QUERY } from './welcome-query.ts';
 
 export interface GraphQLServices {
@@ -58,6 +59,7 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
     plugins: [
       multipartUploads(settings.limits.uploadBytes),
       parseLimits,
+      storableText,
       countSubscriptions(services.subscribers),
     ],
     graphiql: {
@@ -116,7 +118,11 @@ async function principalOrRefusal(
   } catch (error) {
     if (!(error instanceof UnauthenticatedError)) throw error;
     const { message, code, hint, details } = error;
-    reply.code(401).send({ errors: [{ message, extensions: { code, hint, details } }] });
+    // No Basic here: browsers would ask for a password over GraphiQL.
+    reply
+      .code(401)
+      .header('www-authenticate', 'Bearer realm="Stowage"')
+      .send({ errors: [{ message, extensions: { code, hint, details } }] });
     return undefined;
   }
 }

@@ -8,7 +8,7 @@ import type { Database } from '../../domain/database/database.ts';
 import { type BundleRow, findBundle } from '../../domain/database/sql/find-bundle.ts';
 import { findVisibleRequests } from '../../domain/database/sql/list-requests.ts';
 import { findStepsOf, readHistory } from '../../domain/database/sql/request-details.ts';
-import type { Principal } from '../../domain/identity/principal.ts';
+import { type Principal, requireScope } from '../../domain/identity/principal.ts';
 import { Project } from '../../domain/identity/project.ts';
 import { User } from '../../domain/identity/user.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
@@ -29,7 +29,10 @@ export interface Loaders {
 export function createLoaders(database: Database, principal: Principal): Loaders {
   const { sql } = database;
   return {
-    request: byId((ids) => findVisibleRequests(sql, principal, ids)),
+    request: byId(async (ids) => {
+      requireScope(principal, 'read');
+      return await findVisibleRequests(sql, principal, ids);
+    }),
     steps: grouped((ids) => findStepsOf(sql, ids)),
     history: grouped((ids) => readHistory(sql, ids)),
     bundle: loader((digests) => Promise.all(digests.map((digest) => findBundle(sql, digest)))),

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type DocumentNode, GraphQLError } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import type { YogaServerInstance } from 'graphql-yoga';
@@ -53,7 +54,8 @@ export function attachSockets(
         const origin: OperationOrigin = { principal: principals.get(extra)!, baseUrl };
         const enveloped = yoga.getEnveloped({ ...origin, params });
         const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped;
-        const document = parse(params.query);
+        const document = documentOf(parse, params.query);
+        if (document instanceof GraphQLError) return [document];
         const errors = validate(schema, document);
         if (errors.length > 0) return errors;
         return {
@@ -73,6 +75,16 @@ export function attachSockets(
       await protocol.dispose();
     },
   };
+}
+
+/** A document that cannot be read is an error of its operation, not of the whole connection. */
+function documentOf(parse: (query: string) => DocumentNode, query: string): DocumentNode | GraphQLError {
+  try {
+    return parse(query);
+  } catch (error) {
+    if (error instanceof GraphQLError) return error;
+    throw error;
+  }
 }
 
 interface Enveloped {

@@ -110,6 +110,11 @@ export async function readDependencies(
       Math.max(1, page.limit),
     ],
   );
+  if (rows.length === 0 && page.offset > 0) {
+    // Behind the end no row tells the total.
+    const { total } = await readDependencies(sql, requestId, filter, { offset: 0, limit: 0 });
+    return { rows: [], total };
+  }
   return { rows: rows.slice(0, page.limit), total: rows[0]?.total ?? 0 };
 }
 

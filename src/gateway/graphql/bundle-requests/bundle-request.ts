@@ -1,5 +1,7 @@
 import type { BundleRequest, RequestError } from '../../../domain/bundle-requests/bundle-request.ts';
 import { readConfigurationFiles, readEnvironment } from '../../../domain/database/sql/request-details.ts';
+import { InvalidInputError } from '../../../domain/errors.ts';
+import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import { builder } from '../builder.ts';
 import { ProjectRef } from '../identity/project.ts';
 import { UserRef } from '../identity/user.ts';
@@ -14,12 +16,15 @@ export const BundleRequestRef = builder.objectRef<BundleRequest>('BundleRequest'
 
 builder.node(BundleRequestRef, {
   description: 'A request for everything that an offline build of one commit (or uploaded archive) needs.',
-  id: { resolve: (request) => request.id, parse: Number },
+  id: { resolve: (request) => request.id, parse: numberOf },
   isTypeOf: (value) => typeof value === 'object' && value !== null && 'stateReason' in value,
   loadMany: (ids, { loaders }) => Promise.all(ids.map((id) => loaders.request.load(id))),
   fields: (t) => ({
     number: t.int({ nullable: false, resolve: (request) => request.id }),
-    repository: t.exposeString('repository', { description: 'Null for an uploaded archive.' }),
+    repository: t.string({
+      description: 'Without credentials; null for an uploaded archive.',
+      resolve: ({ repository }) => (repository === null ? null : withoutCredentials(repository)),
+    }),
     requestedRef: t.exposeString('requestedRef', { description: 'Commit, branch or tag as submitted.' }),
     commit: t.exposeString('commit', { description: 'Full commit id, once it is known.' }),
     upload: t.exposeInt('uploadId', { description: 'Number of the uploaded archive.' }),
@@ -112,6 +117,11 @@ builder.node(BundleRequestRef, {
     }),
   }),
 });
+
+function numberOf(id: string): number {
+  if (!/^\d{1,15}$/.test(id)) throw new InvalidInputError('This is not the id of a bundle request');
+  return Number(id);
+}
 
 const RequestErrorRef = builder.objectRef<RequestError>('BundleRequestError').implement({
   fields: (t) => ({

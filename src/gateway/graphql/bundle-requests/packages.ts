@@ -1,4 +1,3 @@
-import { resolveOffsetConnection } from '@pothos/plugin-relay';
 import type { BundleRequest } from '../../../domain/bundle-requests/bundle-request.ts';
 import {
   type DependencyRow,
@@ -9,7 +8,7 @@ import {
 } from '../../../domain/database/sql/request-details.ts';
 import type { PackageName } from '../../../domain/packages/package.ts';
 import { builder, type SchemaTypes } from '../builder.ts';
-import { LARGE_PAGE_SIZES } from '../connections.ts';
+import { connectionByOffset, LARGE_PAGE_SIZES } from '../connections.ts';
 
 const PackageNameRef = builder.objectRef<PackageName>('PackageName').implement({
   fields: (t) => ({
@@ -45,9 +44,12 @@ const PackageRef = builder.objectRef<ReportedPackageRow>('Package').implement({
       type: DependencyRef,
       nullable: false,
       complexity: complexityOfPage,
-      resolve: ({ id }, args, { database }) =>
-        resolveOffsetConnection({ args, ...LARGE_PAGE_SIZES }, (page) =>
-          readDependenciesOfPackage(database.sql, id, page),
+      resolve: ({ id, dependenciesCount }, args, { database }) =>
+        connectionByOffset(
+          args,
+          LARGE_PAGE_SIZES,
+          (page) => readDependenciesOfPackage(database.sql, id, page),
+          () => dependenciesCount,
         ),
     }),
   }),
@@ -63,8 +65,13 @@ export function packagesField(t: RequestFields) {
     type: PackageRef,
     nullable: false,
     complexity: complexityOfPage,
-    resolve: ({ id }, args, { database }) =>
-      resolveOffsetConnection({ args, ...LARGE_PAGE_SIZES }, (page) => readPackages(database.sql, id, page)),
+    resolve: ({ id, packagesCount }, args, { database }) =>
+      connectionByOffset(
+        args,
+        LARGE_PAGE_SIZES,
+        (page) => readPackages(database.sql, id, page),
+        () => packagesCount ?? 0,
+      ),
   });
 }
 
@@ -78,11 +85,16 @@ export function dependenciesField(t: RequestFields) {
       args: { dev: t.arg.boolean(), type: t.arg.string(), name: t.arg.string() },
       resolve: async ({ id }, { dev, type, name, ...args }, { database }) => {
         let totalCount = 0;
-        const connection = await resolveOffsetConnection({ args, ...LARGE_PAGE_SIZES }, async (page) => {
+        const read = async (page: { offset: number; limit: number }): Promise<DependencyRow[]> => {
           const { rows, total } = await readDependencies(database.sql, id, { dev, type, name }, page);
           totalCount = total;
           return rows;
-        });
+        };
+        const total = async (): Promise<number> => {
+          await read({ offset: 0, limit: 0 });
+          return totalCount;
+        };
+        const connection = await connectionByOffset(args, LARGE_PAGE_SIZES, read, total);
         return { ...connection, totalCount };
       },
     },

@@ -64,11 +64,12 @@ builder.subscriptionFields((t) => ({
       number: t.arg.int({ required: true }),
       afterLine: t.arg.int({ required: true, defaultValue: 0 }),
     },
-    subscribe: async (_root, { number, afterLine }, { principal, database, blobs, hub }) => {
-      await getRequest(database, principal, number);
-      if (afterLine < 0) throw new InvalidInputError('afterLine must not be negative');
-      return abortable((signal) => followLog(database, blobs, hub, logOf(number), afterLine, signal));
-    },
+    subscribe: (_root, { number, afterLine }, { principal, database, blobs, hub }) =>
+      abortable(async (signal) => {
+        await getRequest(database, principal, number);
+        if (afterLine < 0) throw new InvalidInputError('afterLine must not be negative');
+        return followLog(database, blobs, hub, logOf(number), afterLine, signal);
+      }),
     resolve: (line) => line,
   }),
   bundleRequestFeed: t.field({
