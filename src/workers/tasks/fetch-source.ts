@@ -3,6 +3,7 @@ import { recordSource } from '../../domain/bundle-requests/record-source.ts';
 import { InvalidRepoStructure } from '../../domain/errors.ts';
 import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
+import { detectPackages } from '../ecosystems/detect-packages.ts';
 import { ecosystems } from '../ecosystems/ecosystems.ts';
 import type { StepContext } from './step-task.ts';
 
@@ -26,18 +27,13 @@ export async function fetchSource(context: StepContext): Promise<void> {
   await recordSource(worker.database, context.lease, { commit, snapshot, files, size, plan }, blobs.written);
 }
 
-/** Asks every enabled package manager. Throws InvalidRepoStructure when none finds anything. */
+/** Throws InvalidRepoStructure when no enabled package manager finds anything. */
 async function detect(tree: SourceTree, { worker, log }: StepContext): Promise<SourcePlan> {
-  const plan: SourcePlan = { packages: {}, evidence: {} };
-  for (const [manager, ecosystem] of ecosystems) {
-    if (!worker.settings.packageManagers.includes(manager)) continue;
-    const found = await ecosystem.detect(tree);
-    if (found.length === 0) continue;
-    plan.packages[manager] = found.map((one) => one.options);
-    plan.evidence[manager] = found.flatMap((one) => one.evidence);
-    log.info(`${manager}: ${plan.evidence[manager].join(', ')}`);
-  }
-  if (Object.keys(plan.packages).length === 0) {
+  const enabled = [...ecosystems.values()].filter(({ name }) =>
+    worker.settings.packageManagers.includes(name),
+  );
+  const { found, leftOut } = await detectPackages(tree, enabled);
+  if (found.size === 0) {
     throw new InvalidRepoStructure(
       'lockfile-not-found',
       'No lock file of a known package manager was found',
@@ -45,6 +41,16 @@ async function detect(tree: SourceTree, { worker, log }: StepContext): Promise<S
         hint: 'Name the package managers and paths, or ask for the source only.',
       },
     );
+  }
+  const plan: SourcePlan = { packages: {}, evidence: {} };
+  for (const [manager, packages] of found) {
+    plan.packages[manager] = packages.map((one) => one.options);
+    plan.evidence[manager] = packages.flatMap((one) => one.evidence);
+    log.info(`${manager}: ${plan.evidence[manager].join(', ')}`);
+  }
+  for (const [manager, packages] of leftOut) {
+    const paths = packages.map((one) => one.options.path).join(', ');
+    log.info(`left out, since it is test data or an example: ${manager} at ${paths}; name it to have it`);
   }
   return plan;
 }

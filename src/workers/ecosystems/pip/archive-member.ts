@@ -102,12 +102,20 @@ function decompress(
     case 'tar':
       return source;
     case 'tar.gz':
-      return Readable.from(source).compose(createGunzip());
+      return gunzipped(source);
     case 'tar.bz2':
       return bunzip2(source);
     case 'tar.xz':
       return new XzReadableStream(Readable.toWeb(Readable.from(source)) as ReadableStream<Uint8Array>);
   }
+}
+
+/** Whoever stops reading early destroys the stream with an error that nobody waits for: it must not end the process. */
+function gunzipped(source: AsyncGenerator<Buffer>): AsyncIterable<Uint8Array> {
+  const gunzip = createGunzip();
+  gunzip.on('error', () => undefined);
+  pipeline(Readable.from(source), gunzip).catch(() => undefined);
+  return gunzip;
 }
 
 /** What yauzl 3 has beyond its types. */
