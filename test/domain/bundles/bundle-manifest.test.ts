@@ -77,6 +77,22 @@ describe('the layout of a bundle (cachito.md 5.1, prefetch.md 9)', () => {
     );
   });
 
+  test('does not depend on the order of its parts', () => {
+    const parts = {
+      files: [file('deps/a'), file('deps/b', '2'), file('top')],
+      directories: ['deps/x', 'deps/y'],
+    };
+    const source = { a: '1', 'b/c': '2', 'b/d': '3' };
+    const backwards = {
+      files: [...parts.files].reverse(),
+      directories: [...parts.directories].reverse(),
+    };
+    const reversed = Object.fromEntries(Object.entries(source).reverse());
+    expect(manifestText(layOut(backwards, reversed).manifest)).toBe(
+      manifestText(layOut(parts, source).manifest),
+    );
+  });
+
   test('is sorted bytewise', () => {
     expect(
       lines({}, { 'a-b': '', 'a/c': '', 'a.b': '', Z: '', ä: '', '\u{1f600}': '', '\uffee': '' }),

@@ -72,6 +72,35 @@ describe('a bundle as it was made', () => {
   });
 });
 
+describe('a bundle that was damaged', () => {
+  test('is found out, whichever byte of the tar is another one', async () => {
+    const tar = gunzipSync(bundle.archive);
+    for (let at = 0; at < tar.length; at += 37) {
+      const damaged = Buffer.from(tar);
+      damaged[at]! ^= 0x41;
+      const { problems } = await verify(damaged, bundle.manifest, 100_000);
+      expect(problems.count, `byte ${at}`).toBeGreaterThan(0);
+    }
+  });
+
+  test('is found out, wherever the archive ends', async () => {
+    for (let end = 0; end < bundle.archive.length; end += 13) {
+      const { problems } = await verify(bundle.archive.subarray(0, end), bundle.manifest, 100_000);
+      expect(problems.count, `${end} bytes`).toBeGreaterThan(0);
+    }
+  });
+
+  test('is found out, or unpacks to the same tar, whichever byte of the archive is another one', async () => {
+    for (let at = 0; at < bundle.archive.length; at += 11) {
+      const damaged = Buffer.from(bundle.archive);
+      damaged[at]! ^= 0x10;
+      const { problems, tar, archive } = await verify(damaged, bundle.manifest, 100_000);
+      expect(problems.count > 0 || tar.digest === bundle.assembled.tarDigest, `byte ${at}`).toBe(true);
+      expect(archive.digest).not.toBe(bundle.assembled.archiveDigest);
+    }
+  });
+});
+
 describe('an archive of a few files', () => {
   const entry = (path: string, content: string): ManifestEntry => ({
     path,
