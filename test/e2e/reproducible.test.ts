@@ -52,6 +52,10 @@ interface Machine {
 let registry: NpmRegistry;
 let index: PythonIndex;
 let proxy: GoProxy;
+let gitDependency: TestRepository;
+/** Leads the URL of the git dependency to where it is. */
+let gitConfig: string;
+const GIT_URL = 'https://git.example/org/from-git.git';
 let repository: TestRepository;
 const directories: string[] = [];
 
@@ -67,7 +71,8 @@ async function outcomeOn({ environment, umask, repository }: Machine, times: num
     STOWAGE_PYPI_INDEX: index.url,
     STOWAGE_GOPROXY: proxy.url,
     STOWAGE_GOSUMDB: 'off',
-    STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file',
+    STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file,https',
+    STOWAGE_GIT_CONFIG: gitConfig,
   };
   const database = await openDatabase({ url, connections: 4 });
   const hub = new EventHub(database);
@@ -132,14 +137,31 @@ beforeAll(async () => {
     { path: 'example.test/Upper', version: 'v1.2.0', require: ['example.test/low@v0.1.0'] },
     { path: 'example.test/low', version: 'v0.1.0' },
   ]);
+  gitDependency = new TestRepository({
+    'package.json': JSON.stringify({ name: 'from-git', version: '1.0.0', files: ['lib'] }),
+    'lib/index.js': 'module.exports = 1;\n',
+    'setup.py': 'from setuptools import setup\nsetup(name="from-git", version="1.0")\n',
+    'not-packed.txt': 'x',
+    run: { executable: '#!/bin/sh\n' },
+  });
+  const elsewhere = await mkdtemp(join(tmpdir(), 'stowage-git-config-'));
+  directories.push(elsewhere);
+  gitConfig = join(elsewhere, 'config');
+  await writeFile(gitConfig, `[url "file://${gitDependency.path}"]\n\tinsteadOf = ${GIT_URL}\n`);
+  const lock = JSON.parse(lockFileOf(registry, null));
+  lock.packages[''].dependencies['from-git'] = `git+${GIT_URL}#${gitDependency.head}`;
+  lock.packages['node_modules/from-git'] = {
+    version: '1.0.0',
+    resolved: `git+${GIT_URL}#${gitDependency.head}`,
+  };
   repository = new TestRepository({
     'go.mod':
       'module example.test/project\n\ngo 1.20\n\nrequire example.test/Upper v1.2.0\n\nrequire example.test/low v0.1.0 // indirect\n',
     'go.sum': proxy.sums(),
     'main.go': 'package main\n\nimport upper "example.test/Upper"\n\nfunc main() { println(upper.Name()) }\n',
     'package.json': JSON.stringify({ name: 'fixture-application', version: '1.0.0' }),
-    'package-lock.json': lockFileOf(registry, null),
-    'requirements.txt': 'plain==1.0\ndashed-name==0.3.1\nzipped==3.0\n',
+    'package-lock.json': JSON.stringify(lock, null, 2),
+    'requirements.txt': `plain==1.0\ndashed-name==0.3.1\nzipped==3.0\nfrom-git @ git+${GIT_URL}@${gitDependency.head}\n`,
     'setup.cfg': '[metadata]\nname = fixture\nversion = 1.0\n',
     'bin/run': { executable: '#!/bin/sh\n' },
     'links/to-run': { link: '../bin/run' },
@@ -155,7 +177,7 @@ afterAll(async () => {
   await registry.close();
   await index.close();
   await proxy.close();
-  for (const directory of [...directories, repository.path])
+  for (const directory of [...directories, repository.path, gitDependency.path])
     await rm(directory, { recursive: true, force: true });
 });
 
@@ -222,7 +244,7 @@ describe('the same request on two machines', () => {
       components: { hashes?: unknown; evidence?: unknown }[];
     };
     expect(components.filter(({ evidence }) => evidence)).toHaveLength(
-      registry.packages.length + index.files.length + proxy.modules.length,
+      registry.packages.length + index.files.length + proxy.modules.length + 2,
     );
   });
 

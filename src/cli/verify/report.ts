@@ -29,7 +29,7 @@ function signatureText({ signature, keyIds }: NonNullable<VerificationReport['pr
 }
 
 /** The file, what is wrong with it, and both values. */
-export function problemText({ path, what, expected, actual }: Problem): string {
+function problemText({ path, what, expected, actual }: Problem): string {
   const values = [
     ...(expected === null ? [] : [`expected ${expected}`]),
     ...(actual === null ? [] : [`actual ${actual}`]),

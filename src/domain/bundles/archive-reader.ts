@@ -15,7 +15,7 @@ export function readArchive(blobs: BlobStore, layout: ArchiveLayout, range?: Byt
 const GATHER = 256 * 1024;
 
 /** The bytes of pieces in order, in chunks of some size. */
-export async function* bytesOf(blobs: BlobStore, pieces: Iterable<Piece>): AsyncGenerator<Uint8Array> {
+async function* bytesOf(blobs: BlobStore, pieces: Iterable<Piece>): AsyncGenerator<Uint8Array> {
   const gathered = new Gathered();
   for await (const { bytes } of labelledBytes(blobs, pieces)) {
     gathered.add(bytes);

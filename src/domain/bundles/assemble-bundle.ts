@@ -29,7 +29,7 @@ export interface AssemblyOptions extends BundleParts {
   signal: AbortSignal;
 }
 
-export interface KnownBundle {
+interface KnownBundle {
   manifestDigest: Digest;
   tarDigest: Digest;
   tarSize: number;

@@ -27,7 +27,7 @@ export interface ManifestEntry {
 }
 
 /** Where the bytes of a file of the manifest are. */
-export type FileContent =
+type FileContent =
   | { kind: 'blob'; digest: Digest; size: number; crc32: number }
   /** A file of the source tree, by its path there. */
   | { kind: 'source'; path: string };

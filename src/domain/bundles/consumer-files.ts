@@ -5,7 +5,7 @@ import type { ConfigurationFile, EnvironmentVariable } from './bundle-file.ts';
  * and the rewritten configuration below `config/`, to be laid over by `cp -R config/. .` — next to the source, not over
  * it, so that the source stays what the commit has.
  */
-export const ENVIRONMENT_FILE = 'stowage.env';
+const ENVIRONMENT_FILE = 'stowage.env';
 const CONFIGURATION_DIRECTORY = 'config';
 
 /** Paths relative to the bundle root; contents depend on nothing but the arguments. */

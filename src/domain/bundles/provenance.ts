@@ -3,7 +3,7 @@ import type { Digest } from '../storage/blob-store.ts';
 import type { SbomComponent } from './sbom-component.ts';
 
 /** Says how a bundle was made; documented in docs/provenance.md. */
-export const BUILD_TYPE = 'https://stowage.example/build-types/bundle-request/v1';
+const BUILD_TYPE = 'https://stowage.example/build-types/bundle-request/v1';
 
 interface Document {
   name: string;

@@ -122,7 +122,7 @@ function textOrNull(value: unknown): string | null {
 /** Digests of what lies here, by the names that the provenance has for them; absent: not looked at. */
 export type SubjectDigests = Partial<Record<SubjectName, Digest>>;
 
-export type SubjectName =
+type SubjectName =
   | 'bundle.tar'
   | 'bundle.tar.gz'
   | 'bundle.manifest.json'
