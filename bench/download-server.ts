@@ -2,52 +2,88 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Files of a benchmark: reproducible bytes with sizes like those of npm packages. */
+/** Files of a benchmark: reproducible bytes, offered as an npm registry offers tarballs. */
 export interface BenchFile {
+  name: string;
+  version: string;
   path: string;
   size: number;
   sha512: string;
 }
 
+/** What the process says when it is ready. */
+export interface DownloadServer {
+  origin: string;
+  files: BenchFile[];
+}
+
+/** Bytes that no compression makes smaller; files are made of a head of their own and a piece of these. */
+const NOISE = noise(16 * 1024 * 1024);
+
 /**
- * A child process: serves so many files, each answer after so many milliseconds, and tells its port and the files.
- * Arguments: number of files, latency.
+ * A child process: serves so many files, each answer after so many milliseconds, and tells its origin and the files.
+ * Arguments: number of files, latency, and the size of all files in bytes if it is not to be that of packages.
  */
-function serve(count: number, latency: number): void {
-  const files = new Map<string, Buffer>();
+function serve(count: number, latency: number, size: number | null): void {
+  const files = new Map<string, Buffer[]>();
   const listing: BenchFile[] = [];
   for (let index = 0; index < count; index += 1) {
-    const content = contentOf(index);
-    const path = `/package-${index}/-/package-${index}-1.0.0.tgz`;
-    files.set(path, content);
-    listing.push({ path, size: content.length, sha512: createHash('sha512').update(content).digest('hex') });
+    const name = `package-${index}`;
+    const path = `/${name}/-/${name}-1.0.0.tgz`;
+    const parts = partsOf(name, size ?? packageSize(index));
+    const hash = createHash('sha512');
+    for (const part of parts) hash.update(part);
+    files.set(path, parts);
+    listing.push({ name, version: '1.0.0', path, size: sizeOf(parts), sha512: hash.digest('hex') });
   }
   const server = createServer((request, response) => {
-    const content = files.get(request.url!);
+    const parts = files.get(request.url!);
     const answer = (): void => {
-      if (content) response.writeHead(200, { 'content-length': content.length }).end(content);
-      else response.writeHead(404).end();
+      if (!parts) return void response.writeHead(404).end();
+      response.writeHead(200, { 'content-length': sizeOf(parts) });
+      for (const part of parts.slice(0, -1)) response.write(part);
+      response.end(parts.at(-1));
     };
     if (latency > 0) setTimeout(answer, latency);
     else answer();
   });
   server.listen(0, '127.0.0.1', () => {
-    process.send!({ port: (server.address() as AddressInfo).port, files: listing });
+    const { port } = server.address() as AddressInfo;
+    const ready: DownloadServer = { origin: `http://127.0.0.1:${port}`, files: listing };
+    process.send!(ready);
   });
   process.on('disconnect', () => process.exit());
 }
 
-/** Most are some kilobytes, some are large: 50 kB on average, as in the lock file of a web application. */
-function contentOf(index: number): Buffer {
-  const spread = (Math.imul(index, 2_654_435_761) >>> 0) / 2 ** 32;
-  const size = Math.round(800 + 24_000 * spread + 900_000 * spread ** 24);
-  const content = Buffer.alloc(size);
-  let state = index + 1;
-  for (let offset = 0; offset + 4 <= size; offset += 4) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    content.writeUInt32LE(state, offset);
-  }
-  return content;
+/** As in the lock file of a web application: half of them below 8 KiB, some hundreds of KiB, few MiB; 22 KiB on average. */
+function packageSize(index: number): number {
+  const place = Math.min((index * 0.618_033_988_749_895 + 0.5) % 1, 0.9998);
+  return Math.round(200 + 8_192 * (place / (1 - place)) ** 0.7);
 }
 
-if (process.send) serve(Number(process.argv[2]), Number(process.argv[3]));
+/** Small files are one piece, so that an answer is one packet; large ones share the noise. */
+function partsOf(name: string, size: number): Buffer[] {
+  const head = createHash('sha512').update(name).digest();
+  if (size <= NOISE.length / 4) return [Buffer.concat([head, NOISE.subarray(0, size)])];
+  const parts: Buffer[] = [head];
+  for (let left = size; left > 0; left -= NOISE.length)
+    parts.push(NOISE.subarray(0, Math.min(left, NOISE.length)));
+  return parts;
+}
+
+function sizeOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+function noise(size: number): Buffer {
+  const bytes = Buffer.alloc(size);
+  let state = 1;
+  for (let offset = 0; offset < size; offset += 4) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    bytes.writeUInt32LE(state, offset);
+  }
+  return bytes;
+}
+
+const [, , count, latency, size] = process.argv;
+if (process.send && import.meta.main) serve(Number(count), Number(latency), size ? Number(size) : null);

@@ -11,7 +11,7 @@ import { startEmbeddedPostgres } from '../src/domain/database/embedded-postgres.
 import { FileBlobStore } from '../src/domain/storage/file-blob-store.ts';
 import { DatabaseArtifactStore } from '../src/workers/downloads/database-artifact-store.ts';
 import { DownloadScheduler } from '../src/workers/downloads/scheduler.ts';
-import type { BenchFile } from './download-server.ts';
+import type { BenchFile, DownloadServer } from './download-server.ts';
 
 export interface BenchRow {
   name: string;
@@ -146,8 +146,8 @@ function startServer(latency: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('message', (message) => {
-      const { port, files } = message as { port: number; files: BenchFile[] };
-      resolve({ origin: `http://127.0.0.1:${port}`, files, stop: () => child.kill() });
+      const { origin, files } = message as DownloadServer;
+      resolve({ origin, files, stop: () => child.kill() });
     });
   });
 }

@@ -1,0 +1,58 @@
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { type BenchContext, type Benchmark, type Figure, isKept, ratioOf } from './benchmark.ts';
+import { prefetchGomod } from './prefetch-gomod.ts';
+import { prefetchNpm } from './prefetch-npm.ts';
+import { prefetchPip } from './prefetch-pip.ts';
+import { Stage } from './stage.ts';
+import { tableOf } from './table.ts';
+
+const BENCHMARKS: readonly Benchmark[] = [
+  { name: 'prefetch-npm', run: prefetchNpm },
+  { name: 'prefetch-pip', run: prefetchPip },
+  { name: 'prefetch-gomod', run: prefetchGomod },
+];
+
+const RUNS = 5;
+const QUICK_RUNS = 2;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  });
+  const chosen = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const unknown = positionals.find((name) => !BENCHMARKS.some((one) => one.name === name));
+  if (unknown !== undefined) {
+    throw new Error(`"${unknown}" is not one of ${BENCHMARKS.map(({ name }) => name).join(', ')}`);
+  }
+  const stage = await Stage.open();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => stage.close().then(() => process.exit(130)));
+  }
+  try {
+    const say = (text: string) => process.stderr.write(`${text}\n`);
+    const runs = values.quick ? QUICK_RUNS : RUNS;
+    const figures = await runAll(chosen, { stage, runs, quick: values.quick, say });
+    process.stdout.write(tableOf(figures));
+    if (values.json !== undefined) await writeFile(values.json, jsonOf(figures));
+  } finally {
+    await stage.close();
+  }
+}
+
+async function runAll(benchmarks: readonly Benchmark[], context: BenchContext): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const { name, run } of benchmarks) {
+    context.say(`--- ${name}`);
+    figures.push(...(await run(context)));
+  }
+  return figures;
+}
+
+function jsonOf(figures: readonly Figure[]): string {
+  const rows = figures.map((figure) => ({ ...figure, ratio: ratioOf(figure), kept: isKept(figure) }));
+  return `${JSON.stringify({ at: new Date().toISOString(), node: process.version, figures: rows }, null, 2)}\n`;
+}
+
+await main();
