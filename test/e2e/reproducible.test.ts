@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -45,6 +46,8 @@ interface Machine {
   /** What else differs from the other machine. */
   environment: Record<string, string>;
   umask: string;
+  /** The user that the worker is, where tests may choose; else whoever runs them. */
+  uid?: number;
   /** Path of the repository there. */
   repository: string;
 }
@@ -55,15 +58,18 @@ let proxy: GoProxy;
 let gitDependency: TestRepository;
 /** Leads the URL of the git dependency to where it is. */
 let gitConfig: string;
+/** Any number will do. */
+const NOBODY = 65_534;
 const GIT_URL = 'https://git.example/org/from-git.git';
 let repository: TestRepository;
 const directories: string[] = [];
 
 /** A database, a data directory and a worker process of its own. The request is asked for `times` times. */
-async function outcomeOn({ environment, umask, repository }: Machine, times: number): Promise<Outcome> {
+async function outcomeOn({ environment, umask, uid, repository }: Machine, times: number): Promise<Outcome> {
   const url = await createTestDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), `stowage-machine-${directories.length}-`));
   directories.push(dataDir);
+  if (uid !== undefined) await chown(dataDir, uid, uid);
   const settings = {
     DATABASE_URL: url,
     STOWAGE_DATA_DIR: dataDir,
@@ -77,7 +83,10 @@ async function outcomeOn({ environment, umask, repository }: Machine, times: num
   const database = await openDatabase({ url, connections: 4 });
   const hub = new EventHub(database);
   await hub.start();
-  const worker = new WorkerProcess({ ...settings, ...environment }, { umask });
+  const worker = new WorkerProcess(
+    { ...settings, ...environment },
+    { umask, ...(uid !== undefined && { uid }) },
+  );
   try {
     let request: BundleRequest | null = null;
     for (let time = 0; time < times; time++) {
@@ -123,6 +132,19 @@ async function outcomeOn({ environment, umask, repository }: Machine, times: num
   }
 }
 
+/** Root may become anybody; but a checkout below a private home is root's alone. */
+function mayBeNobody(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  try {
+    const program = join(import.meta.dirname, '../../bin/stowage');
+    const env = { PATH: process.env.PATH };
+    execFileSync(program, ['--version'], { uid: NOBODY, gid: NOBODY, env, cwd: tmpdir(), stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const sha256 = (bytes: Buffer | string): string =>
   `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
@@ -147,7 +169,11 @@ beforeAll(async () => {
   const elsewhere = await mkdtemp(join(tmpdir(), 'stowage-git-config-'));
   directories.push(elsewhere);
   gitConfig = join(elsewhere, 'config');
-  await writeFile(gitConfig, `[url "file://${gitDependency.path}"]\n\tinsteadOf = ${GIT_URL}\n`);
+  await writeFile(
+    gitConfig,
+    `[url "file://${gitDependency.path}"]\n\tinsteadOf = ${GIT_URL}\n[safe]\n\tdirectory = *\n`,
+  );
+  for (const directory of [elsewhere, gitDependency.path]) await chmod(directory, 0o755);
   const lock = JSON.parse(lockFileOf(registry, null));
   lock.packages[''].dependencies['from-git'] = `git+${GIT_URL}#${gitDependency.head}`;
   lock.packages['node_modules/from-git'] = {
@@ -188,6 +214,7 @@ describe('the same request on two machines', () => {
   beforeAll(async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'stowage-clone-'));
     directories.push(elsewhere);
+    await chmod(elsewhere, 0o755);
     const clone = join(elsewhere, basename(repository.path));
     repository.git('clone', '--quiet', '--bare', repository.path, clone);
     [first, second] = await Promise.all([
@@ -199,6 +226,7 @@ describe('the same request on two machines', () => {
         {
           repository: clone,
           umask: '077',
+          ...(mayBeNobody() && { uid: NOBODY }),
           environment: {
             TZ: 'America/St_Johns',
             LC_ALL: 'tr_TR.UTF-8',

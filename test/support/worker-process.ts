@@ -9,11 +9,15 @@ export class WorkerProcess {
   readonly child: ChildProcess;
   #output = '';
 
-  /** `umask` in octal. */
-  constructor(environment: Record<string, string>, { umask = '022' }: { umask?: string } = {}) {
+  /** `umask` in octal; `uid` of another user, for root only. */
+  constructor(
+    environment: Record<string, string>,
+    { umask = '022', uid }: { umask?: string; uid?: number } = {},
+  ) {
     this.child = spawn('sh', ['-c', `umask ${umask}; exec "$@"`, 'sh', ENTRY, 'worker'], {
       env: { PATH: process.env.PATH, HOME: '/nonexistent', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(uid !== undefined && { uid, gid: uid }),
     });
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
