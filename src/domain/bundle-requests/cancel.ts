@@ -1,7 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { lockRequest } from '../database/sql/bundle-request-rows.ts';
 import { ConflictError } from '../errors.ts';
-import type { Principal } from '../identity/principal.ts';
+import { type Principal, requireScope } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { changeState } from './change-state.ts';
 import { requireChange } from './permissions.ts';
@@ -13,6 +13,8 @@ export async function cancelRequest(
   principal: Principal,
   id: number,
 ): Promise<BundleRequest> {
+  // Before anything is locked or said about what there is.
+  requireScope(principal, 'read');
   return await database.transaction(async (tx) => {
     const request = await lockRequest(tx.sql, id);
     await requireChange(tx, principal, request);

@@ -2,7 +2,7 @@ import type { Database } from '../database/database.ts';
 import { findSteps, lockRequest } from '../database/sql/bundle-request-rows.ts';
 import { reopenLog } from '../database/sql/close-log.ts';
 import { ConflictError } from '../errors.ts';
-import type { Principal } from '../identity/principal.ts';
+import { type Principal, requireScope } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { changeState } from './change-state.ts';
 import { requireChange } from './permissions.ts';
@@ -17,6 +17,8 @@ export async function retryRequest(
   principal: Principal,
   id: number,
 ): Promise<BundleRequest> {
+  // Before anything is locked or said about what there is.
+  requireScope(principal, 'read');
   return await database.transaction(async (tx) => {
     const request = await lockRequest(tx.sql, id);
     await requireChange(tx, principal, request);

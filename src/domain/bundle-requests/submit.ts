@@ -109,6 +109,7 @@ interface ValidSubmission {
 
 const LONGEST_REPOSITORY = 2_000;
 const LONGEST_REF = 255;
+const LONGEST_PATH = 4_096;
 
 function validate(submission: Submission, settings: Settings): ValidSubmission {
   const { repository = null, uploadId = null } = submission;
@@ -130,8 +131,8 @@ function validate(submission: Submission, settings: Settings): ValidSubmission {
     detect: named === null && packageManagers.length === 0,
     packageManagers,
     packages: validatePackages(packages),
-    flags: (submission.flags ?? []).map(validateFlag).sort(),
-    dependencyReplacements: [...(submission.dependencyReplacements ?? [])],
+    flags: [...new Set((submission.flags ?? []).map(validateFlag))].sort(),
+    dependencyReplacements: validateReplacements(submission.dependencyReplacements ?? [], packageManagers),
     strictIntegrity: submission.strictIntegrity ?? false,
     rules: 'native',
   };
@@ -175,6 +176,7 @@ function validatePackages(packages: Partial<Record<string, PackageOptions[]>>): 
   for (const manager of PACKAGE_MANAGERS) {
     const list = packages[manager];
     if (!list || list.length === 0) continue;
+    if (manager !== 'pip') requirePathOnly(manager, list);
     valid[manager] = list.map((options) => ({
       ...options,
       path: validatePath(options.path),
@@ -187,12 +189,40 @@ function validatePackages(packages: Partial<Record<string, PackageOptions[]>>): 
   return valid;
 }
 
+function requirePathOnly(manager: PackageManager, list: readonly PackageOptions[]): void {
+  for (const { path: _, ...others } of list) {
+    const [name] = Object.keys(others);
+    if (name !== undefined) throw new InvalidInputError(`"${name}" is for pip only, not for ${manager}`);
+  }
+}
+
 function validatePath(path: string): string {
   const normal = posix.normalize(path).replace(/\/+$/, '');
-  if (path === '' || path.includes('\0') || posix.isAbsolute(path) || normal.split('/').includes('..')) {
-    throw new InvalidInputError(`"${path}" must be a relative path in the source repository`);
+  if (
+    path === '' ||
+    path.length > LONGEST_PATH ||
+    path.includes('\0') ||
+    posix.isAbsolute(path) ||
+    normal.split('/').includes('..')
+  ) {
+    throw new InvalidInputError(`"${path.slice(0, 60)}" must be a relative path in the source repository`);
   }
   return normal;
+}
+
+/** cachito.md 3, check 12: replacements for managers that are not requested do nothing. */
+function validateReplacements(
+  replacements: readonly DependencyReplacement[],
+  requested: readonly PackageManager[],
+): DependencyReplacement[] {
+  for (const manager of ['npm', 'pip', 'rubygems', 'yarn'] as const) {
+    if (!requested.includes(manager) || !replacements.some(({ type }) => type === manager)) continue;
+    const title = manager === 'rubygems' ? 'RubyGems' : manager;
+    throw new InvalidInputError(
+      `Dependency replacements are not yet supported for the ${title} package manager`,
+    );
+  }
+  return [...replacements];
 }
 
 function validateFlag(name: string): Flag {

@@ -27,13 +27,13 @@ export async function searchComponents(
   page: { after: number; limit: number },
 ): Promise<Component[]> {
   requireScope(principal, 'read');
-  const { purl, type, name, version, matches } = criteria(query);
+  const { purls, type, name, version, matches } = criteria(query);
   const found: Component[] = [];
   for (let after = page.after; found.length < page.limit; ) {
     const batch = await listComponents(
       database.sql,
       principal,
-      { purl, type, name, version },
+      { purls, type, name, version },
       { after, limit: matches ? BATCH : page.limit - found.length },
     );
     found.push(
@@ -48,7 +48,8 @@ export async function searchComponents(
 const BATCH = 1_000;
 
 interface Criteria {
-  purl: string | null;
+  /** Spellings of one purl. */
+  purls: string[] | null;
   type: string | null;
   name: string | null;
   version: string | null;
@@ -60,10 +61,11 @@ function criteria(query: ComponentQuery): Criteria {
   const type = one('type', given?.type ?? null, query.type == null ? null : purlType(query.type));
   const name = one('name', given?.name ?? null, query.name ?? null);
   const version = one('version', given?.version ?? null, query.version ?? null);
-  if (query.range == null) return { purl: given?.exact ?? null, type, name, version, matches: null };
+  const purls = given?.exact ?? null;
+  if (query.range == null) return { purls, type, name, version, matches: null };
   if (version !== null) throw new InvalidInputError('Give either a version or a range');
   if (name === null) throw new InvalidInputError('A range needs the name of a component, or its purl');
-  return { purl: given?.exact ?? null, type, name, version, matches: versionRange(query.range, type) };
+  return { purls, type, name, version, matches: versionRange(query.range, type) };
 }
 
 function one(what: string, fromPurl: string | null, given: string | null): string | null {
@@ -77,14 +79,16 @@ function parsePurl(text: string): {
   type: string;
   name: string;
   version: string | null;
-  exact: string | null;
+  exact: string[] | null;
 } {
   try {
     const purl = PackageURL.fromString(text);
     const isExact = purl.qualifiers !== undefined || purl.subpath !== undefined;
-    return { ...componentName(text), exact: isExact ? purl.toString() : null };
+    return { ...componentName(text), exact: isExact ? [text, purl.toString()] : null };
   } catch {
-    throw new InvalidInputError(`"${text}" is not a package URL`, { hint: 'For example pkg:npm/lodash.' });
+    throw new InvalidInputError(`"${text.slice(0, 60)}" is not a package URL`, {
+      hint: 'For example pkg:npm/lodash.',
+    });
   }
 }
 

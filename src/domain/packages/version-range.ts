@@ -7,14 +7,16 @@ export type VersionMatcher = (type: string, version: string) => boolean;
 
 /**
  * Ranges as each ecosystem writes them: npm's (`>=1 <2`, `^4.17`), PEP 440 specifiers (`>=2,<3`), semantic versions of
- * Go with or without `v`. Pre-releases count where their order puts them. Throws InvalidInputError for what is a range
+ * Go with or without `v`. Pre-releases count where their order puts them (for PyPI, where PEP 440 puts them). Throws InvalidInputError for what is a range
  * in none of them, or not in that of `type`.
  */
 export function versionRange(range: string, type: string | null): VersionMatcher {
   const kinds = Object.entries(RANGES).filter(([name]) => type === null || name === type);
   if (kinds.length === 0) throw new InvalidInputError(`Versions of the type "${type}" have no ranges`);
   const text = range.trim();
-  const matchers = new Map(kinds.map(([name, parse]) => [name, text === '' ? null : parse(text)]));
+  const matchers = new Map(
+    kinds.map(([name, parse]) => [name, text === '' || text.length > LONGEST ? null : parse(text)]),
+  );
   if ([...matchers.values()].every((matcher) => matcher === null)) {
     throw new InvalidInputError(`"${range.slice(0, 60)}" is not a version range`, {
       hint: 'For example "<4.17.21", ">=1.2 <2" or, for pypi, ">=2,<3".',
@@ -22,6 +24,8 @@ export function versionRange(range: string, type: string | null): VersionMatcher
   }
   return (componentType, version) => matchers.get(componentType)?.(version) ?? false;
 }
+
+const LONGEST = 1_000;
 
 type Parser = (range: string) => ((version: string) => boolean) | null;
 

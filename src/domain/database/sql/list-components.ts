@@ -14,13 +14,13 @@ export interface Component {
 export async function listComponents(
   sql: SqlExecutor,
   principal: Principal,
-  filter: Record<'purl' | 'type' | 'name' | 'version', string | null>,
+  filter: Record<'type' | 'name' | 'version', string | null> & { purls: readonly string[] | null },
   page: { after: number; limit: number },
 ): Promise<Component[]> {
   return await sql.query<Component>(
     `select c.id, c.purl, c.type, c.name, c.version from components c
      where c.id > $3
-       and ($4::text is null or c.purl = $4)
+       and ($4::text[] is null or c.purl = any($4))
        and ($5::text is null or c.type = $5)
        and ($6::text is null or c.name = $6 or (c.type = 'pypi' and c.name = $7))
        and ($8::text is null or c.version = $8)
@@ -31,7 +31,7 @@ export async function listComponents(
     [
       ...visibilityParameters(principal),
       page.after,
-      filter.purl,
+      filter.purls,
       filter.type,
       filter.name,
       filter.name === null ? null : normalizedPythonName(filter.name),
