@@ -41,7 +41,8 @@ class ModuleRows {
   add(): void {
     const { graph, modules, name, version } = this.#resolved;
     this.#addSourceRow('module', name, version, this.#resolved.module.directory, true);
-    for (const module of modules) this.#addModule(module);
+    // Directories are no versions: their modules are found by their packages.
+    for (const module of modules) if (!module.version.startsWith('.')) this.#addModule(module);
     const entries = new Set(graph.entryPackages(name));
     for (const listed of graph.packages.values()) {
       const ref = this.#addPackage(listed, entries.has(listed));

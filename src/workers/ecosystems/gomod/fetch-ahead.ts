@@ -1,6 +1,6 @@
 import { ValidationError } from '../../../domain/errors.ts';
 import type { ResolveContext } from '../ecosystem.ts';
-import { mergeGoSums } from './go-sum.ts';
+import { mergeGoSums, type SumLine } from './go-sum.ts';
 import type { ModuleCache } from './module-cache.ts';
 import { type ModuleFiles, UnknownModuleFile } from './module-files.ts';
 import { type ModuleVersion, moduleKey } from './module-path.ts';
@@ -28,7 +28,7 @@ export function fetchAhead(
   const needed = neededZips(modules);
   const zips = [...sums.zips.values()].filter((line) => needed === 'all' || needed.has(moduleKey(line)));
   const mods = [...sums.mods.values()];
-  assertCount(zips.length, settings.limits.dependencies);
+  assertCount(Math.max(zips.length, mods.length), settings.limits.dependencies);
   progress.expect({ packages: zips.length });
   log.info(`gomod: ${zips.length} modules of go.sum are fetched ahead, and ${mods.length} go.mod files`);
 
@@ -40,19 +40,20 @@ export function fetchAhead(
       log.debug(`gomod: ${error.message}`);
     }
   };
-  const zip = async (line: ModuleVersion & { h1: string }): Promise<void> => {
-    await cache.putZip(line, await files.zip(line, line.h1));
-    progress.add({ packages: 1 });
-  };
   const info = async (module: ModuleVersion): Promise<void> =>
     cache.putText('info', module, await files.info(module));
-  const mod = async (line: ModuleVersion & { h1: string }): Promise<void> =>
+  const mod = async (line: SumLine): Promise<void> =>
     cache.putText('mod', line, await files.mod(line, line.h1));
   // Small files first: go waits for them all, but for the archives only one after another.
   const small = [...mods.map((line) => tolerant(mod(line))), ...zips.map((line) => tolerant(info(line)))];
-  const large = zips.map((line) => tolerant(zip(line)));
   const graph = settled(small);
-  const everything = settled([...small, ...large]);
+  const zip = async (line: SumLine): Promise<void> => {
+    // Hashing takes the processor: what go waits for must not stand behind it.
+    await Promise.all([files.raw('zip', line), graph]);
+    await cache.putZip(line, await files.zip(line, line.h1));
+    progress.add({ packages: 1 });
+  };
+  const everything = settled([...small, ...zips.map((line) => tolerant(zip(line)))]);
   graph.catch(() => undefined);
   everything.catch(() => undefined);
   return { graph, everything };

@@ -29,7 +29,10 @@ export function parseGoSum(fileName: string, text: string): GoSum {
     if (!h1.startsWith('h1:')) continue;
     const isMod = version.endsWith(MOD_SUFFIX);
     const plain = isMod ? version.slice(0, -MOD_SUFFIX.length) : version;
-    (isMod ? sums.mods : sums.zips).set(moduleKey({ path, version: plain }), { path, version: plain, h1 });
+    const hashes = isMod ? sums.mods : sums.zips;
+    const key = moduleKey({ path, version: plain });
+    // Of two lines for one file go believes the first.
+    if (!hashes.has(key)) hashes.set(key, { path, version: plain, h1 });
   }
   return sums;
 }

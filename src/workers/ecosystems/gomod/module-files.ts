@@ -15,8 +15,9 @@ export interface ZipFile {
   hashFile: Artifact;
 }
 
-/** As the go command itself: more is no go.mod. */
+/** The limits of the go command itself. */
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
+const MAX_ZIP_BYTES = 500 * 1024 * 1024;
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
 /** Each holds an archive in memory. */
@@ -122,6 +123,7 @@ export class ModuleFiles {
 
   async #fetch(kind: FileKind, module: ModuleVersion): Promise<Artifact> {
     const path = `${escapeModulePath(module.path)}/@v/${escapeVersion(module.version)}.${kind}`;
+    const { artifactBytes } = this.#context.settings.limits;
     const proxies = matchesPatterns(this.#hidden, module.path) ? [] : this.#proxies;
     for (const [index, proxy] of proxies.entries()) {
       const url = `${proxy.url}/${path}`;
@@ -132,7 +134,7 @@ export class ModuleFiles {
           upstream: { url, headers: proxy.headers },
           expected: [],
           fileName: `${module.path}@${module.version}.${kind}`,
-          ...(kind === 'zip' ? {} : { maxBytes: MAX_TEXT_BYTES }),
+          maxBytes: Math.min(kind === 'zip' ? MAX_ZIP_BYTES : MAX_TEXT_BYTES, artifactBytes),
           ...(kind === 'mod' ? { inspect: INSPECT_MOD } : {}),
         });
       } catch (error) {

@@ -87,13 +87,13 @@ function parsePath(path: string): Wanted | null {
   const isSafe = /^[\w.~!/@+,:-]+$/.test(plain) && !plain.split('/').some((part) => /^\.*$/.test(part));
   if (!isSafe) return null;
   if (plain.startsWith('sumdb/')) return { document: plain };
-  const match = /^(.+)\/@v\/(.+)\.(info|mod|zip)$/.exec(plain);
-  const module = match && unescapeModulePath(match[1]!);
-  const version = match && unescapeModulePath(match[2]!);
-  if (module && version && isCanonicalVersion(version)) {
-    return { kind: match[3] as FileKind, module: { path: module, version } };
-  }
-  return /\/@(v\/.+|latest)$/.test(plain) ? { document: plain } : null;
+  const [, escapedPath = '', rest = ''] = /^(.+)\/@(v\/.+|latest)$/.exec(plain) ?? [];
+  const module = unescapeModulePath(escapedPath);
+  if (module === null) return null;
+  const [, escapedVersion = '', kind] = /^v\/(.+)\.(info|mod|zip)$/.exec(rest) ?? [];
+  const version = unescapeModulePath(escapedVersion);
+  if (version === null || !isCanonicalVersion(version)) return { document: plain };
+  return { kind: kind as FileKind, module: { path: module, version } };
 }
 
 function answer(response: ServerResponse, status: number): void {

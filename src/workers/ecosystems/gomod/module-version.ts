@@ -43,7 +43,7 @@ export async function historyTags({ git, request }: ResolveContext): Promise<Git
     return await git.reachableTags(repository, commit);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
-    throw new RepositoryAccessError('git-failed', 'Failed to fetch the tags on the Git repository', {
+    throw new RepositoryAccessError('fetch-failed', 'Failed to fetch the tags on the Git repository', {
       cause: error,
       hint: error.hint ?? error.message,
     });
