@@ -10,6 +10,8 @@ export interface Part<Ready> {
   ready: Ready;
   /** Sends a question and waits for the answer; one at a time. */
   ask<Answer>(question: object): Promise<Answer>;
+  /** Waits for what the part says next without being asked. */
+  next<Message>(): Promise<Message>;
   stop(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export async function startPart<Ready>(
       child.send(question);
       return await answer;
     },
+    next: <Message>() => nextMessage<Message>(child, file),
     stop: () => end(child),
   };
 }

@@ -1,16 +1,28 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type BenchContext, type Benchmark, type Figure, isKept, ratioOf } from './benchmark.ts';
+import { bundleDownload } from './bundle-download.ts';
+import { graphqlReads } from './graphql-reads.ts';
+import { memory } from './memory.ts';
+import { prefetchCached } from './prefetch-cached.ts';
 import { prefetchGomod } from './prefetch-gomod.ts';
 import { prefetchNpm } from './prefetch-npm.ts';
 import { prefetchPip } from './prefetch-pip.ts';
+import { queueLatency } from './queue-latency.ts';
 import { Stage } from './stage.ts';
+import { subscriptions } from './subscriptions.ts';
 import { tableOf } from './table.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   { name: 'prefetch-npm', run: prefetchNpm },
   { name: 'prefetch-pip', run: prefetchPip },
   { name: 'prefetch-gomod', run: prefetchGomod },
+  { name: 'prefetch-cached', run: prefetchCached },
+  { name: 'bundle-download', run: bundleDownload },
+  { name: 'queue-latency', run: queueLatency },
+  { name: 'subscriptions', run: subscriptions },
+  { name: 'memory', run: memory },
+  { name: 'graphql-reads', run: graphqlReads },
 ];
 
 const RUNS = 5;
