@@ -10,7 +10,7 @@ export type ServiceMessage =
   | { type: 'ready'; url: string | null }
   | { type: 'failed'; code: string; message: string; hint: string | null };
 
-export interface RunningService {
+interface RunningService {
   /** Where it listens; null: nowhere. */
   url: string | null;
   stop(): Promise<void>;

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { DomainError } from '../domain/errors.ts';
 import type { ServiceMessage } from './service.ts';
 
-export type ServiceName = 'gateway' | 'worker';
+type ServiceName = 'gateway' | 'worker';
 
 export interface SupervisedProcessOptions {
   name: ServiceName;

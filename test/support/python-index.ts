@@ -180,7 +180,7 @@ export function requirementsOf(files: readonly PublishedFile[]): string {
 }
 
 /** A tar archive from literal texts. */
-export function makeTar(files: Record<string, string>): Buffer {
+function makeTar(files: Record<string, string>): Buffer {
   const blocks: Buffer[] = [];
   for (const [path, text] of Object.entries(files)) {
     const content = Buffer.from(text);
@@ -190,7 +190,7 @@ export function makeTar(files: Record<string, string>): Buffer {
   return Buffer.concat(blocks);
 }
 
-export function gzip(content: Uint8Array): Buffer {
+function gzip(content: Uint8Array): Buffer {
   return Buffer.from(gzipSync(content, { level: 6, mtime: 0 }));
 }
 

@@ -7,9 +7,9 @@ import { findSteps } from '../../src/domain/database/sql/bundle-request-rows.ts'
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
 
 /** The defaults, untouched by the environment of whoever runs the tests. */
-export const defaultSettings: Settings = readSettings({});
+const defaultSettings: Settings = readSettings({});
 
-export const WORKER_ID = '00000000-0000-4000-8000-000000000001';
+const WORKER_ID = '00000000-0000-4000-8000-000000000001';
 
 export async function submit(
   database: Database,

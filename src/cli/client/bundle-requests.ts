@@ -195,8 +195,3 @@ function normal(line: LogLine): LogLine {
 export function enumName(name: PackageManager | string): string {
   return name.toUpperCase().replaceAll('-', '_');
 }
-
-/** And back. */
-export function fromEnumName(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
-}

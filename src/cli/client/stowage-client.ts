@@ -8,7 +8,7 @@ export interface StowageClientOptions {
 }
 
 /** A document whose root field is a mutation with a result union, so that errors arrive typed. */
-export interface GraphQLErrorShape {
+interface GraphQLErrorShape {
   message: string;
   extensions?: { code?: string; hint?: string | null; details?: Record<string, unknown> };
 }

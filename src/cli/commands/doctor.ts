@@ -37,7 +37,7 @@ async function runChecks(settings: Settings): Promise<CheckResult[]> {
   return (await Promise.all(checks.map((check) => check()))).flat();
 }
 
-export function report(results: readonly CheckResult[]): string {
+function report(results: readonly CheckResult[]): string {
   const table = formatTable(
     ['', 'CHECK', 'FOUND'],
     results.map(({ state, name, found }) => [state, name, found]),

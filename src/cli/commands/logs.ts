@@ -44,6 +44,6 @@ async function logs(text: string, options: ServerOptions & { follow?: boolean })
   });
 }
 
-export function formatLogLine({ at, level, source, text }: LogLine): string {
+function formatLogLine({ at, level, source, text }: LogLine): string {
   return `${at} ${level.padEnd(5)} ${source}: ${text}`;
 }

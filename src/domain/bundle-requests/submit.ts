@@ -62,7 +62,7 @@ export async function submitRequest(
 }
 
 /** The steps that follow the source, waiting. */
-export function stepsOf(
+function stepsOf(
   managers: readonly PackageManager[],
 ): { task: StepTask; packageManager: PackageManager | null; state: 'waiting' }[] {
   return [

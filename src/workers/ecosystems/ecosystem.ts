@@ -83,7 +83,7 @@ export interface StepProgress {
 }
 
 /** How a consumer finds the dependencies: in files of the bundle, or at the per-request registry (cachito.md 4.5). */
-export interface ConsumerSetup {
+interface ConsumerSetup {
   environment: EnvironmentVariable[];
   configurationFiles: ConfigurationFile[];
 }

@@ -91,11 +91,7 @@ async function fetchFile(
 }
 
 /** Of a requirement's hashes one must match. Throws InvalidChecksum. */
-export function assertMatches(
-  artifact: Artifact,
-  expected: readonly ExpectedDigest[],
-  fileName: string,
-): void {
+function assertMatches(artifact: Artifact, expected: readonly ExpectedDigest[], fileName: string): void {
   if (expected.length === 0) return;
   if (expected.some(({ algorithm, hex }) => artifact.digests[algorithm] === hex)) return;
   const algorithms = [...new Set(expected.map(({ algorithm }) => algorithm))];

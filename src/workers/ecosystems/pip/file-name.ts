@@ -22,17 +22,7 @@ export interface Wheel {
   platform: string[];
 }
 
-export const SDIST_EXTENSIONS = [
-  '.tar.gz',
-  '.tgz',
-  '.zip',
-  '.tar.bz2',
-  '.tbz',
-  '.tar.xz',
-  '.txz',
-  '.tar.Z',
-  '.tar',
-];
+const SDIST_EXTENSIONS = ['.tar.gz', '.tgz', '.zip', '.tar.bz2', '.tbz', '.tar.xz', '.txz', '.tar.Z', '.tar'];
 
 /** Null when the file is neither, or of another project. */
 export function parseFileName(fileName: string, project: string): Distribution | null {

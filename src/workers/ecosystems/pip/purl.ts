@@ -45,7 +45,7 @@ export function urlPurl(name: string, url: string, { algorithm, hex }: ExpectedD
 }
 
 /** URL of a repository without credentials and with a scheme; null for a path on this machine. */
-export function publicVcsUrl(repository: string): string | null {
+function publicVcsUrl(repository: string): string | null {
   const scp = /^(?:([^@/\s]+)@)?([^:/\s]+):(?!\/)(.+)$/.exec(repository);
   if (scp) return `ssh://${scp[1] ? `${scp[1]}@` : ''}${scp[2]}/${scp[3]}`;
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(repository) || /^file:/i.test(repository)) return null;

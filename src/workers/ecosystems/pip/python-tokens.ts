@@ -6,7 +6,7 @@ export type Token =
   /** End of a logical line, and changes of indentation before the next one. */
   | { kind: 'newline' | 'indent' | 'dedent'; text: '' };
 
-export class PythonSyntaxError extends Error {}
+class PythonSyntaxError extends Error {}
 
 const TAB = 8;
 const BLANKS = /[ \t\f]*/y;
