@@ -22,6 +22,7 @@ import {
   type NpmRegistry,
   startNpmRegistry,
 } from '../support/npm-registry.ts';
+import { makeSdist, startPythonIndex } from '../support/python-index.ts';
 import { StepBarrier } from '../support/step-barrier.ts';
 import { WorkerProcess } from '../support/worker-process.ts';
 import { startWorkerStack, type WorkerStack } from '../support/worker-stack.ts';
@@ -64,13 +65,17 @@ describe('one worker', () => {
     repository: repository.path,
     ref: 'main',
   });
-  const remaining = () => leftovers(stack.database, stack.blobs, stack.settings.dataDir);
-  /** The request ends before its worker has put everything away. */
-  const untilIdle = () =>
+  const remaining = ({ database, blobs, settings } = stack) => leftovers(database, blobs, settings.dataDir);
+  /** The request ends before its worker has put everything away, its log among it. */
+  const untilIdle = ({ database } = stack) =>
     expect
-      .poll(() => stack.database.sql.query('select from graphile_worker.jobs where locked_at is not null'), {
-        timeout: 20_000,
-      })
+      .poll(
+        () =>
+          database.sql.query(
+            'select from graphile_worker.jobs where locked_at is not null or run_at <= now()',
+          ),
+        { timeout: 20_000 },
+      )
       .toEqual([]);
 
   test('a failed integrity check names file, expected and actual digest, and leaves nothing behind', async () => {
@@ -96,6 +101,38 @@ describe('one worker', () => {
       'resolve-packages failed',
       'assemble-bundle cancelled',
     ]);
+  });
+
+  test('a package manager that fails stops the others, and nothing is left of any of them', async () => {
+    const index = await startPythonIndex([makeSdist('plain', '1.0')]);
+    const other = repositoryOf(registry, {
+      'requirements.txt': `plain==1.0 --hash=sha256:${'0'.repeat(64)}\n`,
+      'setup.cfg': '[metadata]\nname = fixture\nversion = 1.0\n',
+    });
+    const both = await startWorkerStack({
+      STOWAGE_NPM_REGISTRY: registry.url,
+      STOWAGE_PYPI_INDEX: index.url,
+      // The file of the one is not waited for behind those of the other.
+      STOWAGE_DOWNLOAD_CONCURRENCY: '4',
+    });
+    try {
+      const request = await both.run({ repository: other.path, ref: 'main' });
+      expect(request).toMatchObject({ state: 'failed', error: { code: 'checksum-mismatch' } });
+      await untilIdle(both);
+      expect(tarballHits(registry)).toContain(0);
+      expect(await remaining(both)).toEqual(NO_LEFTOVERS);
+      const steps = await findSteps(both.database.sql, request.id);
+      expect(steps.map(({ task, packageManager, state }) => [task, packageManager, state])).toEqual([
+        ['fetch-source', null, 'succeeded'],
+        ['resolve-packages', 'npm', 'cancelled'],
+        ['resolve-packages', 'pip', 'failed'],
+        ['assemble-bundle', null, 'cancelled'],
+      ]);
+    } finally {
+      await both.close();
+      await index.close();
+      await rm(other.path, { recursive: true, force: true });
+    }
   });
 
   test('a cancelled request stops fetching and leaves nothing behind', async () => {
