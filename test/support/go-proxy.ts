@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parseArgs } from 'node:util';
 import { zipSync } from 'fflate';
 
 /** A module of the fixture proxy. */
@@ -158,18 +157,6 @@ function packageSource(name: string, require: readonly string[]): string {
   const imports = require.map((one, index) => `import d${index} "${one.split('@')[0]}"\n`).join('');
   const calls = require.map((_, index) => ` + " " + d${index}.Name()`).join('');
   return `package ${name}\n\n${imports}\nfunc Name() string { return "${name}"${calls} }\n`;
-}
-
-/** `node test/support/go-proxy.ts --modules 120 --latency 30`: a proxy and a project on its modules, for benchmarks. */
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: { modules: { type: 'string' }, latency: { type: 'string' }, port: { type: 'string' } },
-  });
-  const proxy = await startGoProxy(manyModules(Number(values.modules ?? 120)), {
-    latency: Number(values.latency ?? 0),
-    port: Number(values.port ?? 0),
-  });
-  console.log(proxy.url);
 }
 
 /** A graph of modules of some size: each requires up to two later ones. */

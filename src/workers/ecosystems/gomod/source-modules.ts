@@ -32,7 +32,7 @@ export interface RequestedModule extends SourceModule {
 /** `null`: the manager has nothing to do (prefetch.md 2.1). */
 export async function findModules(context: ResolveContext): Promise<RequestedModule[] | null> {
   const { source, packages, request } = context;
-  const paths = packages.map(({ path }) => posix.normalize(path).replace(/(.)\/$/, '$1'));
+  const paths = [...new Set(packages.map(({ path }) => posix.normalize(path).replace(/(.)\/$/, '$1')))];
   const missing = paths.filter((path) => !isFile(source, posix.join(path, 'go.mod')));
   if (missing.length > 0) {
     if (paths.length === 1 && request.rules === 'cachito') return null;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Settings } from '../../../../src/domain/config.ts';
 import type { DependencyReplacement, Flag } from '../../../../src/domain/packages/package.ts';
 import { gomod } from '../../../../src/workers/ecosystems/gomod/index.ts';
-import { type GoProxy, type ProxyModule, startGoProxy } from '../../../support/go-proxy.ts';
+import { escaped, type GoProxy, type ProxyModule, startGoProxy } from '../../../support/go-proxy.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import {
   type ResolveContextOptions,
@@ -217,6 +217,51 @@ describe('a module', () => {
       ['example.test/project', 'v1.3.0', 'services/api'],
       ['example.test/project/alone', 'v1.3.0', 'services/api/alone'],
     ]);
+  });
+});
+
+describe('modules that the go command fetches itself', () => {
+  test('are in the bundle as well, with the same bytes', async () => {
+    const directory = temporaryDirectory();
+    for (const { path, version, info, mod, zip } of proxy.modules) {
+      const folder = join(directory, escaped(path), '@v');
+      mkdirSync(folder, { recursive: true });
+      for (const [kind, content] of Object.entries({ info, mod, zip })) {
+        writeFileSync(join(folder, `${version}.${kind}`), content);
+      }
+    }
+    const expected = await gomod.resolve(prepare(project()).context);
+    proxy.hits.clear();
+    const { context } = prepare(project(), { settings: { goproxy: `file://${directory}` } });
+    const resolution = await gomod.resolve(context);
+    expect(resolution.files).toEqual(expected.files);
+    expect(resolution.packages).toEqual(expected.packages);
+    expect(proxy.hits.size).toBe(0);
+  });
+});
+
+describe('requests at the same time', () => {
+  test('share one module cache without any harm', async () => {
+    const settings = { dataDir: temporaryDirectory() };
+    const outcomes = await Promise.all(
+      [1, 2, 3].map(() => gomod.resolve(prepare(project(), { settings }).context)),
+    );
+    expect(outcomes[1]).toEqual(outcomes[0]);
+    expect(outcomes[2]).toEqual(outcomes[0]);
+  });
+});
+
+describe('cgo', () => {
+  test.each([
+    [[], ['example.test/low']],
+    [['cgo-disable'], []],
+  ] as const)('with the flags %j', async (flags, expected) => {
+    const files = project();
+    files['alone/alone.go'] = 'package alone\n';
+    files['alone/c.go'] = 'package alone\n\nimport "C"\nimport _ "example.test/low"\n';
+    const { context } = prepare(files, { flags: [...flags] });
+    const { packages } = await gomod.resolve(context);
+    expect(packages[2]!.dependencies.map(({ name }) => name)).toEqual(expected);
   });
 });
 
