@@ -28,6 +28,8 @@ export interface WriteOptions {
    */
   durability?: 'now' | 'batch';
   signal?: AbortSignal;
+  /** Called when the store had the blob already: somebody else may be about to name it. */
+  onPresent?: () => void;
 }
 
 /** Takes the bytes of one blob piece by piece; nothing is visible before `commit`. */
@@ -60,7 +62,11 @@ export interface BlobStore {
   readWhole(digest: Digest, maxBytes?: number): Promise<Buffer>;
   /** Size in bytes, or null when there is no such blob. */
   size(digest: Digest): Promise<number | null>;
-  delete(digest: Digest): Promise<void>;
+  /**
+   * With `writtenBefore` a blob stays that somebody wrote (again) at that time or later: who wants to delete it has looked
+   * for names of it before that, and missed the one that it is about to get.
+   */
+  delete(digest: Digest, options?: { writtenBefore?: Date }): Promise<void>;
   /** All blobs with size and time of the last write, in no order. */
   list(): AsyncIterable<{ digest: Digest; size: number; writtenAt: Date }>;
   /**

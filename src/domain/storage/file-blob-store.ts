@@ -83,8 +83,17 @@ export class FileBlobStore implements BlobStore {
     return sizeOf(this.localPath(digest));
   }
 
-  async delete(digest: Digest): Promise<void> {
-    await unlink(this.localPath(digest)).catch(ignoring('ENOENT'));
+  async delete(digest: Digest, { writtenBefore }: { writtenBefore?: Date } = {}): Promise<void> {
+    const path = this.localPath(digest);
+    if (!writtenBefore) return await unlink(path).catch(ignoring('ENOENT'));
+    const isOld = (stats: { mtimeMs: number } | undefined): boolean =>
+      stats !== undefined && stats.mtimeMs < writtenBefore.getTime();
+    if (!isOld(await stat(path).catch(ignoring('ENOENT')))) return;
+    // Moved away before the last look: who writes from now on makes a new file.
+    const aside = temporaryPath(this.root);
+    if ((await rename(path, aside).then(() => true, ignoring('ENOENT'))) !== true) return;
+    if (!isOld(await stat(aside))) await link(aside, path).catch(ignoring('EEXIST'));
+    await unlink(aside);
   }
 
   async *list(): AsyncIterable<{ digest: Digest; size: number; writtenAt: Date }> {
@@ -152,6 +161,11 @@ const MEMORY_LIMIT = 1024 * 1024;
 const PROCESS_NAME = randomBytes(8).toString('hex');
 let writers = 0;
 
+function temporaryPath(root: string): string {
+  writers += 1;
+  return `${root}/tmp/${process.pid}-${PROCESS_NAME}-${writers}`;
+}
+
 class FileBlobWriter implements BlobWriter {
   readonly #files: FileBlobStore;
   readonly #options: WriteOptions;
@@ -166,8 +180,7 @@ class FileBlobWriter implements BlobWriter {
   constructor(files: FileBlobStore, options: WriteOptions) {
     this.#files = files;
     this.#options = options;
-    writers += 1;
-    this.#temporary = `${files.root}/tmp/${process.pid}-${PROCESS_NAME}-${writers}`;
+    this.#temporary = temporaryPath(files.root);
   }
 
   get size(): number {
@@ -212,6 +225,7 @@ class FileBlobWriter implements BlobWriter {
     await this.#close();
     const path = this.#files.localPath(blob.digest);
     const isNew = await this.#name(path, blob.size);
+    if (!isNew) this.#options.onPresent?.();
     // A copy that was there already may be one of a batch that is not durable yet.
     if (now) await (isNew ? syncPath(dirname(path)) : syncFiles([path], this.#files.root));
     return blob;
@@ -245,12 +259,11 @@ class FileBlobWriter implements BlobWriter {
       () => true,
       (error: NodeJS.ErrnoException) => (error.code === 'EEXIST' ? false : null),
     );
-    const replace = isNew === null || (!isNew && (await sizeOf(path)) !== size);
-    if (replace) await rename(this.#temporary, path);
-    else await unlink(this.#temporary);
+    const isKept = isNew === false && (await sizeOf(path)) === size && (await touch(path));
+    if (isNew || isKept) await unlink(this.#temporary);
+    else await rename(this.#temporary, path);
     this.#onDisk = false;
-    if (isNew === false && !replace) await touch(path);
-    return isNew !== false || replace;
+    return !isKept;
   }
 }
 
@@ -259,10 +272,10 @@ async function sizeOf(path: string): Promise<number | null> {
   return stats?.size ?? null;
 }
 
-/** The garbage collection spares what was written lately, also when it was there before. */
-async function touch(path: string): Promise<void> {
+/** The garbage collection spares what was written lately, also when it was there before. False: it was just deleted. */
+async function touch(path: string): Promise<boolean> {
   const now = new Date();
-  await utimes(path, now, now).catch(ignoring('ENOENT'));
+  return (await utimes(path, now, now).then(() => true, ignoring('ENOENT'))) ?? false;
 }
 
 /** The functions of a read stream; a file that is not there is a blob that is not there. */

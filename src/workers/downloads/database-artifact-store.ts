@@ -193,6 +193,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
 
   async #make(wanted: Wanted, signal: AbortSignal): Promise<Artifact> {
     const made = await wanted.make(signal);
+    const madeAt = Date.now();
     const release = this.#options.scheduler.unrecorded.hold(made.blob.digest);
     let isRecorded = false;
     try {
@@ -201,7 +202,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
       isRecorded = true;
     } finally {
       const isLast = release();
-      if (!isRecorded && isLast) await this.#discard(made.blob);
+      if (!isRecorded && isLast) await this.#discard(made.blob, madeAt);
     }
     return artifactOf(wanted, made, false);
   }
@@ -302,12 +303,17 @@ export class DatabaseArtifactStore implements ArtifactStore {
   }
 
   /** Removes a blob that was not recorded. When the database cannot say whether it has a name, it stays. */
-  async #discard({ digest }: StoredBlob): Promise<void> {
+  async #discard({ digest }: StoredBlob, madeAt: number): Promise<void> {
     const { sql, blobs } = this.#options;
     const unnamed = await unnamedBlobs(sql, [digest]).catch(() => []);
-    for (const one of unnamed) await blobs.delete(one).catch(() => undefined);
+    // What another process has written since then is about to be named.
+    const writtenBefore = new Date(madeAt + CLOCK_MS);
+    for (const one of unnamed) await blobs.delete(one, { writtenBefore }).catch(() => undefined);
   }
 }
+
+/** How far the clock of a file system may be from that of the process. */
+const CLOCK_MS = 5;
 
 function satisfies({ expected }: Wanted, { digests }: Made): boolean {
   return expected.length === 0 || expected.some(({ algorithm, hex }) => digests[algorithm] === hex);

@@ -13,7 +13,8 @@ export function collectGarbage(context: WorkerContext): Task {
   return async () => {
     const { database, blobs, logger } = context;
     const unreferenced = await deleteUnreferencedBlobs(database.sql, GRACE_MS / 1000);
-    for (const digest of unreferenced) await blobs.delete(digest);
+    const writtenBefore = new Date(Date.now() - GRACE_MS);
+    for (const digest of unreferenced) await blobs.delete(digest, { writtenBefore });
     const orphans = await deleteOrphans(context);
     if (unreferenced.length + orphans > 0)
       logger.info({ unreferenced: unreferenced.length, orphans }, 'blobs removed');
@@ -26,7 +27,7 @@ async function deleteOrphans({ blobs, database }: WorkerContext): Promise<number
   let page: Digest[] = [];
   const flush = async (): Promise<void> => {
     for (const digest of await unnamedBlobs(database.sql, page)) {
-      await blobs.delete(digest);
+      await blobs.delete(digest, { writtenBefore: new Date(before) });
       removed += 1;
     }
     page = [];

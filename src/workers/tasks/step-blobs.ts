@@ -10,8 +10,16 @@ import type {
   WriteOptions,
 } from '../../domain/storage/blob-store.ts';
 
-/** Blobs that running steps of this process have written and not yet named, with the number of steps that did. */
-const inUse = new Map<Digest, number>();
+interface Use {
+  /** Running steps of this process that have written the blob and not yet named it. */
+  steps: number;
+  /** Whether one of them brought it; otherwise it may belong to a step of another worker, and stays. */
+  isOurs: boolean;
+  /** Of the last write. */
+  writtenAt: number;
+}
+
+const inUse = new Map<Digest, Use>();
 
 /**
  * The store as one step sees it: remembers what the step wrote. When the step fails, blobs that nothing names and no
@@ -42,26 +50,36 @@ export class StepBlobs implements BlobStore {
   async drop(): Promise<void> {
     const mine = [...this.#written.keys()];
     this.#written.clear();
-    const unshared = mine.filter((digest) => release(digest));
-    const unnamed = await unnamedBlobs(this.#database.sql, unshared).catch(() => []);
-    for (const digest of unnamed) await this.#store.delete(digest).catch(() => undefined);
+    const ours = new Map<Digest, Use>();
+    for (const digest of mine) {
+      const use = release(digest);
+      if (use?.isOurs) ours.set(digest, use);
+    }
+    const unnamed = await unnamedBlobs(this.#database.sql, [...ours.keys()]).catch(() => []);
+    for (const digest of unnamed) {
+      // Another worker that has written the same bytes since then is about to name them.
+      const writtenBefore = new Date(ours.get(digest)!.writtenAt + CLOCK_MS);
+      await this.#store.delete(digest, { writtenBefore }).catch(() => undefined);
+    }
   }
 
   async write(
     content: Readable | AsyncIterable<Uint8Array> | Uint8Array,
     options?: WriteOptions,
   ): Promise<StoredBlob> {
-    return this.#remember(await this.#store.write(content, options));
+    const watch = new PresenceWatch(options);
+    return this.#remember(await this.#store.write(content, watch.options), watch);
   }
 
   async createWriter(options?: WriteOptions): Promise<BlobWriter> {
-    const writer = await this.#store.createWriter(options);
+    const watch = new PresenceWatch(options);
+    const writer = await this.#store.createWriter(watch.options);
     return {
       write: (chunk) => writer.write(chunk),
       get size() {
         return writer.size;
       },
-      commit: async () => this.#remember(await writer.commit()),
+      commit: async () => this.#remember(await writer.commit(), watch),
       abort: () => writer.abort(),
     };
   }
@@ -82,8 +100,8 @@ export class StepBlobs implements BlobStore {
     return this.#store.size(digest);
   }
 
-  delete(digest: Digest): Promise<void> {
-    return this.#store.delete(digest);
+  delete(digest: Digest, options?: { writtenBefore?: Date }): Promise<void> {
+    return this.#store.delete(digest, options);
   }
 
   list(): AsyncIterable<{ digest: Digest; size: number; writtenAt: Date }> {
@@ -102,19 +120,43 @@ export class StepBlobs implements BlobStore {
     return this.#store.check();
   }
 
-  #remember(blob: StoredBlob): StoredBlob {
-    if (!this.#written.has(blob.digest)) {
-      this.#written.set(blob.digest, blob);
-      inUse.set(blob.digest, (inUse.get(blob.digest) ?? 0) + 1);
-    }
+  #remember(blob: StoredBlob, { wasPresent }: PresenceWatch): StoredBlob {
+    const { digest } = blob;
+    const use = inUse.get(digest) ?? { steps: 0, isOurs: false, writtenAt: 0 };
+    if (!this.#written.has(digest)) use.steps += 1;
+    use.isOurs ||= !wasPresent;
+    use.writtenAt = Date.now();
+    inUse.set(digest, use);
+    this.#written.set(digest, blob);
     return blob;
   }
 }
 
-/** True when no other step of this process holds the blob. */
-function release(digest: Digest): boolean {
-  const left = (inUse.get(digest) ?? 1) - 1;
-  if (left > 0) inUse.set(digest, left);
-  else inUse.delete(digest);
-  return left <= 0;
+/** Notices whether the store had what is written. */
+class PresenceWatch {
+  wasPresent = false;
+  readonly options: WriteOptions;
+
+  constructor(options: WriteOptions = {}) {
+    this.options = {
+      ...options,
+      onPresent: () => {
+        this.wasPresent = true;
+        options.onPresent?.();
+      },
+    };
+  }
+}
+
+/** How far the clock of a file system may be from that of the process. */
+const CLOCK_MS = 5;
+
+/** The use that ends, when this was the last step of the process that had it. */
+function release(digest: Digest): Use | null {
+  const use = inUse.get(digest);
+  if (!use) return null;
+  use.steps -= 1;
+  if (use.steps > 0) return null;
+  inUse.delete(digest);
+  return use;
 }

@@ -198,3 +198,48 @@ test('the setting decides which store is used', async () => {
     'the S3 store is not in this release',
   );
 });
+
+describe('deleting what was written before', () => {
+  const bytes = Buffer.from('wanted by two');
+  const digest = digestOf(bytes);
+
+  test('removes it', async () => {
+    await store.write(bytes);
+    await store.delete(digest, { writtenBefore: new Date(Date.now() + 1000) });
+    expect(await storedFiles()).toEqual([]);
+    expect(temporaryFiles()).toEqual([]);
+    await store.delete(digest, { writtenBefore: new Date() });
+  });
+
+  test('spares what somebody has written since', async () => {
+    await store.write(bytes);
+    const old = new Date(Date.now() - 10_000);
+    utimesSync(store.localPath(digest), old, old);
+    await store.write(bytes);
+    await store.delete(digest, { writtenBefore: new Date(old.getTime() + 5000) });
+    expect((await store.readWhole(digest)).equals(bytes)).toBe(true);
+    expect(temporaryFiles()).toEqual([]);
+  });
+
+  test('while others write: what was written is there', async () => {
+    for (let round = 0; round < 200; round++) {
+      await store.write(bytes, { durability: 'batch' });
+      const before = new Date(Date.now() - 1000);
+      utimesSync(store.localPath(digest), before, before);
+      await Promise.all([
+        store.delete(digest, { writtenBefore: new Date(before.getTime() + 500) }),
+        store.write(bytes, { durability: 'batch' }),
+        store.write(bytes, { durability: 'batch' }),
+      ]);
+      expect(await store.size(digest)).toBe(bytes.length);
+    }
+    expect(temporaryFiles()).toEqual([]);
+  });
+});
+
+test('a writer learns that the store had its blob', async () => {
+  const present: string[] = [];
+  await store.write(Buffer.from('a'), { onPresent: () => present.push('first') });
+  await store.write(Buffer.from('a'), { onPresent: () => present.push('second') });
+  expect(present).toEqual(['second']);
+});
