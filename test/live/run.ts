@@ -63,7 +63,10 @@ async function check(project: Project, workspace: string): Promise<void> {
     env: { ...process.env, STOWAGE_DATA_DIR: dataDir },
   });
   console.log(`--- ${project.name}: verify`);
-  await run('npx', ['stowage', 'verify', bundle], { cwd: ROOT });
+  await run('npx', ['stowage', 'verify', bundle], {
+    cwd: ROOT,
+    env: { ...process.env, STOWAGE_DATA_DIR: dataDir },
+  });
 
   console.log(`--- ${project.name}: build without network`);
   const unpacked = join(directory, 'unpacked');

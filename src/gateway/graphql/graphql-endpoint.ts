@@ -65,7 +65,6 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
     graphiql: {
       title: 'Stowage',
       defaultQuery: WELCOME_QUERY,
-      headers: JSON.stringify({ Authorization: 'Bearer <token>' }, null, 2),
       shouldPersistHeaders: true,
     },
     renderGraphiQL: async (options) => {

@@ -343,16 +343,21 @@ test('two steps of one process fetch each file once', async () => {
 
 test('who waits takes over when the other one gives up', async () => {
   const first = otherProcess();
+  const asked = Promise.withResolvers<void>();
   const server = await fixtureServer({
     '/a': (response, request, hit) => {
       if (hit > 1) sends('x')(response, request, hit);
-      else setTimeout(() => first.abort.abort(new Error('cancelled')), 60);
+      else asked.resolve();
     },
   });
   const failing = first.store.fetch(requestOf(server, '/a'));
   failing.catch(() => undefined);
+  // The first one has it, for sure, before the others want it.
+  await asked.promise;
   const others = [otherProcess({ scheduler: schedulers[0]! }), otherProcess()];
-  const artifacts = await Promise.all(others.map(({ store }) => store.fetch(requestOf(server, '/a'))));
+  const waiting = Promise.all(others.map(({ store }) => store.fetch(requestOf(server, '/a'))));
+  first.abort.abort(new Error('cancelled'));
+  const artifacts = await waiting;
   await expect(failing).rejects.toThrow('cancelled');
   expect(artifacts.map((artifact) => artifact.size)).toEqual([1, 1]);
   expect(server.requests).toHaveLength(2);
