@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type DomainError, GoModError } from '../../../domain/errors.ts';
+import { type DomainError, GoModError, NetworkError } from '../../../domain/errors.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { GoFailure, runGo } from './go-command.ts';
 import type { GoEnvironment } from './go-environment.ts';
@@ -7,6 +7,7 @@ import { type ListedPackage, PACKAGE_FIELDS, PackageGraph } from './listed-packa
 import type { ModuleVersion } from './module-path.ts';
 import type { ModuleProxy } from './module-proxy.ts';
 import type { RequestedModule } from './source-modules.ts';
+import { toolchainError } from './toolchain.ts';
 
 /** The go commands of a resolution, run on a copy of the source. */
 export class GoSession {
@@ -51,6 +52,10 @@ export class GoSession {
     let version = '';
     await this.run(module, ['env', '-json', 'GOVERSION'], (document) => {
       version = (document as { GOVERSION: string }).GOVERSION.replace(/^go/, '');
+    }).catch((error: unknown) => {
+      const isUnavailable = error instanceof NetworkError && !error.retryable;
+      if (!isUnavailable && !(error instanceof GoFailure)) throw error;
+      throw toolchainError(module.goMod.go ?? '', error.hint ?? error.message, error.details);
     });
     return version;
   }
@@ -63,7 +68,7 @@ export class GoSession {
       const listed = document as ListedPackage;
       // Dependencies have packages for other systems, which are of no interest.
       if (listed.Error && (!listed.Module || listed.Module.Main)) {
-        this.#context.log.warn(`gomod: ${listed.ImportPath}: ${listed.Error.Err}`);
+        this.#context.log.warn(`gomod: ${listed.ImportPath}: ${listed.Error.Err.replace(/\s+/g, ' ')}`);
       }
       graph.add(listed);
     });

@@ -12,6 +12,8 @@ import type { ModuleCache } from './module-cache.ts';
 import { assertHash, type ModuleFiles, UnknownModuleFile, type ZipFile } from './module-files.ts';
 import { type ModuleVersion, moduleKey } from './module-path.ts';
 
+const TIDY = 'Run `go mod tidy` and commit go.sum.';
+
 /** A module whose archive is in the bundle. */
 export interface ShippedModule extends ModuleVersion {
   zip: Artifact;
@@ -51,7 +53,10 @@ export class ShippedFiles {
   }
 
   async add({ modules, sums, known, inFile }: ShippedModules): Promise<void> {
-    if (this.#context.request.strictIntegrity) assertKnownHashes(modules, known, inFile);
+    this.#reportUnknownHashes(
+      modules.filter((module) => !known.zips.has(moduleKey(module))),
+      inFile,
+    );
     const mods = new Map<string, ModuleVersion>(sums.mods);
     for (const module of modules) mods.set(moduleKey(module), module);
     await Promise.all([
@@ -75,6 +80,22 @@ export class ShippedFiles {
         });
         this.layout.add(`${versionsDirectory(path)}/list`, list);
       }),
+    );
+  }
+
+  /** prefetch.md 12: strict integrity leaves no gaps. */
+  #reportUnknownHashes(unknown: readonly ModuleVersion[], inFile: string): void {
+    const [first] = unknown;
+    if (!first) return;
+    if (this.#context.request.strictIntegrity) {
+      throw new InvalidFileFormat(
+        'missing-checksum',
+        `The module ${moduleKey(first)} has no checksum in ${inFile}`,
+        { hint: TIDY },
+      );
+    }
+    this.#context.log.warn(
+      `gomod: ${unknown.length} modules have no checksum in ${inFile}, the first is ${moduleKey(first)}. ${TIDY}`,
     );
   }
 
@@ -157,17 +178,6 @@ export class ShippedFiles {
     const digests = { sha256: stored.digest.slice('sha256:'.length) };
     return { ...stored, key: `gomod-direct:${name}`, url: name, digests, metadata: null, cached: false };
   }
-}
-
-/** prefetch.md 12: strict integrity leaves no gaps. */
-function assertKnownHashes(modules: readonly ModuleVersion[], sums: GoSum, fileName: string): void {
-  const unknown = modules.find((module) => !sums.zips.has(moduleKey(module)));
-  if (!unknown) return;
-  throw new InvalidFileFormat(
-    'missing-checksum',
-    `The module ${moduleKey(unknown)} has no checksum in ${fileName}`,
-    { hint: 'Run `go mod tidy` and commit go.sum.' },
-  );
 }
 
 function compareVersions(a: string, b: string): number {

@@ -21,13 +21,18 @@ export function chooseToolchain(
   const newer = files.find((file) => file.go !== null && isOlderGo(go.version, file.go));
   if (go.toolchainDownloads) return newer || mayChange ? 'auto' : 'local';
   if (!newer) return 'local';
-  throw new GoModError(
+  throw toolchainError(
+    newer.go!,
+    `Go ${go.version} is installed on the worker, and fetching another toolchain is not allowed (STOWAGE_GO_TOOLCHAIN_DOWNLOADS, GOTOOLCHAIN).`,
+    { installed: go.version, required: newer.go },
+  );
+}
+
+export function toolchainError(required: string, hint: string, details: Record<string, unknown>): GoModError {
+  return new GoModError(
     'package-manager-failed',
-    `Required/recommended Go toolchain version '${newer.go}' is not supported yet.`,
-    {
-      hint: `Go ${go.version} is installed on the worker, and fetching another toolchain is not allowed (STOWAGE_GO_TOOLCHAIN_DOWNLOADS, GOTOOLCHAIN).`,
-      details: { installed: go.version, required: newer.go },
-    },
+    `Required/recommended Go toolchain version '${required}' is not supported yet.`,
+    { hint, details },
   );
 }
 

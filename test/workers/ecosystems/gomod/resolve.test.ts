@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Settings } from '../../../../src/domain/config.ts';
 import type { DependencyReplacement, Flag } from '../../../../src/domain/packages/package.ts';
 import { gomod } from '../../../../src/workers/ecosystems/gomod/index.ts';
@@ -29,7 +29,10 @@ let proxy: GoProxy;
 beforeEach(async () => {
   proxy = await startGoProxy(MODULES);
 });
-afterEach(() => proxy.close());
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await proxy.close();
+});
 
 interface Options extends Omit<Partial<ResolveContextOptions>, 'source' | 'settings'> {
   settings?: Partial<Settings>;
@@ -433,6 +436,14 @@ describe('what is missing', () => {
       message: "Required/recommended Go toolchain version '1.999.0' is not supported yet.",
       hint: expect.stringContaining('is installed on the worker'),
     });
+    // Where go may fetch another one, there may be none.
+    vi.stubEnv('GOTOOLCHAIN', 'auto');
+    await expect(gomod.resolve(prepare(files).context)).rejects.toMatchObject({
+      code: 'package-manager-failed',
+      message: "Required/recommended Go toolchain version '1.999.0' is not supported yet.",
+      hint: expect.stringContaining('go1.999.0'),
+    });
+    expect([...proxy.hits.keys()].filter((path) => path.startsWith('golang.org/toolchain/'))).toHaveLength(1);
   });
 });
 
