@@ -27,6 +27,9 @@ export async function followRequest(
 ): Promise<AsyncGenerator<DomainEvent>> {
   const request = await getRequest(source.database, principal, id);
   if (afterVersion < 0) throw new InvalidInputError('afterVersion must not be negative');
+  if (!hasEnded(request) && afterVersion > request.version) {
+    throw new InvalidInputError(`Request ${id} has only ${request.version} versions yet`);
+  }
   return eventsOf(source, request, afterVersion, signal);
 }
 
@@ -38,13 +41,15 @@ async function* eventsOf(
 ): AsyncGenerator<DomainEvent> {
   const { id } = request;
   if (hasEnded(request) && afterVersion >= request.version) return;
-  let isFinal = false;
+  // The version with which it may be over; a retry can follow.
+  let end = hasEnded(request) ? request.version : Number.POSITIVE_INFINITY;
   for await (const event of hub.subject('bundle-request', id, afterVersion, signal)) {
     yield event;
-    if (event.type === 'state') isFinal = (event.data.state as RequestState) !== 'in_progress';
-    if (!isFinal) continue;
+    if (isEnd(event)) end = Math.min(end, event.version);
+    if (event.version < end) continue;
     const now = await findRequest(database.sql, id);
     if (!now || (hasEnded(now) && event.version >= now.version)) return;
+    end = hasEnded(now) ? now.version : Number.POSITIVE_INFINITY;
   }
 }
 
@@ -72,6 +77,10 @@ async function* visibleEvents(
   for await (const event of hub.feed('bundle-request', after, signal)) {
     if (await visible.includes(event.subjectId)) yield event;
   }
+}
+
+function isEnd({ type, data }: DomainEvent): boolean {
+  return type === 'state' && hasEnded({ state: data.state as RequestState });
 }
 
 function hasEnded({ state }: { state: RequestState }): boolean {

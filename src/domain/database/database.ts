@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { entities } from './entities.ts';
+import { releaseLostConnections } from './release-lost-connections.ts';
 import type { SqlExecutor } from './sql-executor.ts';
 
 /** One unit of work: entities through `em`, hand-written statements through `sql`, both in one transaction. */
@@ -51,7 +52,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     pool: { min: 0, max: connections },
     forceUtcTimezone: true,
     // The same values from both pools: MikroORM's own parsers would leave times as text.
-    driverOptions: { types: pg.types },
+    driverOptions: { types: pg.types, onPoolCreated: releaseLostConnections },
     discovery: { warnWhenNoEntities: false },
   });
   return {

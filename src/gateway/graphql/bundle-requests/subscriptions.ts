@@ -4,7 +4,7 @@ import { followRequest, followRequests } from '../../../domain/bundle-requests/f
 import { InvalidInputError } from '../../../domain/errors.ts';
 import type { DomainEvent, FeedCursor } from '../../../domain/events/event.ts';
 import { followLog } from '../../../domain/logs/read-log.ts';
-import { abortable } from '../abortable.ts';
+import { abortable, unbroken } from '../abortable.ts';
 import { builder } from '../builder.ts';
 import { BundleRequestRef } from './bundle-request.ts';
 import { RequestEventTypeEnum } from './enums.ts';
@@ -54,7 +54,7 @@ builder.subscriptionFields((t) => ({
     },
     subscribe: (_root, { number, afterVersion }, { principal, ...source }) =>
       abortable((signal) => followRequest(source, principal, number, afterVersion, signal)),
-    resolve: (event) => event,
+    resolve: unbroken,
   }),
   bundleRequestLog: t.field({
     type: LogLineRef,
@@ -70,7 +70,7 @@ builder.subscriptionFields((t) => ({
         if (afterLine < 0) throw new InvalidInputError('afterLine must not be negative');
         return followLog(database, blobs, hub, logOf(number), afterLine, signal);
       }),
-    resolve: (line) => line,
+    resolve: unbroken,
   }),
   bundleRequestFeed: t.field({
     type: FeedEventRef,
@@ -79,6 +79,6 @@ builder.subscriptionFields((t) => ({
     args: { after: t.arg.string({ description: '`0.0`: from the beginning.' }) },
     subscribe: (_root, { after }, { principal, ...source }) =>
       abortable((signal) => followRequests(source, principal, after ?? null, signal)),
-    resolve: (event) => event,
+    resolve: unbroken,
   }),
 }));
