@@ -1,7 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { isConnectionLost } from '../database/connection-lost.ts';
 import type { Database } from '../database/database.ts';
 import { readFeed, readFeedEnd, readSubjectEvents } from '../database/sql/read-events.ts';
 import { CHANNEL, type DomainEvent, type FeedCursor, type SubjectType } from './event.ts';
+
+/** Something that is read page by page, from a position on. */
+export interface Pages<Item, Position extends string | number> {
+  /** Where to begin. */
+  after: Position;
+  /** What is behind a position, oldest first; the same for everybody who follows the topic. */
+  read(after: Position): Promise<Item[]>;
+  /** The position of an item. */
+  positionOf(item: Item): Position;
+}
+
+/** Who waits for a topic, and what those who were at the same position have read since it was woken last. */
+interface Topic {
+  wakers: Set<() => void>;
+  reads: Map<string | number, Promise<unknown[]>>;
+}
 
 /**
  * Wakes those who wait for something to happen. One LISTEN connection for the process; a notification only says where to
@@ -9,7 +27,7 @@ import { CHANNEL, type DomainEvent, type FeedCursor, type SubjectType } from './
  */
 export class EventHub {
   readonly #database: Database;
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #topics = new Map<string, Topic>();
   #client: pg.Client | null = null;
   #closed = false;
   #poll: NodeJS.Timeout | null = null;
@@ -31,6 +49,11 @@ export class EventHub {
     await this.#client?.end().catch(() => undefined);
   }
 
+  /** Topics that somebody waits for now. */
+  get topics(): string[] {
+    return [...this.#topics.keys()];
+  }
+
   /** Every event of a subject after `afterVersion`, then those to come, until the signal aborts. */
   async *subject(
     subjectType: SubjectType,
@@ -38,11 +61,10 @@ export class EventHub {
     afterVersion: number,
     signal: AbortSignal,
   ): AsyncGenerator<DomainEvent> {
-    let version = afterVersion;
-    yield* this.#follow(`${subjectType}:${subjectId}`, signal, async () => {
-      const events = await readSubjectEvents(this.#database.sql, subjectType, subjectId, version, PAGE);
-      version = events.at(-1)?.version ?? version;
-      return events;
+    yield* this.followPages(`${subjectType}:${subjectId}`, signal, {
+      after: afterVersion,
+      read: (after) => readSubjectEvents(this.#database.sql, subjectType, subjectId, after, PAGE),
+      positionOf: (event) => event.version,
     });
   }
 
@@ -52,11 +74,25 @@ export class EventHub {
     after: FeedCursor | null,
     signal: AbortSignal,
   ): AsyncGenerator<DomainEvent & { cursor: FeedCursor }> {
-    let cursor = after ?? (await readFeedEnd(this.#database.sql));
-    yield* this.#follow(subjectType, signal, async () => {
-      const events = await readFeed(this.#database.sql, subjectType, cursor, PAGE);
-      cursor = events.at(-1)?.cursor ?? cursor;
-      return events;
+    yield* this.followPages(subjectType, signal, {
+      after: after ?? (await readFeedEnd(this.#database.sql)),
+      read: (cursor) => readFeed(this.#database.sql, subjectType, cursor, PAGE),
+      positionOf: (event) => event.cursor,
+    });
+  }
+
+  /** Items of a topic as they come; a thousand followers who are at the same position read once. */
+  async *followPages<Item, Position extends string | number>(
+    topic: string,
+    signal: AbortSignal,
+    pages: Pages<Item, Position>,
+  ): AsyncGenerator<Item> {
+    let position = pages.after;
+    yield* this.follow(topic, signal, async () => {
+      const items = await this.#readOnce(topic, position, () => pages.read(position));
+      const last = items.at(-1);
+      if (last !== undefined) position = pages.positionOf(last);
+      return items;
     });
   }
 
@@ -65,10 +101,6 @@ export class EventHub {
    * between the read and the sleep is lost: whoever is woken in between reads again.
    */
   async *follow<T>(topic: string, signal: AbortSignal, read: () => Promise<T[]>): AsyncGenerator<T> {
-    yield* this.#follow(topic, signal, read);
-  }
-
-  async *#follow<T>(topic: string, signal: AbortSignal, read: () => Promise<T[]>): AsyncGenerator<T> {
     const alarm = new Alarm();
     const unsubscribe = this.#subscribe(topic, () => alarm.ring());
     const stop = (): void => alarm.ring();
@@ -76,7 +108,7 @@ export class EventHub {
     try {
       while (!signal.aborted && !this.#closed) {
         alarm.reset();
-        const items = await read();
+        const items = await this.#readInTheEnd(read, signal);
         for (const item of items) {
           if (signal.aborted) return;
           yield item;
@@ -89,21 +121,55 @@ export class EventHub {
     }
   }
 
+  /** While the database is away it is asked again: followers see a pause, not an error. */
+  async #readInTheEnd<T>(read: () => Promise<T[]>, signal: AbortSignal): Promise<T[]> {
+    for (;;) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!isConnectionLost(error) || signal.aborted || this.#closed) throw error;
+        await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /**
+   * A read that began after the topic was woken last tells all that is known: who is at the same position takes its
+   * answer. Waking forgets all answers, so that nobody who was woken gets one from before. Only empty answers are kept
+   * beyond their arrival, since everybody at the end of a topic waits for the same.
+   */
+  async #readOnce<T>(topic: string, position: string | number, read: () => Promise<T[]>): Promise<T[]> {
+    const reads = this.#topics.get(topic)!.reads;
+    const known = reads.get(position) as Promise<T[]> | undefined;
+    if (known) return await known;
+    const answer = read();
+    reads.set(position, answer);
+    const forget = (): void => {
+      if (reads.get(position) === answer) reads.delete(position);
+    };
+    answer.then((items) => items.length > 0 && forget(), forget);
+    return await answer;
+  }
+
   #subscribe(topic: string, wake: () => void): () => void {
-    const wakers = this.#waiting.get(topic) ?? new Set();
-    this.#waiting.set(topic, wakers.add(wake));
+    const entry = this.#topics.get(topic) ?? { wakers: new Set(), reads: new Map() };
+    this.#topics.set(topic, entry);
+    entry.wakers.add(wake);
     return () => {
-      wakers.delete(wake);
-      if (wakers.size === 0) this.#waiting.delete(topic);
+      entry.wakers.delete(wake);
+      if (entry.wakers.size === 0) this.#topics.delete(topic);
     };
   }
 
-  #wake(topic: string): void {
-    for (const wake of this.#waiting.get(topic) ?? []) wake();
+  #wake(name: string): void {
+    const topic = this.#topics.get(name);
+    if (!topic) return;
+    topic.reads.clear();
+    for (const wake of topic.wakers) wake();
   }
 
   #wakeAll(): void {
-    for (const topic of this.#waiting.keys()) this.#wake(topic);
+    for (const topic of this.#topics.keys()) this.#wake(topic);
   }
 
   async #listen(): Promise<void> {

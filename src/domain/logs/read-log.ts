@@ -51,13 +51,17 @@ export async function* followLog(
   afterNumber: number,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
-  let number = afterNumber;
-  const read = async (): Promise<(LogLine | null)[]> => {
-    const page = await readLog(database, blobs, subject, number);
-    number = page.lines.at(-1)?.number ?? number;
-    return page.closed && number >= page.total ? [...page.lines, null] : page.lines;
+  const read = async (after: number): Promise<(LogLine | null)[]> => {
+    const { lines, closed, total } = await readLog(database, blobs, subject, after);
+    const isEnd = closed && (lines.at(-1)?.number ?? after) >= total;
+    return isEnd ? [...lines, null] : lines;
   };
-  for await (const line of hub.follow(logTopic(subject), signal, read)) {
+  const positionOf = (line: LogLine | null): number => line?.number ?? Number.POSITIVE_INFINITY;
+  for await (const line of hub.followPages(logTopic(subject), signal, {
+    after: afterNumber,
+    read,
+    positionOf,
+  })) {
     if (line === null) return;
     yield line;
   }

@@ -71,4 +71,99 @@ describe('the event hub', () => {
     await cancelRequest(database, SYSTEM, request.id);
     expect((await all).map((event) => event.version)).toEqual([2, 3]);
   });
+
+  describe('many followers of one topic', () => {
+    /** Pages whose reads are counted and answered when the test says so. */
+    function controlledPages(topic: string, after = 0) {
+      const reads: { after: number; answer: (items: number[]) => void; fail: (error: Error) => void }[] = [];
+      const read = (position: number): Promise<number[]> =>
+        new Promise((answer, fail) => reads.push({ after: position, answer, fail }));
+      const abort = new AbortController();
+      const follow = (from = after): AsyncGenerator<number> =>
+        hub.followPages(topic, abort.signal, { after: from, read, positionOf: (item) => item });
+      return { reads, abort, follow };
+    }
+
+    const wake = (topic: string) => database.sql.query(`select pg_notify('stowage_events', $1)`, [topic]);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+    test('those at the same position share one read, others read for themselves', async () => {
+      const { reads, abort, follow } = controlledPages('shared:1');
+      const first = [follow(), follow(), follow()].map((items) => items.next());
+      const ahead = follow(7).next();
+      await turn();
+      expect(reads.map((read) => read.after)).toEqual([0, 7]);
+      reads[0]!.answer([1]);
+      reads[1]!.answer([8]);
+      expect((await Promise.all(first)).map(({ value }) => value)).toEqual([1, 1, 1]);
+      expect((await ahead).value).toBe(8);
+      abort.abort();
+    });
+
+    test('the empty answer at the end is shared, too, by those who come late', async () => {
+      const { reads, abort, follow } = controlledPages('shared:2');
+      const early = follow().next();
+      await turn();
+      reads[0]!.answer([]);
+      await turn();
+      const late = follow().next();
+      await turn();
+      expect(reads).toHaveLength(1);
+      abort.abort();
+      expect(await Promise.all([early, late])).toEqual([
+        { done: true, value: undefined },
+        { done: true, value: undefined },
+      ]);
+    });
+
+    test('a read that began before a wake-up does not answer those who were woken', async () => {
+      const { reads, abort, follow } = controlledPages('shared:3');
+      const early = follow().next();
+      await turn();
+      expect(reads).toHaveLength(1);
+      await wake('shared:3');
+      // The notification has come when a follower does not take the read that is under way.
+      const late: Promise<IteratorResult<number>>[] = [];
+      while (reads.length < 2) {
+        late.push(follow().next());
+        await turn();
+      }
+      // The old read saw nothing; the new one sees what the wake-up was for.
+      reads[0]!.answer([]);
+      await turn();
+      expect(reads).toHaveLength(2);
+      reads[1]!.answer([1]);
+      expect((await early).value).toBe(1);
+      expect((await late.at(-1)!).value).toBe(1);
+      abort.abort();
+    });
+
+    test('a failed read fails for all who waited for it, and is not remembered', async () => {
+      const { reads, abort, follow } = controlledPages('shared:4');
+      const both = [follow(), follow()].map((items) => items.next());
+      await turn();
+      reads[0]!.fail(new Error('broken'));
+      for (const outcome of await Promise.allSettled(both)) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { message: 'broken' } });
+      }
+      const again = follow().next();
+      await turn();
+      expect(reads).toHaveLength(2);
+      reads[1]!.answer([1]);
+      expect((await again).value).toBe(1);
+      abort.abort();
+    });
+  });
+
+  test('a hundred subscribers of one request get every event once, in order', async () => {
+    const request = await submit(database);
+    const abort = new AbortController();
+    const all = Array.from({ length: 100 }, () =>
+      collect(hub.subject('bundle-request', request.id, 0, abort.signal), 4),
+    );
+    await cancelRequest(database, SYSTEM, request.id);
+    for (const events of await Promise.all(all)) {
+      expect(events.map((event) => event.version)).toEqual([1, 2, 3, 4]);
+    }
+  });
 });
