@@ -3,7 +3,9 @@ import { appendLogLines } from '../database/sql/append-log-lines.ts';
 import type { LogLevel, LogSubject, NewLogLine } from './log-line.ts';
 
 const BATCH_LINES = 200;
-const BATCH_MS = 100;
+/** Lines that come after each other are collected for so long; one that comes after a pause is sent almost at once. */
+const BATCH_MS = 50;
+const AFTER_PAUSE_MS = 5;
 const LONGEST_LINE = 16_384;
 
 /**
@@ -18,6 +20,7 @@ export class LogWriter {
   #pending: NewLogLine[] = [];
   #writing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
+  #sentAt = Number.NEGATIVE_INFINITY;
   #failure: unknown = null;
 
   constructor(
@@ -56,7 +59,7 @@ export class LogWriter {
       this.#pending.push({ at, level, source: this.#source, text });
     }
     if (this.#pending.length >= BATCH_LINES) this.#send();
-    else this.#timer ??= setTimeout(() => this.#send(), BATCH_MS);
+    else this.#timer ??= setTimeout(() => this.#send(), this.#delay());
   }
 
   /** Resolves when everything written so far is in the database. */
@@ -68,10 +71,15 @@ export class LogWriter {
     if (failure !== null) throw failure;
   }
 
+  #delay(): number {
+    return performance.now() - this.#sentAt < BATCH_MS ? BATCH_MS : AFTER_PAUSE_MS;
+  }
+
   #send(): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#pending.length === 0) return;
+    this.#sentAt = performance.now();
     const lines = this.#pending;
     this.#pending = [];
     this.#writing = this.#writing

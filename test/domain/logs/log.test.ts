@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { closeLog, reopenLog } from '../../../src/domain/database/sql/close-log.ts';
 import { EventHub } from '../../../src/domain/events/event-hub.ts';
@@ -54,6 +54,35 @@ describe('logs', () => {
     await writer.flush();
     await closeLog(database.sql, subject(2));
     expect(await followed).toEqual(['one', 'two', 'three']);
+  });
+
+  test('a line after a pause is written almost at once, those that follow it together', async () => {
+    const batches: string[][] = [];
+    const sql = {
+      query: async (_text: string, values: readonly unknown[]) => {
+        batches.push(values[5] as string[]);
+        return [];
+      },
+    };
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const writer = new LogWriter({ sql } as unknown as Database, subject(9), 'x');
+      writer.info('one');
+      await vi.advanceTimersByTimeAsync(5);
+      expect(batches).toEqual([['one']]);
+      writer.info('two');
+      await vi.advanceTimersByTimeAsync(30);
+      writer.info('three');
+      expect(batches).toEqual([['one']]);
+      await vi.advanceTimersByTimeAsync(20);
+      expect(batches).toEqual([['one'], ['two', 'three']]);
+      await vi.advanceTimersByTimeAsync(1_000);
+      writer.info('four');
+      await vi.advanceTimersByTimeAsync(5);
+      expect(batches).toEqual([['one'], ['two', 'three'], ['four']]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('a closed log takes no more lines, and reads the same after compaction and after a retry', async () => {
