@@ -11,6 +11,8 @@ import type { GraphQLContext } from './context.ts';
 import { GRAPHQL_PATH, type GraphQLServices, type OperationOrigin } from './graphql-endpoint.ts';
 
 const LONGEST_MESSAGE = 1_000_000;
+/** For clients to confirm that the connection is closed. */
+const FAREWELL_MS = 1_000;
 
 /** The protocol of graphql-ws on the same path. Credentials come with the upgrade or in `connection_init`. */
 export function attachSockets(
@@ -28,7 +30,12 @@ export function attachSockets(
       return;
     }
     socket.on('error', () => socket.destroy());
-    sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));
+    sockets.handleUpgrade(request, socket, head, (opened) => {
+      sockets.emit('connection', opened, request);
+      // What clients do wrong closes their connection; it is nothing to print on the console.
+      opened.removeAllListeners('error');
+      opened.on('error', (error) => logger.debug({ err: error }, 'web socket failed'));
+    });
   });
 
   const protocol = useServer<{ authorization?: unknown }, Partial<Extra>>(
@@ -72,7 +79,11 @@ export function attachSockets(
   );
   return {
     close: async () => {
+      const deadline = setTimeout(() => {
+        for (const socket of sockets.clients) socket.terminate();
+      }, FAREWELL_MS);
       await protocol.dispose();
+      clearTimeout(deadline);
     },
   };
 }
