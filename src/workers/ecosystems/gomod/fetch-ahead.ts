@@ -41,7 +41,7 @@ export function fetchAhead(
     }
   };
   const info = async (module: ModuleVersion): Promise<void> =>
-    cache.putText('info', module, await files.info(module));
+    cache.putText('info', module, await files.raw('info', module));
   const mod = async (line: SumLine): Promise<void> =>
     cache.putText('mod', line, await files.mod(line, line.h1));
   // Small files first: go waits for them all, but for the archives only one after another.
@@ -51,6 +51,7 @@ export function fetchAhead(
     // Hashing takes the processor: what go waits for must not stand behind it.
     await Promise.all([files.raw('zip', line), graph]);
     await cache.putZip(line, await files.zip(line, line.h1));
+    await files.info(line);
     progress.add({ packages: 1 });
   };
   const everything = settled([...small, ...zips.map((line) => tolerant(zip(line)))]);

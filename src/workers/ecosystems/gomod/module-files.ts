@@ -51,8 +51,7 @@ export class ModuleFiles {
 
   async mod(module: ModuleVersion, expected: string | null): Promise<Artifact> {
     const artifact = await this.raw('mod', module);
-    const { h1 } = artifact.metadata as { h1: string };
-    assertHash(`${module.path}@${module.version}.mod`, expected, h1);
+    assertHash(`${module.path}@${module.version}.mod`, expected, goModHash(artifact.digests.sha256));
     return artifact;
   }
 
@@ -135,7 +134,6 @@ export class ModuleFiles {
           expected: [],
           fileName: `${module.path}@${module.version}.${kind}`,
           maxBytes: Math.min(kind === 'zip' ? MAX_ZIP_BYTES : MAX_TEXT_BYTES, artifactBytes),
-          ...(kind === 'mod' ? { inspect: INSPECT_MOD } : {}),
         });
       } catch (error) {
         if (!isUnknown(error) && !this.#mayTryNext(index, error)) throw error;
@@ -168,15 +166,6 @@ export function assertHash(fileName: string, expected: string | null, actual: st
     { details: { file: fileName, expected, actual } },
   );
 }
-
-const INSPECT_MOD = {
-  name: 'go-mod-h1',
-  async run(open: () => AsyncIterable<Uint8Array>) {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of open()) chunks.push(chunk);
-    return { h1: goModHash(Buffer.concat(chunks)) };
-  },
-};
 
 /** The proxy's answer for what it does not have. */
 function isUnknown(error: unknown): boolean {

@@ -162,9 +162,9 @@ export class ShippedFiles {
       if (!(error instanceof UnknownModuleFile)) throw error;
     }
     if (!this.#cache.has('mod', module)) return null;
-    const actual = goModHash(await readFile(this.#cache.pathOf('mod', module)));
-    assertHash(`${moduleKey(module)}.mod`, expected, actual);
-    return await this.#keep('mod', module);
+    const mod = await this.#keep('mod', module);
+    assertHash(`${moduleKey(module)}.mod`, expected, goModHash(mod.digests.sha256));
+    return mod;
   }
 
   /** A file that the go command itself fetched, from a repository. */
