@@ -4,7 +4,7 @@ import type {
   StepState,
   StepTask,
 } from '../../domain/bundle-requests/bundle-request.ts';
-import type { PackageManager, PackageOptions } from '../../domain/packages/package.ts';
+import { PACKAGE_MANAGERS, type PackageManager, type PackageOptions } from '../../domain/packages/package.ts';
 import type { RequestEvent } from '../client/bundle-requests.ts';
 import { counted, formatBytes, formatCount, formatSeconds } from './quantities.ts';
 
@@ -125,7 +125,8 @@ export class PrefetchProgress {
 
 /** `npm at . (package-lock.json)`, one line for each package manager, before anything is fetched. */
 export function planLines(plan: RequestEventData['plan']): string[] {
-  return Object.entries(plan.packages).flatMap(([manager, packages]) => {
+  return PACKAGE_MANAGERS.flatMap((manager) => {
+    const packages = plan.packages[manager];
     const evidence = plan.evidence[manager] ?? [];
     return (packages ?? []).map((options) => {
       const files = evidence.filter((file) => isIn(file, options, packages ?? []));
