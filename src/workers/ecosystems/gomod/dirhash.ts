@@ -1,11 +1,12 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash, hash, randomUUID } from 'node:crypto';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { inflateRaw, inflateRawSync } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import type { Limits } from '../../../domain/config.ts';
 import { DomainError, ValidationError } from '../../../domain/errors.ts';
-import type { BlobStore, StoredBlob } from '../../../domain/storage/blob-store.ts';
 import { UnpackLimits } from '../../sources/unpack-limits.ts';
 
 /** What yauzl 3 has beyond its types. */
@@ -16,17 +17,13 @@ interface ZipFile {
   openReadStreamPromise(entry: Entry): Promise<Readable>;
 }
 type Entry = Omit<yauzl.Entry, 'fileName'> & { fileName: Buffer };
-const { fromBufferPromise, fromRandomAccessReaderPromise } = yauzl as unknown as {
+const { fromBufferPromise, openPromise } = yauzl as unknown as {
   fromBufferPromise(buffer: Buffer, options: yauzl.Options): Promise<ZipFile>;
-  fromRandomAccessReaderPromise(
-    reader: yauzl.RandomAccessReader,
-    size: number,
-    options: yauzl.Options,
-  ): Promise<ZipFile>;
+  openPromise(path: string, options: yauzl.Options): Promise<ZipFile>;
 };
 
 /** Zip files up to this size are read as a whole: much faster, because they hold many small files. */
-const WHOLE_BYTES = 48 * 1024 * 1024;
+const WHOLE_BYTES = 16 * 1024 * 1024;
 /** Files up to this size are inflated on the spot; larger ones beside the event loop. */
 const SMALL_BYTES = 16 * 1024;
 
@@ -35,25 +32,52 @@ export function goModHash(sha256: string): string {
   return summarise([{ name: Buffer.from('go.mod'), sha256 }]);
 }
 
-/** Go's `h1:` hash of a module's zip file. Throws ValidationError when it is no zip file or too large. */
+/**
+ * Go's `h1:` hash of a module's zip file. A large one lies in `scratch` meanwhile. Throws ValidationError when it is no
+ * zip file or unpacks to more than the limits.
+ */
 export async function goZipHash(
   fileName: string,
-  blob: StoredBlob,
-  blobs: BlobStore,
+  content: AsyncIterable<Uint8Array>,
   limits: Limits,
+  scratch: string,
 ): Promise<string> {
-  const counted = new UnpackLimits(limits, blob.size);
+  const spool = join(scratch, `zip-${randomUUID()}`);
   try {
-    return blob.size <= WHOLE_BYTES
-      ? await hashWhole(await blobs.readWhole(blob.digest, WHOLE_BYTES), counted)
-      : await hashInParts(blob, blobs, counted);
+    const { size, whole } = await collect(content, spool);
+    const counted = new UnpackLimits(limits, size);
+    return whole ? await hashWhole(whole, counted) : await hashInParts(spool, counted);
   } catch (error) {
     if (error instanceof DomainError) throw error;
     throw new ValidationError('package-rejected', `The file ${fileName} is not a valid module archive`, {
       cause: error,
       hint: (error as Error).message,
     });
+  } finally {
+    await rm(spool, { force: true });
   }
+}
+
+/** Small content as one buffer; large content into the file. */
+async function collect(
+  content: AsyncIterable<Uint8Array>,
+  spool: string,
+): Promise<{ size: number; whole: Buffer | null }> {
+  const chunks: Uint8Array[] = [];
+  let file: FileHandle | null = null;
+  let size = 0;
+  try {
+    for await (const chunk of content) {
+      chunks.push(chunk);
+      size += chunk.byteLength;
+      if (size <= WHOLE_BYTES) continue;
+      file ??= await open(spool, 'wx', 0o600);
+      await file.writeFile(Buffer.concat(chunks.splice(0)));
+    }
+  } finally {
+    await file?.close();
+  }
+  return { size, whole: file ? null : Buffer.concat(chunks) };
 }
 
 interface HashedFile {
@@ -105,12 +129,8 @@ function hashEntry(bytes: Buffer, entry: Entry): HashedFile | Promise<HashedFile
   return inflated;
 }
 
-async function hashInParts(
-  { digest, size }: StoredBlob,
-  blobs: BlobStore,
-  counted: UnpackLimits,
-): Promise<string> {
-  const zip = await fromRandomAccessReaderPromise(new BlobReader(blobs, digest), size, OPTIONS);
+async function hashInParts(path: string, counted: UnpackLimits): Promise<string> {
+  const zip = await openPromise(path, OPTIONS);
   try {
     counted.countEntries(zip.entryCount);
     const files: HashedFile[] = [];
@@ -122,21 +142,6 @@ async function hashInParts(
     return summarise(files);
   } finally {
     zip.close();
-  }
-}
-
-class BlobReader extends yauzl.RandomAccessReader {
-  readonly #blobs: BlobStore;
-  readonly #digest: StoredBlob['digest'];
-
-  constructor(blobs: BlobStore, digest: StoredBlob['digest']) {
-    super();
-    this.#blobs = blobs;
-    this.#digest = digest;
-  }
-
-  override _readStreamForRange(start: number, end: number): Readable {
-    return this.#blobs.read(this.#digest, { start, end });
   }
 }
 

@@ -48,10 +48,7 @@ export function fetchAhead(
   const small = [...mods.map((line) => tolerant(mod(line))), ...zips.map((line) => tolerant(info(line)))];
   const graph = settled(small);
   const zip = async (line: SumLine): Promise<void> => {
-    // Hashing takes the processor: what go waits for must not stand behind it.
-    await Promise.all([files.raw('zip', line), graph]);
     await cache.putZip(line, await files.zip(line, line.h1));
-    await files.info(line);
     progress.add({ packages: 1 });
   };
   const everything = settled([...small, ...zips.map((line) => tolerant(zip(line)))]);

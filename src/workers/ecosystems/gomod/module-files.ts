@@ -1,18 +1,22 @@
-import pLimit from 'p-limit';
 import { InvalidChecksum, NetworkError } from '../../../domain/errors.ts';
-import type { Artifact } from '../../downloads/artifact-store.ts';
+import type { Artifact, ArtifactRequest } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { goModHash, goZipHash } from './dirhash.ts';
-import { escapeModulePath, escapeVersion, type ModuleVersion, matchesPatterns } from './module-path.ts';
+import {
+  escapeModulePath,
+  escapeVersion,
+  type ModuleVersion,
+  matchesPatterns,
+  moduleKey,
+} from './module-path.ts';
 import type { ModuleProxyServer } from './upstream.ts';
 
 export type FileKind = 'info' | 'mod' | 'zip';
 
-/** A zip file with the blob of its `.ziphash`. */
+/** A zip file with Go's hash of it. */
 export interface ZipFile {
   artifact: Artifact;
   h1: string;
-  hashFile: Artifact;
 }
 
 /** The limits of the go command itself. */
@@ -20,8 +24,8 @@ const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 const MAX_ZIP_BYTES = 500 * 1024 * 1024;
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
-/** Each holds an archive in memory. */
-const HASHES_AT_A_TIME = 4;
+/** Only the go command itself looks into its toolchains. */
+const TOOLCHAIN = 'golang.org/toolchain';
 
 /** Thrown when no proxy knows the file: the go command may know another way. */
 export class UnknownModuleFile extends Error {}
@@ -35,7 +39,6 @@ export class ModuleFiles {
   readonly #proxies: readonly ModuleProxyServer[];
   /** GONOPROXY: names that no proxy may hear of. */
   readonly #hidden: string;
-  readonly #hashing = pLimit(HASHES_AT_A_TIME);
   readonly #once = new Map<string, Promise<unknown>>();
 
   constructor(context: ResolveContext, proxies: readonly ModuleProxyServer[], hidden: string) {
@@ -57,48 +60,9 @@ export class ModuleFiles {
 
   async zip(module: ModuleVersion, expected: string | null): Promise<ZipFile> {
     const artifact = await this.raw('zip', module);
-    const hashed = await this.hashed(module, artifact);
-    assertHash(`${module.path}@${module.version}.zip`, expected, hashed.h1);
-    return hashed;
-  }
-
-  /** Version and time only: what else a proxy tells (where it has the module from) changes without notice. */
-  info(module: ModuleVersion): Promise<Artifact> {
-    return this.#remember(`plain info ${module.path}@${module.version}`, async () => {
-      const raw = await this.raw('info', module);
-      return this.plainInfo(module, raw.digest, () =>
-        this.#context.blobs.readWhole(raw.digest, MAX_TEXT_BYTES),
-      );
-    });
-  }
-
-  /** Of an `.info` file, wherever it comes from. `identity` names its content. */
-  plainInfo(module: ModuleVersion, identity: string, read: () => Promise<Buffer>): Promise<Artifact> {
-    return this.#context.artifacts.derive({
-      key: `gomod-info:${module.path}@${module.version}:${identity}`,
-      url: `${module.path}@${module.version}.info`,
-      produce: async () => {
-        const { Version = module.version, Time } = parseInfo(module, await read());
-        return { content: Buffer.from(JSON.stringify(Time === undefined ? { Version } : { Version, Time })) };
-      },
-    });
-  }
-
-  /** Go's hash of a zip file, computed once for ever. */
-  hashed(module: ModuleVersion, artifact: Artifact): Promise<ZipFile> {
-    return this.#remember(`ziphash ${artifact.digest}`, async () => {
-      const { artifacts, blobs, settings } = this.#context;
-      const fileName = `${module.path}@${module.version}.zip`;
-      const hashFile = await artifacts.derive({
-        key: `gomod-ziphash:${artifact.digest}`,
-        url: `${fileName}hash`,
-        produce: async () => {
-          const h1 = await this.#hashing(() => goZipHash(fileName, artifact, blobs, settings.limits));
-          return { content: Buffer.from(h1), metadata: { h1 } };
-        },
-      });
-      return { artifact, hashFile, h1: (hashFile.metadata as { h1: string }).h1 };
-    });
+    const { h1 } = artifact.metadata as { h1: string };
+    assertHash(`${moduleKey(module)}.zip`, expected, h1);
+    return { artifact, h1 };
   }
 
   /** What changes: lists of versions, queries, the checksum database. Null when no proxy knows it. */
@@ -122,7 +86,7 @@ export class ModuleFiles {
 
   async #fetch(kind: FileKind, module: ModuleVersion): Promise<Artifact> {
     const path = `${escapeModulePath(module.path)}/@v/${escapeVersion(module.version)}.${kind}`;
-    const { artifactBytes } = this.#context.settings.limits;
+    const { limits } = this.#context.settings;
     const proxies = matchesPatterns(this.#hidden, module.path) ? [] : this.#proxies;
     for (const [index, proxy] of proxies.entries()) {
       const url = `${proxy.url}/${path}`;
@@ -133,13 +97,25 @@ export class ModuleFiles {
           upstream: { url, headers: proxy.headers },
           expected: [],
           fileName: `${module.path}@${module.version}.${kind}`,
-          maxBytes: Math.min(kind === 'zip' ? MAX_ZIP_BYTES : MAX_TEXT_BYTES, artifactBytes),
+          maxBytes: Math.min(kind === 'zip' ? MAX_ZIP_BYTES : MAX_TEXT_BYTES, limits.artifactBytes),
+          ...(kind === 'zip' && module.path !== TOOLCHAIN ? { inspect: this.#inspectZip(module) } : {}),
         });
       } catch (error) {
         if (!isUnknown(error) && !this.#mayTryNext(index, error)) throw error;
       }
     }
     throw new UnknownModuleFile(`No module proxy knows ${path}`);
+  }
+
+  /** Computed once for ever, and kept with the file. */
+  #inspectZip(module: ModuleVersion): NonNullable<ArtifactRequest['inspect']> {
+    const { settings, temporaryDirectory } = this.#context;
+    return {
+      name: 'go-zip-h1',
+      run: async (open) => ({
+        h1: await goZipHash(`${moduleKey(module)}.zip`, open(), settings.limits, temporaryDirectory),
+      }),
+    };
   }
 
   #mayTryNext(index: number, error: unknown): boolean {
@@ -170,6 +146,12 @@ export function assertHash(fileName: string, expected: string | null, actual: st
 /** The proxy's answer for what it does not have. */
 function isUnknown(error: unknown): boolean {
   return error instanceof NetworkError && /\bstatus (404|410)\b/.test(error.message);
+}
+
+/** Version and time only: what else a proxy tells (where it has the module from) changes without notice. */
+export function plainInfo(module: ModuleVersion, content: Buffer): Buffer {
+  const { Version = module.version, Time } = parseInfo(module, content);
+  return Buffer.from(JSON.stringify(Time === undefined ? { Version } : { Version, Time }));
 }
 
 function parseInfo({ path, version }: ModuleVersion, content: Buffer): { Version?: string; Time?: string } {

@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import semver from 'semver';
 import { InvalidFileFormat } from '../../../domain/errors.ts';
+import type { StoredBlob } from '../../../domain/storage/blob-store.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
-import { goModHash } from './dirhash.ts';
+import { goModHash, goZipHash } from './dirhash.ts';
 import type { GoSum } from './go-sum.ts';
 import { BundleLayout, moduleFilePath, versionsDirectory } from './layout.ts';
 import type { ModuleCache } from './module-cache.ts';
-import { assertHash, type ModuleFiles, UnknownModuleFile, type ZipFile } from './module-files.ts';
+import { assertHash, type ModuleFiles, plainInfo, UnknownModuleFile, type ZipFile } from './module-files.ts';
 import { type ModuleVersion, moduleKey } from './module-path.ts';
 
 const TIDY = 'Run `go mod tidy` and commit go.sum.';
@@ -73,11 +73,7 @@ export class ShippedFiles {
           .sort(compareVersions)
           .map((version) => `${version}\n`)
           .join('');
-        const list = await this.#context.artifacts.derive({
-          key: `gomod-list:${createHash('sha256').update(content).digest('hex')}`,
-          url: `${versionsDirectory(path)}/list`,
-          produce: async () => ({ content: Buffer.from(content) }),
-        });
+        const list = await this.#store(Buffer.from(content));
         this.layout.add(`${versionsDirectory(path)}/list`, list);
       }),
     );
@@ -104,10 +100,10 @@ export class ShippedFiles {
     { sums, known, inFile }: Omit<ShippedModules, 'modules'>,
   ): Promise<void> {
     const key = moduleKey(module);
-    const { artifact, hashFile } = await this.#zip(module, sums.zips.get(key)?.h1 ?? null);
+    const { artifact, h1 } = await this.#zip(module, sums.zips.get(key)?.h1 ?? null);
     const bundlePath = moduleFilePath(module, 'zip');
     this.layout.add(bundlePath, artifact);
-    this.layout.add(moduleFilePath(module, 'ziphash'), hashFile);
+    this.layout.add(moduleFilePath(module, 'ziphash'), await this.#store(Buffer.from(h1)));
     this.layout.add(moduleFilePath(module, 'info'), await this.#info(module));
     const missingHashIn = known.zips.has(key) ? null : inFile;
     this.modules.set(key, {
@@ -138,20 +134,26 @@ export class ShippedFiles {
     } catch (error) {
       if (!(error instanceof UnknownModuleFile)) throw error;
     }
-    const found = await this.#files.hashed(module, await this.#keep('zip', module));
-    assertHash(`${moduleKey(module)}.zip`, expected, found.h1);
-    return found;
+    const { blobs, settings, temporaryDirectory } = this.#context;
+    const artifact = await this.#keep('zip', module);
+    const name = `${moduleKey(module)}.zip`;
+    const h1 = await goZipHash(name, blobs.read(artifact.digest), settings.limits, temporaryDirectory);
+    assertHash(name, expected, h1);
+    return { artifact, h1 };
   }
 
-  async #info(module: ModuleVersion): Promise<Artifact> {
+  async #info(module: ModuleVersion): Promise<StoredBlob> {
+    return await this.#store(plainInfo(module, await this.#rawInfo(module)));
+  }
+
+  async #rawInfo(module: ModuleVersion): Promise<Buffer> {
     try {
-      return await this.#files.info(module);
+      const { digest } = await this.#files.raw('info', module);
+      return await this.#context.blobs.readWhole(digest);
     } catch (error) {
       if (!(error instanceof UnknownModuleFile)) throw error;
     }
-    const content = await readFile(this.#cache.pathOf('info', module));
-    const identity = createHash('sha256').update(content).digest('hex');
-    return await this.#files.plainInfo(module, identity, async () => content);
+    return await readFile(this.#cache.pathOf('info', module));
   }
 
   /** Null when nobody has it: go.sum may name what nothing needs any more. */
@@ -165,6 +167,10 @@ export class ShippedFiles {
     const mod = await this.#keep('mod', module);
     assertHash(`${moduleKey(module)}.mod`, expected, goModHash(mod.digests.sha256));
     return mod;
+  }
+
+  async #store(content: Buffer): Promise<StoredBlob> {
+    return await this.#context.blobs.write(content, { durability: 'batch' });
   }
 
   /** A file that the go command itself fetched, from a repository. */

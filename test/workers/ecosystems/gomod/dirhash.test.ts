@@ -1,17 +1,23 @@
 import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { readSettings } from '../../../../src/domain/config.ts';
 import { goModHash, goZipHash } from '../../../../src/workers/ecosystems/gomod/dirhash.ts';
 import { dirHash } from '../../../support/go-proxy.ts';
-import { MemoryBlobStore } from '../../../support/memory-blob-store.ts';
+import { temporaryDirectory } from '../../../support/resolve-context.ts';
 
 const { limits } = readSettings({});
 
 async function hashOf(zip: Uint8Array, changed: Partial<typeof limits> = {}): Promise<string> {
-  const blobs = new MemoryBlobStore();
-  return await goZipHash('m.zip', blobs.put(zip), blobs, { ...limits, ...changed });
+  const scratch = temporaryDirectory();
+  try {
+    return await goZipHash('m.zip', Readable.from([zip]), { ...limits, ...changed }, scratch);
+  } finally {
+    expect(readdirSync(scratch)).toEqual([]);
+  }
 }
 
 const files = (count: number, size: number): Record<string, Uint8Array> =>

@@ -24,7 +24,7 @@ describe('the module cache', () => {
     const blobs: BlobStore = makeStore();
     const cache = new ModuleCache(join(temporaryDirectory(), 'mod'), blobs);
     const artifact = await artifactIn(blobs);
-    await cache.putZip(MODULE, { artifact, h1: 'h1:abc=', hashFile: artifact });
+    await cache.putZip(MODULE, { artifact, h1: 'h1:abc=' });
     const path = cache.pathOf('zip', MODULE);
     expect(path.slice(cache.directory.length)).toBe(
       '/cache/download/example.test/!upper/@v/v1.2.0-!r!c1.zip',
@@ -34,7 +34,7 @@ describe('the module cache', () => {
     expect(statSync(path).nlink).toBe(links);
     // Again, by many at once: nothing is left behind.
     await Promise.all([1, 2, 3].map(() => cache.putText('mod', MODULE, artifact)));
-    await cache.putZip(MODULE, { artifact, h1: 'h1:other=', hashFile: artifact });
+    await cache.putZip(MODULE, { artifact, h1: 'h1:other=' });
     expect(readdirSync(dirname(path)).sort()).toEqual([
       'v1.2.0-!r!c1.mod',
       'v1.2.0-!r!c1.zip',
