@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { BlobStore, ByteRange, Digest } from '../storage/blob-store.ts';
 import { type ArchiveLayout, type Piece, pieceLength } from './archive-layout.ts';
 
@@ -32,11 +33,8 @@ export async function* labelledBytes(
   blobs: BlobStore,
   pieces: Iterable<Piece>,
 ): AsyncGenerator<{ bytes: Uint8Array; isFraming: boolean }> {
-  for (const run of runs(pieces)) {
-    const content =
-      run.digest === null
-        ? null
-        : new ContentStream(blobs.read(run.digest, { start: run.start, end: run.end }), run.digest);
+  for (const { run, ahead } of readAhead(blobs, runs(pieces))) {
+    const content = run.digest === null ? null : contentOf(blobs, run, run.digest, await ahead);
     try {
       for (const piece of run.pieces) {
         if ('bytes' in piece) yield { bytes: piece.bytes, isFraming: piece.isFraming ?? false };
@@ -46,6 +44,40 @@ export async function* labelledBytes(
       content?.close();
     }
   }
+}
+
+/** Small blobs are read side by side, so many at a time: opening one after the other takes longer than reading. */
+const READ_AHEAD = 16;
+const SMALL_RUN = 128 * 1024;
+
+interface RunAhead {
+  run: Run;
+  /** Bytes of a small run; null: they are still to be read. */
+  ahead: Promise<Buffer> | null;
+}
+
+function* readAhead(blobs: BlobStore, all: Iterable<Run>): Generator<RunAhead> {
+  const waiting: RunAhead[] = [];
+  for (const run of all) {
+    const { digest, start, end } = run;
+    const isSmall = digest !== null && end - start <= SMALL_RUN;
+    const ahead = isSmall ? buffer(blobs.read(digest, { start, end })) : null;
+    // Whoever stops reading early does not want to hear of it; whoever gets there, does.
+    ahead?.catch(() => undefined);
+    waiting.push({ run, ahead });
+    if (waiting.length >= READ_AHEAD) yield waiting.shift()!;
+  }
+  yield* waiting;
+}
+
+function contentOf(
+  blobs: BlobStore,
+  { start, end }: Run,
+  digest: Digest,
+  ahead: Buffer | null,
+): ContentStream {
+  const stream = ahead === null ? blobs.read(digest, { start, end }) : Readable.from([ahead]);
+  return new ContentStream(stream, digest);
 }
 
 interface Run {

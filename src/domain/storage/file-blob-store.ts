@@ -154,8 +154,8 @@ async function makeDirectories(root: string): Promise<void> {
   for (const directory of [top, root, dirname(root)]) await syncPath(directory);
 }
 
-/** Up to this size a blob's bytes wait in memory, so that a small blob costs one write. */
-const MEMORY_LIMIT = 1024 * 1024;
+/** Up to this size a blob's bytes wait in memory, so that a small blob costs one write; many are written at a time. */
+const MEMORY_LIMIT = 256 * 1024;
 
 /** With a number, the name of a temporary file: unique also where process ids repeat, as in containers. */
 const PROCESS_NAME = randomBytes(8).toString('hex');
@@ -239,8 +239,7 @@ class FileBlobWriter implements BlobWriter {
     const chunks = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    if (chunks.length === 1) await writeFully(this.#file, chunks[0]!);
-    else if (chunks.length > 1) await writeFully(this.#file, Buffer.concat(chunks));
+    if (chunks.length > 0) await writeFully(this.#file, chunks);
   }
 
   async #close(): Promise<void> {
@@ -291,11 +290,19 @@ function readerOf(digest: Digest) {
   };
 }
 
-async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < bytes.byteLength) {
-    written += (await file.write(bytes, written, bytes.byteLength - written)).bytesWritten;
-  }
+async function writeFully(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  let left = chunks;
+  while (left.length > 0) left = behind(left, (await file.writev(left)).bytesWritten);
+}
+
+/** What is left of the chunks when so many bytes are written. */
+function behind(chunks: readonly Uint8Array[], written: number): Uint8Array[] {
+  let skip = written;
+  return chunks.flatMap((chunk) => {
+    const skipped = Math.min(skip, chunk.byteLength);
+    skip -= skipped;
+    return skipped === chunk.byteLength ? [] : [chunk.subarray(skipped)];
+  });
 }
 
 function toBytes(chunk: unknown): Uint8Array {
