@@ -13,6 +13,7 @@ import {
 import type { Logger } from 'pino';
 import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
+import { LOCAL_SOURCE_JOB } from '../domain/database/sql/add-job.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -94,6 +95,8 @@ async function startRunner(
     taskList,
     events,
     concurrency: context.settings.workerConcurrency,
+    // Several workers may share a database: `npm start`, and a `stowage prefetch` of a path beside it.
+    forbiddenFlags: context.settings.gitAllowedProtocols.includes('file') ? null : [LOCAL_SOURCE_JOB],
     noHandleSignals: true,
     pollInterval: 1_000,
     logger: new JobLogger(() => (level, message) => {

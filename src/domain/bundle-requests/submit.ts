@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Settings } from '../config.ts';
 import type { Database, Transaction } from '../database/database.ts';
-import { addJob } from '../database/sql/add-job.ts';
+import { addJob, LOCAL_SOURCE_JOB } from '../database/sql/add-job.ts';
 import { findRequest } from '../database/sql/bundle-request-rows.ts';
 import { insertRequest } from '../database/sql/insert-request.ts';
 import { insertSteps } from '../database/sql/insert-steps.ts';
@@ -16,6 +16,7 @@ import {
   type PackageManager,
   type PackageOptions,
 } from '../packages/package.ts';
+import { isLocalRepository } from '../sources/local-repository.ts';
 import type { BundleRequest, StepTask } from './bundle-request.ts';
 import { INITIAL_REASON } from './state-reasons.ts';
 
@@ -83,13 +84,20 @@ export async function queueStep(
   task: StepTask,
   packageManager: PackageManager | null,
 ): Promise<void> {
-  const [step] = await tx.sql.query<{ id: number }>(
+  const [step] = await tx.sql.query<{ id: number; repository: string | null }>(
     `update bundle_request_steps set state = 'queued', queued_at = clock_timestamp()
      where request_id = $1 and task = $2 and package_manager is not distinct from $3
-     returning id`,
+     returning id, (select repository from bundle_requests where id = $1) as repository`,
     [requestId, task, packageManager],
   );
-  await addJob(tx.sql, task, { requestId, stepId: step!.id, requestAttempt }, { key: `step:${step!.id}` });
+  const { id: stepId, repository } = step!;
+  const isLocal = repository !== null && isLocalRepository(repository);
+  await addJob(
+    tx.sql,
+    task,
+    { requestId, stepId, requestAttempt },
+    { key: `step:${stepId}`, ...(isLocal && { flags: [LOCAL_SOURCE_JOB] }) },
+  );
 }
 
 // --- rules of the input ---------------------------------------------------------------------------------------------
@@ -116,7 +124,7 @@ function validate(submission: Submission, settings: Settings): ValidSubmission {
   if ((repository === null) === (uploadId === null)) {
     throw new InvalidInputError('Give either a repository or an upload');
   }
-  if (repository !== null) validateRepository(repository);
+  if (repository !== null) validateRepository(repository, settings);
   const requestedRef = submission.ref ?? null;
   if (requestedRef !== null) validateRef(requestedRef);
   if (uploadId !== null && requestedRef !== null) throw new InvalidInputError('An upload has no ref');
@@ -138,11 +146,17 @@ function validate(submission: Submission, settings: Settings): ValidSubmission {
   };
 }
 
-function validateRepository(repository: string): void {
+function validateRepository(repository: string, settings: Settings): void {
   if (repository === '' || repository.length > LONGEST_REPOSITORY || /[\0-\x20\x7f]/.test(repository)) {
     throw new InvalidInputError('The repository must be a URL without spaces');
   }
   if (repository.startsWith('-')) throw new InvalidInputError('The repository must not begin with "-"');
+  // No worker would ever take it.
+  if (isLocalRepository(repository) && !settings.gitAllowedProtocols.includes('file')) {
+    throw new InvalidInputError('The repository must be a URL that the server can reach, not a path', {
+      hint: 'Upload the source instead, or run "stowage prefetch PATH".',
+    });
+  }
 }
 
 /** The rules of git-check-ref-format that matter for safety; git decides the rest. */

@@ -22,7 +22,12 @@ export interface JobOptions {
   /** Lower runs first; default 0. */
   priority?: number;
   runAt?: Date;
+  /** What a worker must not have forbidden itself, see LOCAL_SOURCE_JOB. */
+  flags?: readonly string[];
 }
+
+/** Flag of the jobs of a request whose source is a path: for workers that allow the protocol `file`. */
+export const LOCAL_SOURCE_JOB = 'local-source';
 
 /** Adds a job in the caller's transaction: it exists exactly when the state that it belongs to does. */
 export async function addJob<Task extends keyof TaskPayloads>(
@@ -33,9 +38,18 @@ export async function addJob<Task extends keyof TaskPayloads>(
 ): Promise<void> {
   await sql.query(
     `select (graphile_worker.add_job(
-       identifier := $1, payload := $2::json, job_key := $3, priority := $4, run_at := $5, max_attempts := $6
+       identifier := $1, payload := $2::json, job_key := $3, priority := $4, run_at := $5, max_attempts := $6,
+       flags := $7::text[]
      )).id`,
-    [task, JSON.stringify(payload), options.key, options.priority ?? 0, options.runAt ?? null, MOST_ATTEMPTS],
+    [
+      task,
+      JSON.stringify(payload),
+      options.key,
+      options.priority ?? 0,
+      options.runAt ?? null,
+      MOST_ATTEMPTS,
+      options.flags ?? null,
+    ],
   );
 }
 
