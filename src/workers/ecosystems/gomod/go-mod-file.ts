@@ -11,7 +11,7 @@ export interface GoModFile {
   use: string[];
 }
 
-export interface Replacement {
+interface Replacement {
   path: string;
   /** null: all versions. */
   version: string | null;

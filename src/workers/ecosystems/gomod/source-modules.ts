@@ -15,7 +15,7 @@ export interface SourceModule {
 }
 
 /** A go.work with the modules that it unites. */
-export interface Workspace {
+interface Workspace {
   /** Of the go.work file. */
   directory: string;
   goWork: GoModFile;
@@ -104,7 +104,7 @@ function assertReplacements(context: ResolveContext, { replace }: GoModFile, dir
 }
 
 /** A path of go.mod or go.work, from the source root. */
-export function insideSource(directory: string, path: string): string {
+function insideSource(directory: string, path: string): string {
   if (/^([/\\]|[A-Za-z]:[/\\])/.test(path)) {
     throw new UnsupportedFeature(
       'unsupported-feature',
