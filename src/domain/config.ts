@@ -154,6 +154,13 @@ const blobStore: Parser<string> = (value, name) => {
   return value;
 };
 
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+const logLevel: Parser<string> = (value, name) => {
+  if (LOG_LEVELS.includes(value)) return value;
+  throw new InvalidInputError(`${name} must be one of ${LOG_LEVELS.join(', ')}, not "${value}"`);
+};
+
 const readableFile: Parser<string> = (value, name) => {
   if (!existsSync(value)) throw new InvalidInputError(`${name}: there is no file ${value}`);
   return resolve(value);
@@ -375,9 +382,9 @@ export const SETTINGS: readonly SettingRow[] = [
   row({
     variable: 'STOWAGE_LOG_LEVEL',
     key: 'logLevel',
-    parse: text,
+    parse: logLevel,
     fallback: () => 'info',
-    meaning: 'trace, debug, info, warn, error or silent',
+    meaning: LOG_LEVELS.join(', '),
   }),
   row({
     variable: 'STOWAGE_LIMITS',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +39,13 @@ describe('a server and stowage prefetch on one data directory', { timeout: 120_0
     const [a, b] = ['a', 'b'].map((name) => readFileSync(join(directory, name, 'bundle.tar.gz')));
     expect(a!.equals(b!)).toBe(true);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  });
+
+  test('a token that is wrong ends an upload, and the command', async () => {
+    const large = new TestRepository({ 'large.bin': randomBytes(8_000_000) });
+    const run = await stowage(['prefetch', large.path, '--server', url, '--token', 'wrong'], { env });
+    expect(run.status).toBe(1);
+    expect(run.stderr).toBe('uploading the source\nerror: Wrong credentials\n');
   });
 
   test.each([

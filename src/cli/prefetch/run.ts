@@ -103,13 +103,19 @@ async function localSource(
   const { root, commit } = checkout;
   if (server.url === null) return { repository: `file://${encodeURI(root)}`, ref: commit };
   reporter.phase('uploading the source');
-  const upload = await uploadSource(server.client, {
-    fileName: `${repositoryName(root)}-${commit.slice(0, 12)}.tar`,
-    content: packCommit(settings, checkout, signal),
-    signal,
-    onProgress: (bytes) => reporter.transferred(bytes, null),
-  });
-  return { upload };
+  const packing = new AbortController();
+  try {
+    const upload = await uploadSource(server.client, {
+      fileName: `${repositoryName(root)}-${commit.slice(0, 12)}.tar`,
+      content: packCommit(settings, checkout, AbortSignal.any([signal, packing.signal])),
+      signal,
+      onProgress: (bytes) => reporter.transferred(bytes, null),
+    });
+    return { upload };
+  } finally {
+    // A server that refuses does not read to the end.
+    packing.abort();
+  }
 }
 
 function defaultName(location: string, commit: string | null, number: number): string {
