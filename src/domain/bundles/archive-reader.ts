@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import type { BlobStore, ByteRange, Digest } from '../storage/blob-store.ts';
 import { type ArchiveLayout, type Piece, pieceLength } from './archive-layout.ts';
 
@@ -61,13 +60,19 @@ function* readAhead(blobs: BlobStore, all: Iterable<Run>): Generator<RunAhead> {
   for (const run of all) {
     const { digest, start, end } = run;
     const isSmall = digest !== null && end - start <= SMALL_RUN;
-    const ahead = isSmall ? buffer(blobs.read(digest, { start, end })) : null;
+    const ahead = isSmall ? bytesOfStream(blobs.read(digest, { start, end })) : null;
     // Whoever stops reading early does not want to hear of it; whoever gets there, does.
     ahead?.catch(() => undefined);
     waiting.push({ run, ahead });
     if (waiting.length >= READ_AHEAD) yield waiting.shift()!;
   }
   yield* waiting;
+}
+
+async function bytesOfStream(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 function contentOf(
