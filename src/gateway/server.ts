@@ -6,6 +6,7 @@ import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { Authenticator } from '../domain/identity/authenticate.ts';
+import { isProcessAlive } from '../domain/process-alive.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import { Principals } from './auth/principals.ts';
 import { registerDownloads } from './downloads/register-downloads.ts';
@@ -86,18 +87,9 @@ async function prepareUploads(settings: Settings): Promise<string> {
   await mkdir(parent, { recursive: true });
   for (const name of await readdir(parent)) {
     const pid = /^uploads-(\d+)$/.exec(name)?.[1];
-    if (pid && !isAlive(Number(pid))) await rm(join(parent, name), { recursive: true, force: true });
+    if (pid && !isProcessAlive(Number(pid))) await rm(join(parent, name), { recursive: true, force: true });
   }
   const directory = join(parent, `uploads-${process.pid}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   return directory;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -19,9 +19,8 @@ export async function receiveUpload(
   file: { name: string; open: () => Readable },
 ): Promise<SourceUpload> {
   requireScope(principal, 'write');
-  const limited = new AtMost(settings.limits.uploadBytes);
+  const limited = new SizeCheck(settings.limits.uploadBytes);
   const [blob] = await Promise.all([blobs.write(limited), pipeline(file.open(), limited)]);
-  if (blob.size === 0) throw new InvalidInputError('The uploaded file is empty');
   return await database.transaction(async ({ sql }) => {
     await recordBlobs(sql, [blob]);
     return await insertUpload(sql, {
@@ -33,8 +32,8 @@ export async function receiveUpload(
   });
 }
 
-/** Fails as soon as more bytes come. */
-class AtMost extends Transform {
+/** Fails as soon as more bytes come than may, or when there are none: before the store has a blob. */
+class SizeCheck extends Transform {
   readonly #most: number;
   #bytes = 0;
 
@@ -48,6 +47,11 @@ class AtMost extends Transform {
     if (this.#bytes > this.#most) {
       done(new InvalidInputError(`The uploaded file has more than ${this.#most} bytes`));
     } else done(undefined, chunk);
+  }
+
+  override _flush(done: (error?: Error) => void): void {
+    if (this.#bytes === 0) done(new InvalidInputError('The uploaded file is empty'));
+    else done();
   }
 }
 

@@ -12,6 +12,7 @@ interface ServerContext {
 const PROOFS = ['x-stowage-csrf', 'apollo-require-preflight', 'x-graphql-yoga-csrf'];
 const LONGEST_FIELD = 1_000_000;
 const MOST_FILES = 1;
+const DRAIN_MS = 10_000;
 
 /**
  * Multipart requests go through graphql-upload's parser, which hands files on as streams; the parser of Yoga would hold
@@ -34,7 +35,10 @@ export function multipartUploads(maxFileSize: number): Plugin<object, ServerCont
             maxFiles: MOST_FILES,
             maxFileSize: maxFileSize + 1,
           });
-          reply.raw.once('close', () => releaseFiles(operations));
+          reply.raw.once('close', () => {
+            releaseFiles(operations);
+            drain(req.raw);
+          });
           if (Array.isArray(operations)) return refusal('Send one operation at a time', 400) as never;
           return operations as never;
         } catch (error) {
@@ -44,6 +48,18 @@ export function multipartUploads(maxFileSize: number): Plugin<object, ServerCont
       });
     },
   };
+}
+
+/**
+ * An answer that was given before the whole request was read: the rest is read off, so that the connection is good for
+ * the next request, but not for ever.
+ */
+function drain(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  request.unpipe();
+  request.resume();
+  const deadline = setTimeout(() => request.destroy(), DRAIN_MS);
+  request.once('close', () => clearTimeout(deadline));
 }
 
 /** A document that fails before its file is read would leave the file's spool behind. */

@@ -40,6 +40,8 @@ export function attachSockets(
 
   const protocol = useServer<{ authorization?: unknown }, Partial<Extra>>(
     {
+      // Reasons of a close say nothing of what failed inside.
+      isProd: true,
       execute: (args) => (args.rootValue as Enveloped).execute(args),
       subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
       onConnect: async ({ connectionParams, extra }) => {

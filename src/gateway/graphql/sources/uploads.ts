@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream';
 import type { SourceUpload } from '../../../domain/database/sql/insert-upload.ts';
+import { InvalidInputError } from '../../../domain/errors.ts';
 import { receiveUpload } from '../../../domain/sources/receive-upload.ts';
 import { builder } from '../builder.ts';
 
@@ -21,8 +23,28 @@ builder.mutationFields((t) => ({
     errors: {},
     args: { file: t.arg({ type: 'Upload', required: true }) },
     resolve: async (_root, { file }, context) => {
-      const { filename, createReadStream } = await file;
-      return await receiveUpload(context, context.principal, { name: filename, open: createReadStream });
+      const limit = context.settings.limits.uploadBytes;
+      const { filename, createReadStream } = await file.catch((error) => refuse(error, limit));
+      const open = (): Readable => Readable.from(contentOf(createReadStream, limit));
+      return await receiveUpload(context, context.principal, { name: filename, open });
     },
   }),
 }));
+
+async function* contentOf(open: () => Readable, limit: number): AsyncGenerator<Buffer> {
+  try {
+    yield* open();
+  } catch (error) {
+    refuse(error, limit);
+  }
+}
+
+const TOO_LARGE = 413;
+
+/** A body that is broken or too long is a matter of the client; a disk that is full is not. */
+function refuse(error: unknown, limit: number): never {
+  const { status, message, syscall } = error as { status?: number; message: string; syscall?: string };
+  if (syscall !== undefined) throw error;
+  if (status === TOO_LARGE) throw new InvalidInputError(`The uploaded file has more than ${limit} bytes`);
+  throw new InvalidInputError(`The upload cannot be read: ${message}`, { cause: error });
+}
