@@ -1,8 +1,8 @@
 import { ValidationError } from '../../../domain/errors.ts';
 import type { ExpectedDigest } from '../../downloads/artifact-store.ts';
-import { Constraints } from './constraints.ts';
+import { Constraints, type Pin } from './constraints.ts';
 import { mayApply } from './marker.ts';
-import type { IndexRequirement, Rules, UrlRequirement, VcsRequirement } from './requirement.ts';
+import type { IndexRequirement, Requirement, Rules, UrlRequirement, VcsRequirement } from './requirement.ts';
 import {
   checkOptions,
   expectedDigests,
@@ -13,6 +13,7 @@ import {
   notPinned,
   pinnedVersion,
   type UrlReference,
+  urlForm,
   urlReference,
 } from './requirement-rules.ts';
 import { isOption, type RequirementLine, type RequirementsFile } from './requirements-file.ts';
@@ -86,11 +87,14 @@ function planFile(file: RequirementsFile, tree: RequirementsTree, rules: FileRul
     file.options.filter((option) => isOption(option, '--trusted-host')).map(({ value }) => value),
   );
   const wanted = file.requirements.filter((line) => isWanted(line, rules));
-  const planned = wanted.flatMap((line) =>
-    planLine({ line, file, dev: tree.dev, hashesInForce: rules.hashesInForce }, trustedHosts, rules),
-  );
-  checkHashes(file, planned, rules);
-  return planned;
+  for (const { requirement } of wanted) checkForm(requirement, rules);
+  const required = requiresHashes(file) || rules.strictIntegrity;
+  return wanted.flatMap((line) => {
+    const common = { line, file, dev: tree.dev, hashesInForce: rules.hashesInForce };
+    const planned = planLine(common, trustedHosts, rules);
+    for (const one of planned) checkHashes(one, required, rules);
+    return planned;
+  });
 }
 
 /** In the own interface markers count when targets are given. */
@@ -98,6 +102,20 @@ function isWanted({ requirement }: RequirementLine, { wheels }: FileRules): bool
   const { marker } = requirement;
   if (!wheels || !marker) return true;
   return wheels.environments.some((environment) => mayApply(marker.parsed, environment));
+}
+
+/** Throws ValidationError for what cannot be fetched, whatever its hashes are. */
+function checkForm(requirement: Requirement, rules: FileRules): void {
+  switch (requirement.kind) {
+    case 'vcs':
+      gitReference(requirement);
+      break;
+    case 'url':
+      urlForm(requirement, rules.rules);
+      break;
+    case 'pypi':
+      pinsOf(requirement, rules);
+  }
 }
 
 function planLine(
@@ -122,28 +140,28 @@ function planLine(
   }
 }
 
-/** One release; several when constraints with different markers pin the project. */
 function planRelease(
   common: PlannedCommon,
   requirement: IndexRequirement,
-  { constraints, rules, wheels }: FileRules,
+  rules: FileRules,
 ): PlannedRelease[] {
-  const own = pinnedVersion(requirement);
-  const pins =
-    own !== null
-      ? [{ version: own, hashes: constraints.verify(requirement, own) }]
-      : rules === 'native'
-        ? constraints.pins(requirement)
-        : [];
-  if (pins.length === 0) throw notPinned(requirement);
-  return pins.map(({ version, hashes }) => ({
+  return pinsOf(requirement, rules).map(({ version, hashes }) => ({
     kind: 'pypi',
     ...common,
     name: requirement.name,
     version,
     expected: bothHashes(requirement, expectedDigests(requirement.hashes), expectedDigests(hashes)),
-    wheels,
+    wheels: rules.wheels,
   }));
+}
+
+/** One version; several when constraints with different markers pin the project. */
+function pinsOf(requirement: IndexRequirement, { constraints, rules }: FileRules): Pin[] {
+  const own = pinnedVersion(requirement);
+  if (own !== null) return [{ version: own, hashes: constraints.verify(requirement, own) }];
+  const pins = rules === 'native' ? constraints.pins(requirement) : [];
+  if (pins.length === 0) throw notPinned(requirement);
+  return pins;
 }
 
 /** As pip does: what requirement and constraint agree on, when both give hashes. */
@@ -163,17 +181,14 @@ function bothHashes(
   );
 }
 
-function checkHashes(file: RequirementsFile, planned: readonly Planned[], rules: FileRules): void {
-  const required = requiresHashes(file);
-  for (const one of planned) {
-    const { requirement } = one.line;
-    expectedDigests(hashesOf(requirement));
-    if (one.kind === 'url') continue;
-    // A commit names its content: the own interface asks for no other hash.
-    if (one.kind === 'vcs' && rules.rules === 'native') continue;
-    const hasHash = one.kind === 'pypi' ? one.expected.length > 0 : requirement.hashes.length > 0;
-    if (!hasHash && (required || rules.strictIntegrity)) throw missingHash(requirement);
-  }
+function checkHashes(planned: Planned, required: boolean, { rules }: FileRules): void {
+  const { requirement } = planned.line;
+  expectedDigests(hashesOf(requirement));
+  if (planned.kind === 'url') return;
+  // A commit names its content: the own interface asks for no other hash.
+  if (planned.kind === 'vcs' && rules === 'native') return;
+  const hasHash = planned.kind === 'pypi' ? planned.expected.length > 0 : requirement.hashes.length > 0;
+  if (!hasHash && required) throw missingHash(requirement);
 }
 
 function requiresHashes(file: RequirementsFile): boolean {

@@ -89,14 +89,25 @@ export interface UrlReference {
   hashFromOption: boolean;
 }
 
-export function urlReference(requirement: UrlRequirement, rules: Rules): UrlReference {
+export interface UrlForm {
+  /** Without the fragment. */
+  url: string;
+  extension: string;
+  /** `algorithm:digest`, as written. */
+  hash: string;
+  hashFromOption: boolean;
+}
+
+/** Throws ValidationError. What the hash says is not judged yet. */
+export function urlForm(requirement: UrlRequirement, rules: Rules): UrlForm {
   const { line, qualifiers, hashes, url } = requirement;
   const inFragment = qualifiers.cachito_hash;
-  const specified = [...hashes, ...(inFragment === undefined ? [] : [inFragment])];
-  if (specified.length !== 1) {
+  const [hash, ...more] = [...hashes, ...(inFragment === undefined ? [] : [inFragment])];
+  if (hash === undefined || more.length > 0) {
+    const count = hash === undefined ? 0 : more.length + 1;
     throw new ValidationError(
-      specified.length === 0 ? 'missing-checksum' : 'invalid-checksum',
-      `URL requirement must specify exactly one hash, but specifies ${specified.length}: ${line}. ` +
+      count === 0 ? 'missing-checksum' : 'invalid-checksum',
+      `URL requirement must specify exactly one hash, but specifies ${count}: ${line}. ` +
         'Use the --hash option or the #cachito_hash URL fragment, but not both (or more than one --hash).',
     );
   }
@@ -109,13 +120,12 @@ export function urlReference(requirement: UrlRequirement, rules: Rules): UrlRefe
         `(expected one of ${ARCHIVE_EXTENSIONS.join(', ')})`,
     );
   }
-  const digests = expectedDigests([specified[0]!]);
-  return {
-    url: withoutFragment,
-    digest: digests[0]!,
-    extension,
-    hashFromOption: inFragment === undefined,
-  };
+  return { url: withoutFragment, extension, hash, hashFromOption: inFragment === undefined };
+}
+
+export function urlReference(requirement: UrlRequirement, rules: Rules): UrlReference {
+  const { url, extension, hash, hashFromOption } = urlForm(requirement, rules);
+  return { url, digest: expectedDigests([hash])[0]!, extension, hashFromOption };
 }
 
 /** Of the names in `hash` options; other algorithms than ours are refused only when nothing else is left. */
