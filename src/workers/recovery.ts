@@ -5,6 +5,7 @@ import { failStep, takeStep } from '../domain/bundle-requests/run-step.ts';
 import { findAbandonedSteps } from '../domain/database/sql/find-abandoned-steps.ts';
 import { findWorkersOfHost, releaseDeadWorkers } from '../domain/database/sql/release-dead-workers.ts';
 import { unlockOwnerlessJobs } from '../domain/database/sql/unlock-ownerless-jobs.ts';
+import { isProcessAlive } from '../domain/process-alive.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /**
@@ -41,7 +42,7 @@ export class Recovery {
       await this.#releaseDead();
       await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
       await this.#failAbandoned();
-      await this.#context.blobs.sweepTemporaryFiles(isAlive);
+      await this.#context.blobs.sweepTemporaryFiles(isProcessAlive);
     } catch (error) {
       logger.warn({ err: error }, 'recovery failed');
     }
@@ -50,7 +51,7 @@ export class Recovery {
   async #releaseDead(): Promise<void> {
     const { database, logger, workerId, temporaryRoot } = this.#context;
     const neighbours = await findWorkersOfHost(database.sql, hostname());
-    const gone = neighbours.filter((worker) => worker.id !== workerId && !isAlive(worker.pid));
+    const gone = neighbours.filter((worker) => worker.id !== workerId && !isProcessAlive(worker.pid));
     const dead = await releaseDeadWorkers(
       database.sql,
       SILENCE_SECONDS,
@@ -80,14 +81,5 @@ export class Recovery {
         errorOrigin: 'server',
       });
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

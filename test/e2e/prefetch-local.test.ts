@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { TestRepository } from '../support/git-repository.ts';
 import { type GoProxy, manyModules, projectOf, startGoProxy } from '../support/go-proxy.ts';
+import { withoutNetwork } from '../support/network.ts';
 import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
 import { makeSdist, type PythonIndex, requirementsOf, startPythonIndex } from '../support/python-index.ts';
 import { StowageCommand, stowage } from '../support/stowage-command.ts';
@@ -105,9 +106,8 @@ describe('stowage prefetch without a server', { timeout: 120_000 }, () => {
       python3 -m pip install --quiet --no-deps --target installed -r requirements.txt
       ls installed | grep -c dist-info
       cd service && go build -o program . && ./program 2>&1`;
-    const cut = canCutNetwork() ? ['unshare', '-n'] : [];
-    const [program, ...args] = [...cut, 'sh', '-c', script];
-    const output = execFileSync(program!, args, {
+    const [program, args] = withoutNetwork('sh', '-c', script);
+    const output = execFileSync(program, args, {
       cwd: unpacked,
       env: {
         PATH: process.env.PATH,
@@ -173,15 +173,6 @@ describe('stowage prefetch without a server', { timeout: 120_000 }, () => {
     expect(run.stderr).toMatch(/^error: .*1\.999/m);
   });
 });
-
-function canCutNetwork(): boolean {
-  try {
-    execFileSync('unshare', ['-n', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Command lines of processes that name a directory or run in its environment. */
 function processesOf(directory: string): string[] {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { zipSync } from 'fflate';
+import { listen } from './network.ts';
 
 /** A module of the fixture proxy. */
 export interface ProxyModule {
@@ -85,7 +86,7 @@ export async function startGoProxy(
     if (!body) return response.writeHead(404).end('not found');
     response.writeHead(200, { 'content-length': body.length }).end(body);
   });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await listen(server, port);
   const find = (path: string, version?: string): PublishedModule => {
     const found = list.find((one) => one.path === path && (version === undefined || one.version === version));
     if (!found) throw new Error(`no module ${path}`);

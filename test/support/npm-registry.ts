@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'fflate';
+import { listen } from './network.ts';
 
 /** A package of the fixture registry. */
 export interface RegistryPackage {
@@ -249,13 +250,6 @@ function sendPackument(response: ServerResponse, registry: NpmRegistry, name: st
     ),
   };
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(packument));
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve());
-  });
 }
 
 /** `node test/support/npm-registry.ts --packages 1400 --latency 30` prints its URL and serves until it is ended. */

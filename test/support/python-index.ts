@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { gzipSync, zipSync } from 'fflate';
+import { listen } from './network.ts';
 
 /** A file of the fixture index. */
 export interface IndexedFile {
@@ -318,13 +319,6 @@ function tarHeader(name: string, size: number): Buffer {
   for (const byte of header) sum += byte;
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
   return header;
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve());
-  });
 }
 
 /** `node test/support/python-index.ts --projects 70 --latency 30` prints its URL and serves until it is ended. */

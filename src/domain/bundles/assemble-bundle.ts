@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createGunzip } from 'node:zlib';
+import type { BundleFacts } from '../database/sql/find-bundle.ts';
 import { InvalidRequestData } from '../errors.ts';
 import type { SourceTree } from '../sources/source-tree.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
@@ -20,7 +21,7 @@ import { tarHeader, tarPadding } from './deterministic-tar.ts';
 export interface AssemblyOptions extends BundleParts {
   blobs: BlobStore;
   /** The row of a bundle that was made before: nothing is computed again then. */
-  known(manifestDigest: Digest): Promise<KnownBundle | null>;
+  known(manifestDigest: Digest): Promise<BundleFacts | null>;
   /** Compressed source parts by the digest of what they hold. */
   sourceMembers: {
     find(listingDigest: Digest, writerVersion: string): Promise<StoredBlob | null>;
@@ -29,18 +30,7 @@ export interface AssemblyOptions extends BundleParts {
   signal: AbortSignal;
 }
 
-interface KnownBundle {
-  manifestDigest: Digest;
-  tarDigest: Digest;
-  tarSize: number;
-  archiveDigest: Digest;
-  archiveSize: number;
-  writerVersion: string;
-  sourceMemberDigest: Digest;
-  entries: number;
-}
-
-export interface AssembledArchive extends KnownBundle {
+export interface AssembledArchive extends BundleFacts {
   manifest: BundleManifest;
   /** Durable in the store; the archive is made of these and the source member. */
   blobs: Digest[];
@@ -119,7 +109,7 @@ async function digestsOf(
   options: AssemblyOptions,
   { manifest, contents }: BundleContents,
   member: StoredBlob,
-): Promise<Pick<KnownBundle, 'tarDigest' | 'tarSize' | 'archiveDigest' | 'archiveSize'>> {
+): Promise<Pick<BundleFacts, 'tarDigest' | 'tarSize' | 'archiveDigest' | 'archiveSize'>> {
   const { blobs, signal } = options;
   const tar = createHash('sha256');
   const archive = createHash('sha256');

@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { DomainError } from '../errors.ts';
+import { isProcessAlive } from '../process-alive.ts';
 
 /**
  * The embedded PostgreSQL under the data directory: used when DATABASE_URL is not set (DESIGN section 2, stack.md 3).
@@ -183,7 +184,7 @@ async function removeStaleLock(path: string): Promise<void> {
       (found) => found.mtimeMs,
       () => Date.now(),
     ));
-  const dead = owner > 0 ? !isAlive(owner) : age > 5_000;
+  const dead = owner > 0 ? !isProcessAlive(owner) : age > 5_000;
   if (dead) await rm(path, { force: true });
 }
 
@@ -384,15 +385,6 @@ function unusable(dataDir: string, cause: unknown): DomainError {
     cause,
     hint: 'Set STOWAGE_DATA_DIR to a directory that you may write to.',
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { link, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
+import { isProcessAlive } from '../../domain/process-alive.ts';
 
 /** Who holds a lock. `started` tells a process from a later one with the same number. */
 interface Holder {
@@ -96,7 +97,7 @@ async function isHeld(file: string, text: string): Promise<boolean> {
     );
     return Date.now() - touched < ABANDONED_MS;
   }
-  if (!isAlive(holder.pid)) return false;
+  if (!isProcessAlive(holder.pid)) return false;
   // The queue of this process has one in acquire() at a time: a lock of our own is one that an earlier release lost.
   return holder.pid !== process.pid && holder.started === startOf(holder.pid);
 }
@@ -111,15 +112,6 @@ async function removeAbandoned(file: string, text: string): Promise<void> {
   }
   if ((await readFile(aside, 'utf8')) !== text) await link(aside, file).catch(() => undefined);
   await unlink(aside);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Start time in the kernel's own terms; empty where there is no /proc. */

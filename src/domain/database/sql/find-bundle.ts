@@ -1,7 +1,8 @@
 import type { Digest } from '../../storage/blob-store.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
-export interface BundleRow {
+/** Row of `bundles`. */
+export interface BundleFacts {
   manifestDigest: Digest;
   tarDigest: Digest;
   tarSize: number;
@@ -10,6 +11,9 @@ export interface BundleRow {
   writerVersion: string;
   sourceMemberDigest: Digest;
   entries: number;
+}
+
+export interface BundleRow extends BundleFacts {
   damagedAt: Date | null;
 }
 

@@ -1,15 +1,8 @@
 import type { Digest } from '../../storage/blob-store.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
+import type { BundleFacts } from './find-bundle.ts';
 
-export interface NewBundle {
-  manifestDigest: Digest;
-  tarDigest: Digest;
-  tarSize: number;
-  archiveDigest: Digest;
-  archiveSize: number;
-  writerVersion: string;
-  sourceMemberDigest: Digest;
-  entries: number;
+export interface NewBundle extends BundleFacts {
   /** Blobs that the archive is made of, besides the source member. */
   blobs: readonly Digest[];
 }

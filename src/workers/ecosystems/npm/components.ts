@@ -1,9 +1,10 @@
 import { posix } from 'node:path';
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
+import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { Classified } from './classify.ts';
 import { createDependencyLookup, type LockFile } from './lock-file.ts';
-import { dependencyPurl, type SourceLocation, sourcePurl, withoutCredentials } from './purl.ts';
+import { dependencyPurl, type SourceLocation, sourcePurl } from './purl.ts';
 
 /** A dependency with what was fetched for it. */
 export interface ResolvedDependency {

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { PackageURL } from 'packageurl-js';
+import { publicVcsUrl, withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Classified } from './classify.ts';
 
 /** The source of the request, as purls name it. */
@@ -52,25 +53,6 @@ export function dependencyPurl(
       return npmPurl(name, version, { download_url: withoutCredentials(dependency.url), ...checksum }, null);
     }
   }
-}
-
-/** URL of a repository without credentials and with a scheme; null for a path on this machine. */
-export function publicVcsUrl(repository: string): string | null {
-  const scp = /^(?:([^@/\s]+)@)?([^:/\s]+):(?!\/)(.+)$/.exec(repository);
-  if (scp) return `ssh://${scp[1] ? `${scp[1]}@` : ''}${scp[2]}/${scp[3]}`;
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(repository) || /^file:/i.test(repository)) return null;
-  return withoutCredentials(repository);
-}
-
-export function withoutCredentials(text: string): string {
-  if (!URL.canParse(text)) return text;
-  const url = new URL(text);
-  // The user of an ssh URL is part of the address.
-  const isSecret = url.password !== '' || (url.username !== '' && url.protocol !== 'ssh:');
-  if (!isSecret) return text;
-  if (url.protocol !== 'ssh:') url.username = '';
-  url.password = '';
-  return url.href;
 }
 
 function npmPurl(

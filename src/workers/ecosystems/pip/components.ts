@@ -1,15 +1,9 @@
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
+import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { Planned } from './plan.ts';
 import type { ProjectMetadata } from './project-metadata.ts';
-import {
-  gitPurl,
-  releasePurl,
-  type SourceLocation,
-  sourcePurl,
-  urlPurl,
-  withoutCredentials,
-} from './purl.ts';
+import { gitPurl, releasePurl, type SourceLocation, sourcePurl, urlPurl } from './purl.ts';
 import type { SdistMetadata } from './sdist.ts';
 
 /** A dependency with one file that was fetched for it. */

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { PackageURL } from 'packageurl-js';
+import { publicVcsUrl, withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { ExpectedDigest } from '../../downloads/artifact-store.ts';
 import { safeName } from './project-name.ts';
 
@@ -42,24 +43,6 @@ export function urlPurl(name: string, url: string, { algorithm, hex }: ExpectedD
     { download_url: withoutCredentials(url), checksum: `${algorithm}:${hex}` },
     null,
   );
-}
-
-/** URL of a repository without credentials and with a scheme; null for a path on this machine. */
-function publicVcsUrl(repository: string): string | null {
-  const scp = /^(?:([^@/\s]+)@)?([^:/\s]+):(?!\/)(.+)$/.exec(repository);
-  if (scp) return `ssh://${scp[1] ? `${scp[1]}@` : ''}${scp[2]}/${scp[3]}`;
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(repository) || /^file:/i.test(repository)) return null;
-  return withoutCredentials(repository);
-}
-
-export function withoutCredentials(text: string): string {
-  if (!URL.canParse(text)) return text;
-  const url = new URL(text);
-  if (url.username === '' && url.password === '') return text;
-  // The user of an ssh URL is part of the address.
-  if (url.protocol !== 'ssh:') url.username = '';
-  url.password = '';
-  return url.href;
 }
 
 function pypiPurl(

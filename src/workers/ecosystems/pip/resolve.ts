@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import type { BundleFile } from '../../../domain/bundles/bundle-file.ts';
 import { ValidationError } from '../../../domain/errors.ts';
 import type { Dependency, PackageOptions, ResolvedPackage } from '../../../domain/packages/package.ts';
+import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { pipComponents, type ResolvedFile, type ResolvedPipPackage } from './components.ts';
@@ -26,7 +27,6 @@ import {
   planDependencies,
 } from './plan.ts';
 import { type ProjectMetadata, readProjectMetadata } from './project-metadata.ts';
-import { withoutCredentials } from './purl.ts';
 import { readRequirements } from './requirements-tree.ts';
 import { isSameIndex, readUpstream, type Upstream } from './upstream.ts';
 import { wheelTargets } from './wheel-target.ts';

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,7 @@ import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts
 import { gomod } from '../../../../src/workers/ecosystems/gomod/index.ts';
 import { type GoProxy, manyModules, projectOf, startGoProxy } from '../../../support/go-proxy.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
+import { withoutNetwork } from '../../../support/network.ts';
 import {
   resolveContext,
   type TestResolveContext,
@@ -33,15 +34,6 @@ afterAll(async () => {
   rmSync(buildCache, { recursive: true, force: true });
 });
 
-const canCutNetwork = (() => {
-  try {
-    execFileSync('unshare', ['-n', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 /** Lays the bundle out as a consumer does, then builds and runs the program without any network. */
 async function buildAndRun(
   { context, blobs }: TestResolveContext,
@@ -63,11 +55,10 @@ async function buildAndRun(
   }
   // Compiling the standard library takes seconds: once is enough to see that the variable works.
   if (!ownBuildCache) environment.GOCACHE = buildCache;
-  const cut = (...command: string[]) => (canCutNetwork ? ['unshare', '-n', ...command] : command);
   const options = { cwd: join(app, directory), env: environment };
   const go = async (...args: string[]) => {
-    const [program, ...rest] = cut('go', ...args);
-    return (await run(program!, rest, options)).stdout;
+    const [program, rest] = withoutNetwork('go', ...args);
+    return (await run(program, rest, options)).stdout;
   };
   await go('build', '-o', join(root, 'program'), '.');
   if (resolution.files.length > 0) {

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import type { SbomComponent } from '../../../../src/domain/bundles/sbom-component.ts';
+import { publicVcsUrl } from '../../../../src/domain/sources/public-url.ts';
 import type { Artifact } from '../../../../src/workers/downloads/artifact-store.ts';
 import { classify } from '../../../../src/workers/ecosystems/npm/classify.ts';
 import { npmComponents, type ResolvedNpmPackage } from '../../../../src/workers/ecosystems/npm/components.ts';
 import { parseLockFile } from '../../../../src/workers/ecosystems/npm/lock-file.ts';
-import { publicVcsUrl, sourcePurl } from '../../../../src/workers/ecosystems/npm/purl.ts';
+import { sourcePurl } from '../../../../src/workers/ecosystems/npm/purl.ts';
 
 const SOURCE = { repository: 'https://user:secret@git.example/team/project.git', commit: 'c'.repeat(40) };
 const VCS = `vcs_url=${encodeURIComponent(`git+https://git.example/team/project.git@${SOURCE.commit}`)}`;

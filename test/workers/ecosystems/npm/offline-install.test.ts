@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,7 @@ import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { npm } from '../../../../src/workers/ecosystems/npm/index.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
+import { withoutNetwork } from '../../../support/network.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
 import {
   resolveContext,
@@ -51,15 +52,6 @@ afterAll(async () => {
   await files.close();
 });
 
-const canCutNetwork = (() => {
-  try {
-    execFileSync('unshare', ['-n', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 /** Lays the bundle and its configuration files out as a consumer does, and installs without any network. */
 async function install({ context, blobs }: TestResolveContext, resolution: Resolution, directory = '.') {
   const root = temporaryDirectory();
@@ -67,16 +59,8 @@ async function install({ context, blobs }: TestResolveContext, resolution: Resol
   for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
   for (const file of resolution.offline.configurationFiles) write(join(root, file.path), file.content);
   const cwd = join(root, 'app', directory);
-  const command = [
-    'npm',
-    'ci',
-    '--offline',
-    '--ignore-scripts',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=warn',
-  ];
-  const [program, ...args] = canCutNetwork ? ['unshare', '-n', ...command] : command;
+  const options = ['ci', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=warn'];
+  const [program, args] = withoutNetwork('npm', ...options);
   const home = mkdir(join(root, 'home'));
   const environment = {
     PATH: process.env.PATH,
@@ -86,7 +70,7 @@ async function install({ context, blobs }: TestResolveContext, resolution: Resol
     npm_config_globalconfig: join(home, 'global-npmrc'),
     npm_config_update_notifier: 'false',
   };
-  const output = await run(program!, args, { cwd, env: environment });
+  const output = await run(program, args, { cwd, env: environment });
   const installed = (path: string) =>
     JSON.parse(readFileSync(join(cwd, 'node_modules', path, 'package.json'), 'utf8')) as { version: string };
   return { cwd, output, installed, has: (path: string) => existsSync(join(cwd, 'node_modules', path)) };

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { pip } from '../../../../src/workers/ecosystems/pip/index.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
+import { withoutNetwork } from '../../../support/network.ts';
 import {
   makeSdist,
   makeWheel,
@@ -46,15 +47,6 @@ afterAll(async () => {
   await files.close();
 });
 
-const canCutNetwork = (() => {
-  try {
-    execFileSync('unshare', ['-n', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 /** Lays the bundle out as a consumer does, and installs into a new environment without any network. */
 async function install(
   { context, blobs }: TestResolveContext,
@@ -76,12 +68,12 @@ async function install(
     environment[name] = kind === 'path' ? join(root, value) : value;
   }
   const target = join(root, 'installed');
-  const [program, ...args] = [
-    ...(canCutNetwork ? ['unshare', '-n'] : []),
-    ...['python3', '-m', 'pip', 'install', '--no-cache-dir', '--no-deps', '--target', target],
+  const [program, args] = withoutNetwork(
+    'python3',
+    ...['-m', 'pip', 'install', '--no-cache-dir', '--no-deps', '--target', target],
     ...requirements.flatMap((file) => ['-r', file]),
-  ];
-  await run(program!, args, { cwd: app, env: environment });
+  );
+  await run(program, args, { cwd: app, env: environment });
   const { stdout } = await run('python3', ['-m', 'pip', 'list', '--path', target, '--format', 'json'], {
     env: environment,
   });
