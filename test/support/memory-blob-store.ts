@@ -45,6 +45,10 @@ export class MemoryBlobStore implements BlobStore {
     return Readable.from([range ? bytes.subarray(range.start, range.end) : bytes]);
   }
 
+  async readPart(digest: Digest, range: { start: number; end: number }): Promise<Buffer> {
+    return this.bytes(digest).subarray(range.start, range.end);
+  }
+
   async readWhole(digest: Digest): Promise<Buffer> {
     return this.bytes(digest);
   }

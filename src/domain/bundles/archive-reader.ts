@@ -33,7 +33,12 @@ export async function* labelledBytes(
   pieces: Iterable<Piece>,
 ): AsyncGenerator<{ bytes: Uint8Array; isFraming: boolean }> {
   for (const { run, ahead } of readAhead(blobs, runs(pieces))) {
-    const content = run.digest === null ? null : contentOf(blobs, run, run.digest, await ahead);
+    const content =
+      run.digest === null
+        ? null
+        : ahead
+          ? new ReadContent(await ahead)
+          : new ContentStream(blobs, run, run.digest);
     try {
       for (const piece of run.pieces) {
         if ('bytes' in piece) yield { bytes: piece.bytes, isFraming: piece.isFraming ?? false };
@@ -60,29 +65,13 @@ function* readAhead(blobs: BlobStore, all: Iterable<Run>): Generator<RunAhead> {
   for (const run of all) {
     const { digest, start, end } = run;
     const isSmall = digest !== null && end - start <= SMALL_RUN;
-    const ahead = isSmall ? bytesOfStream(blobs.read(digest, { start, end })) : null;
+    const ahead = isSmall ? blobs.readPart(digest, { start, end }) : null;
     // Whoever stops reading early does not want to hear of it; whoever gets there, does.
     ahead?.catch(() => undefined);
     waiting.push({ run, ahead });
     if (waiting.length >= READ_AHEAD) yield waiting.shift()!;
   }
   yield* waiting;
-}
-
-async function bytesOfStream(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-}
-
-function contentOf(
-  blobs: BlobStore,
-  { start, end }: Run,
-  digest: Digest,
-  ahead: Buffer | null,
-): ContentStream {
-  const stream = ahead === null ? blobs.read(digest, { start, end }) : Readable.from([ahead]);
-  return new ContentStream(stream, digest);
 }
 
 interface Run {
@@ -135,16 +124,38 @@ class Gathered {
   }
 }
 
+interface Content {
+  /** The next bytes, so many. */
+  take(count: number): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+class ReadContent implements Content {
+  #rest: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#rest = bytes;
+  }
+
+  take(count: number): Uint8Array[] {
+    const bytes = this.#rest.subarray(0, count);
+    this.#rest = this.#rest.subarray(count);
+    return [bytes];
+  }
+
+  close(): void {}
+}
+
 /** Counted bytes of a blob's stream. Throws when the blob is shorter than it should be: a stream is never completed then. */
-class ContentStream {
+class ContentStream implements Content {
   readonly #stream: Readable;
   readonly #chunks: AsyncIterator<Buffer>;
   readonly #digest: Digest;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(stream: Readable, digest: Digest) {
-    this.#stream = stream;
-    this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  constructor(blobs: BlobStore, { start, end }: Run, digest: Digest) {
+    this.#stream = blobs.read(digest, { start, end });
+    this.#chunks = this.#stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     this.#digest = digest;
   }
 

@@ -92,6 +92,10 @@ export class StepBlobs implements BlobStore {
     return this.#store.read(digest, range);
   }
 
+  readPart(digest: Digest, range: ByteRange): Promise<Buffer> {
+    return this.#store.readPart(digest, range);
+  }
+
   readWhole(digest: Digest, maxBytes?: number): Promise<Buffer> {
     return this.#store.readWhole(digest, maxBytes);
   }

@@ -153,6 +153,16 @@ test('what is not there is not found', async () => {
   await store.sync([ABSENT]);
 });
 
+test('reads a part, and never less than was asked for', async () => {
+  const { digest } = await store.write(Buffer.from('0123456789'));
+  expect((await store.readPart(digest, { start: 2, end: 5 })).toString()).toBe('234');
+  expect(await store.readPart(digest, { start: 4, end: 4 })).toEqual(Buffer.alloc(0));
+  await expect(store.readPart(digest, { start: 8, end: 11 })).rejects.toThrow(
+    `The blob ${digest} is shorter than it was`,
+  );
+  await expect(store.readPart(ABSENT, { start: 0, end: 1 })).rejects.toThrow(`There is no blob ${ABSENT}`);
+});
+
 test('reads no large blob whole', async () => {
   const { digest } = await store.write(Buffer.from('abcdef'));
   await expect(store.readWhole(digest, 5)).rejects.toMatchObject({ code: 'invalid-input' });
