@@ -65,6 +65,11 @@ async function readMember(entry: Entry, members: ArchiveMembers, contents: Spool
   const { header } = entry;
   const path = memberPath(header.name, 'Tar');
   const time = timeOf(header);
+  // What follows is a map of the holes and what lies between them, under a made-up name.
+  const { pax } = header as { pax?: Record<string, string> | null };
+  if (pax && Object.keys(pax).some((key) => key.startsWith('GNU.sparse.'))) {
+    throw refusedMember(pax['GNU.sparse.name'] ?? path, 'sparse file');
+  }
   switch (header.type) {
     case 'file':
     case 'contiguous-file': {
@@ -88,7 +93,7 @@ async function readMember(entry: Entry, members: ArchiveMembers, contents: Spool
     case 'directory':
       break;
     default:
-      throw refusedMember(path, header.type ?? 'entry of unknown type');
+      throw refusedMember(path, header.type ?? 'entry of unknown type (perhaps a sparse file)');
   }
   entry.resume();
 }

@@ -286,6 +286,16 @@ describe('refused', () => {
     ],
     ['tar: fifo', () => tar({ name: 'pipe', type: 'fifo' }), unsupported('fifo pipe')],
     [
+      'tar: sparse file',
+      () =>
+        tar({
+          name: 'GNUSparseFile.7/a',
+          content: 'map',
+          pax: { 'GNU.sparse.name': 'a', 'GNU.sparse.major': '1' },
+        }),
+      unsupported('sparse file a'),
+    ],
+    [
       'tar: cut off',
       async () => (await tar(file('a', 'x'.repeat(5000)))).subarray(0, 2048),
       broken('Unexpected end of data'),
