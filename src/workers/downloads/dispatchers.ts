@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { NetworkError } from '../../domain/errors.ts';
 import { assertPublicHost, assertPublicLiteral, publicLookup } from './address-policy.ts';
+import { sharedLookup } from './shared-lookup.ts';
 
 const CONNECT_TIMEOUT_MS = 30_000;
 const PROXY_VARIABLES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
@@ -27,11 +28,13 @@ export interface ConnectionRules {
  */
 export class Dispatchers {
   readonly #options: DispatcherOptions;
+  readonly #lookup: LookupFunction;
   readonly #proxied = PROXY_VARIABLES.some((name) => process.env[name]);
   readonly #agents = new Map<string, Dispatcher>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#lookup = sharedLookup(options.lookup ?? (systemLookup as LookupFunction));
   }
 
   /** Throws when the rules forbid the host. Names are checked again when they are resolved for the connection. */
@@ -56,7 +59,7 @@ export class Dispatchers {
   }
 
   #open({ guarded, insecure }: ConnectionRules): Dispatcher {
-    const lookup = this.#options.lookup ?? (systemLookup as LookupFunction);
+    const lookup = this.#lookup;
     const rejectUnauthorized = !insecure;
     const options = {
       connections: this.#options.connectionsPerHost,
@@ -79,7 +82,7 @@ export class Dispatchers {
 
   /** Behind a proxy the proxy resolves names; what this machine knows of a name is checked all the same. */
   async #checkBeforeProxy(host: string, signal: AbortSignal): Promise<void> {
-    await assertPublicHost(host, signal, this.#options.lookup).catch((error: unknown) => {
+    await assertPublicHost(host, signal, this.#lookup).catch((error: unknown) => {
       if (!(error instanceof NetworkError)) throw error;
     });
   }
