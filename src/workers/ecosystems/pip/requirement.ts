@@ -47,12 +47,15 @@ const VCS_SCHEMES = new Set(
   ['bzr', 'git', 'hg', 'svn'].flatMap((tool) => [tool, `${tool}+ftp`, `${tool}+http`, `${tool}+https`]),
 );
 
+/** No honest requirement is longer, its hashes not counted. */
+const MAX_TEXT = 20_000;
 const MAX_MARKER = 10_000;
 
 /** Throws ValidationError with the texts of prefetch.md 5.1. `text` has no options and no comment. */
 export function parseRequirement(text: string, hashes: readonly string[], rules: Rules): Requirement {
+  if (text.length > MAX_TEXT) throw unparsable(text.slice(0, 200), 'it is too long');
   if (/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) throw unparsable(text, 'it has control characters');
-  const named = /^([^\s@[\](){};,<>=!~:/?#]+)\s*(\[[^\]]*\])?\s*@/.exec(text);
+  const named = /^([^\s@[\](){};,<>=!~:/?#]+)(?:\s*(\[[^\]]*\]))?\s*@/.exec(text);
   if (named) {
     const [whole, name, extras = ''] = named;
     return directReference(
@@ -144,7 +147,7 @@ function specifiersOf(text: string, versions: string): IndexRequirement['specifi
   }
   if (list === '') return [];
   return list.split(',').map((part) => {
-    const match = /^(===|==|~=|!=|<=|>=|<|>)\s*([^\s;,()=<>!~]+)$/.exec(part.trim());
+    const match = /^(===|==|~=|!=|<=|>=|<|>)\s*((?:\d+!)?[^\s;,()=<>!~]+)$/.exec(part.trim());
     if (!match) throw unparsable(text, `${pythonRepr(part.trim().slice(0, 100))} is not a version specifier`);
     return { operator: match[1]!, version: match[2]! };
   });

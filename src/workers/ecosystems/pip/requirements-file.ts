@@ -59,6 +59,8 @@ const OPTIONS: ReadonlyMap<string, OptionRule> = new Map([
   ['--use-feature', VALUE],
 ]);
 
+/** So much of a line is named in a message. */
+const MAX_NAMED = 1000;
 /** No honest line is longer. */
 const MAX_LINE = 1024 * 1024;
 
@@ -174,7 +176,7 @@ function joinRequirement(line: string, known: string | null, text: string): stri
   if (known === null) return text;
   throw new ValidationError(
     'unexpected-format',
-    `Multiple requirements per line are not supported, ${pythonRepr(line)}`,
+    `Multiple requirements per line are not supported, ${pythonRepr(line.slice(0, MAX_NAMED))}`,
   );
 }
 
