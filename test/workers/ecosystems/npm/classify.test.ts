@@ -3,6 +3,7 @@ import type { RequestFailure } from '../../../../src/domain/errors.ts';
 import { classify } from '../../../../src/workers/ecosystems/npm/classify.ts';
 import { parseLockFile } from '../../../../src/workers/ecosystems/npm/lock-file.ts';
 import type { NpmRegistries } from '../../../../src/workers/ecosystems/npm/registries.ts';
+import { DEFAULT_REGISTRY } from '../../../../src/workers/ecosystems/npm/registries.ts';
 
 const COMMIT = 'ab'.repeat(20);
 const SHA512 = 'cd'.repeat(64);
@@ -43,7 +44,7 @@ describe('kinds and reported versions', () => {
   test.for<[string, () => unknown, Record<string, unknown>]>([
     [
       'the public registry',
-      () => modern({ version: '1.0.0', resolved: 'https://registry.npmjs.org/dep/-/dep-1.0.0.tgz' }),
+      () => modern({ version: '1.0.0', resolved: `${DEFAULT_REGISTRY}dep/-/dep-1.0.0.tgz` }),
       { kind: 'registry', version: '1.0.0' },
     ],
     [
@@ -65,7 +66,7 @@ describe('kinds and reported versions', () => {
         modern({
           version: '1.0.0',
           inBundle: true,
-          resolved: 'https://registry.npmjs.org/dep/-/dep-1.0.0.tgz',
+          resolved: `${DEFAULT_REGISTRY}dep/-/dep-1.0.0.tgz`,
         }),
       { kind: 'registry', version: '1.0.0' },
     ],
@@ -274,9 +275,9 @@ describe('refusals', () => {
     ['no version', () => modern({}), 'UnsupportedFeature', placeText('')],
     [
       'a version with separators',
-      () => modern({ version: '1.0.0/../../x', resolved: 'https://registry.npmjs.org/d.tgz' }),
+      () => modern({ version: '1.0.0/../../x', resolved: `${DEFAULT_REGISTRY}d.tgz` }),
       'UnsupportedFeature',
-      placeText('https://registry.npmjs.org/d.tgz'),
+      placeText(`${DEFAULT_REGISTRY}d.tgz`),
     ],
   ])('%s', ([, run, type, message]) => {
     let error: RequestFailure | null = null;

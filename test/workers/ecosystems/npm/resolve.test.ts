@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RequestFailure } from '../../../../src/domain/errors.ts';
 import type { ArtifactRequest } from '../../../../src/workers/downloads/artifact-store.ts';
 import { npm } from '../../../../src/workers/ecosystems/npm/index.ts';
+import { DEFAULT_REGISTRY } from '../../../../src/workers/ecosystems/npm/registries.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import {
   lockFileOf,
@@ -14,7 +15,7 @@ import {
 } from '../../../support/npm-registry.ts';
 import { type ResolveContextOptions, resolveContext } from '../../../support/resolve-context.ts';
 
-const PUBLIC = 'https://registry.npmjs.org/';
+const PUBLIC = DEFAULT_REGISTRY;
 const COMMIT = 'ab'.repeat(20);
 const MANIFEST = JSON.stringify({ name: 'application', version: '1.0.0' });
 
