@@ -83,7 +83,7 @@ export class DatabaseGitTrees implements GitTrees {
 
   /** Names are read as by `git fetch`: tags come before branches. Full names (`refs/heads/x`) work too. */
   async resolveRef(url: string, ref: string | null): Promise<string> {
-    if (ref !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(ref)) return ref;
+    if (ref !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(ref)) return ref.toLowerCase();
     const repository = this.#parse(url);
     const names = ref === null ? ['HEAD'] : namesOf(ref);
     if (names.length === 0) throw unknownRef(ref!);

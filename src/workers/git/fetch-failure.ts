@@ -71,20 +71,28 @@ export function fetchFailure(url: RepositoryUrl, error: GitFailure, isFirst: boo
   });
 }
 
+const SHORT_COMMIT =
+  'Servers know commits by their full id only: give all of its digits, or a branch or tag.';
+
 export function unknownRef(ref: string): InvalidRequestData {
   return new InvalidRequestData(
     'bad-revision',
     `Checking out the Git repository failed. Please verify the supplied reference of "${ref}" is valid.`,
-    { details: { ref } },
+    { details: { ref }, ...(/^[0-9a-f]{4,39}$/i.test(ref) && { hint: SHORT_COMMIT }) },
   );
 }
 
-/** What git says last is what went wrong; before it come warnings and progress. */
+/**
+ * What git says last is what went wrong; before it come warnings and progress. Only when the connection ended, git can but
+ * say so, and the reason is what the other side said before.
+ */
 export function lastWords({ stderr, message }: GitFailure): string {
   const lines = stderr
     .split('\n')
     .map((line) => line.trim())
     .filter(Boolean);
+  const end = lines.indexOf('fatal: Could not read from remote repository.');
+  if (end > 0) return lines[end - 1]!;
   return lines.findLast((line) => /^(fatal|error|remote):/i.test(line)) ?? lines.at(-1) ?? message;
 }
 
@@ -94,7 +102,7 @@ function hintFor(reason: string): string {
       reason,
     )
   ) {
-    return `The repository does not exist or is private: ${reason}. STOWAGE_GIT_CONFIG can hold credentials.`;
+    return `The repository does not exist or is private: ${reason.replace(/\.$/, '')}. STOWAGE_GIT_CONFIG can hold credentials.`;
   }
   return reason;
 }
