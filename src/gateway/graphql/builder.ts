@@ -11,6 +11,7 @@ import {
   NotFoundError,
   UnauthenticatedError,
 } from '../../domain/errors.ts';
+import { LIST_MULTIPLIER } from './connections.ts';
 import type { GraphQLContext } from './context.ts';
 
 export interface SchemaTypes {
@@ -53,7 +54,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     limit: { depth: 20, breadth: 400, complexity: 20_000 },
     defaultComplexity: 1,
     // Lists that are not connections are short.
-    defaultListMultiplier: 3,
+    defaultListMultiplier: LIST_MULTIPLIER,
   },
 });
 

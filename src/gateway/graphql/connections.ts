@@ -7,6 +7,17 @@ export const PAGE_SIZES = { defaultSize: 20, maxSize: 100 } as const;
 /** For lists whose rows are read fast: dependencies, components. */
 export const LARGE_PAGE_SIZES = { defaultSize: 100, maxSize: 1_000 } as const;
 
+/** The lists inside of a connection (`nodes`, `edges`) count as often by themselves, see builder.ts. */
+export const LIST_MULTIPLIER = 3;
+
+/** What a page costs grows with its rows: each may have reads of its own. */
+export function complexityByRows({ defaultSize, maxSize }: PageSizes) {
+  return ({ first, last }: ConnectionArguments): { field: number; multiplier: number } => {
+    const rows = Math.min(first ?? last ?? defaultSize, maxSize);
+    return { field: 5, multiplier: Math.max(1, Math.ceil(rows / LIST_MULTIPLIER)) };
+  };
+}
+
 /** Arguments of a Relay connection. */
 export interface ConnectionArguments {
   first?: number | null | undefined;

@@ -2,7 +2,7 @@ import { countVisibleRequests, findRequests, getRequest } from '../../../domain/
 import type { RequestFilter } from '../../../domain/database/sql/list-requests.ts';
 import { NotFoundError } from '../../../domain/errors.ts';
 import { builder } from '../builder.ts';
-import { connectionById, PAGE_SIZES } from '../connections.ts';
+import { complexityByRows, connectionById, PAGE_SIZES } from '../connections.ts';
 import { BundleRequestRef } from './bundle-request.ts';
 import { PackageManagerEnum, RequestStateEnum } from './enums.ts';
 
@@ -39,6 +39,7 @@ builder.queryFields((t) => ({
       type: BundleRequestRef,
       nullable: false,
       description: 'Newest first.',
+      complexity: complexityByRows(PAGE_SIZES),
       args: { filter: t.arg({ type: FilterInput }) },
       resolve: async (_root, { filter: given, ...args }, { database, principal }) => {
         const filter: RequestFilter = given ?? {};

@@ -4,7 +4,7 @@ import { InvalidInputError } from '../../../domain/errors.ts';
 import { searchComponents } from '../../../domain/packages/search-components.ts';
 import { builder } from '../builder.ts';
 import { BundleRequestRef } from '../bundle-requests/bundle-request.ts';
-import { connectionById, LARGE_PAGE_SIZES, PAGE_SIZES } from '../connections.ts';
+import { complexityByRows, connectionById, LARGE_PAGE_SIZES, PAGE_SIZES } from '../connections.ts';
 
 const ComponentRef = builder.objectRef<Component>('Component').implement({
   description: 'A row of the SBOMs of all bundles.',
@@ -17,6 +17,7 @@ const ComponentRef = builder.objectRef<Component>('Component').implement({
       type: BundleRequestRef,
       nullable: false,
       description: 'Requests whose bundle holds it, newest first.',
+      complexity: complexityByRows(PAGE_SIZES),
       resolve: ({ id }, args, { database, principal }) =>
         connectionById(args, PAGE_SIZES, (range) =>
           findRequests(
@@ -41,7 +42,7 @@ builder.queryFields((t) => ({
     nullable: false,
     description:
       'Searches every bundle that the caller may see: `components(purl: "pkg:npm/lodash", range: "<4.17.21")`.',
-    complexity: { field: 50, multiplier: 5 },
+    complexity: complexityByRows(LARGE_PAGE_SIZES),
     args: {
       purl: t.arg.string({ description: 'With or without a version.' }),
       type: t.arg.string({ description: "A purl type, or a package manager's name." }),
