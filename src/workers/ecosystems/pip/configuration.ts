@@ -2,6 +2,7 @@ import type { ConfigurationFile, EnvironmentVariable } from '../../../domain/bun
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import { PIP_DIRECTORY } from './layout.ts';
 import type { PlannedGit, PlannedUrl } from './plan.ts';
+import { declaredAsUtf8 } from './requirements-text.ts';
 
 /** How pip finds the bundle's archives without any network (cachito.md 4.5). */
 export const OFFLINE_ENVIRONMENT: readonly EnvironmentVariable[] = [
@@ -18,19 +19,30 @@ export interface Redirected {
   bundlePath: string;
 }
 
-/** Each requirements file that names git or URL dependencies, with those lines pointing into the bundle. */
+/**
+ * Each requirements file that names git or URL dependencies, once, with those lines pointing into the bundle. Of a file
+ * that several pip commands read, the command that needs no hashes counts: with them the others fail with or without us.
+ */
 export function rewriteRequirements(redirected: readonly Redirected[]): ConfigurationFile[] {
-  const byFile = Map.groupBy(redirected, ({ planned }) => planned.file);
-  return [...byFile].map(([file, items]) => {
-    const lines: (string | null)[] = [...file.lines];
-    for (const item of items) {
+  const byPath = Map.groupBy(redirected, ({ planned }) => planned.file.path);
+  return [...byPath].map(([path, items]) => {
+    const [first] = items;
+    const lines: (string | null)[] = [...first!.planned.file.lines];
+    for (const item of [...items].sort((a, b) => hashesInForce(b) - hashesInForce(a))) {
       const { start, end } = item.planned.line;
       lines.fill(null, start, end);
       lines[start] = offlineLine(item);
     }
-    const content = lines.filter((line) => line !== null).join('\n');
-    return { path: `app/${file.path}`, content: Buffer.from(content) };
+    const content = lines
+      .filter((line) => line !== null)
+      .map((line, index) => (index < 2 ? declaredAsUtf8(line) : line))
+      .join('\n');
+    return { path: `app/${path}`, content: Buffer.from(content) };
   });
+}
+
+function hashesInForce({ planned }: Redirected): number {
+  return Number(planned.hashesInForce);
 }
 
 /**

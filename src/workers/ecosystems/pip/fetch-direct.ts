@@ -29,7 +29,8 @@ export async function fetchUrl(
   { artifacts }: Pick<ResolveContext, 'artifacts'>,
   { requirement, reference, insecure }: PlannedUrl,
 ): Promise<Artifact> {
-  const { url, digest } = reference;
+  const { digest } = reference;
+  const url = withoutPlaceholders(reference.url);
   const fileName = fileNameOf(url) ?? requirement.name;
   try {
     return await artifacts.fetch({
@@ -45,7 +46,7 @@ export async function fetchUrl(
   }
 }
 
-/** pip puts variables in, e.g. `https://${TOKEN}@host/…`; here the worker's own git configuration has the credentials. */
+/** pip puts variables in, e.g. `https://${TOKEN}@host/…`; here the worker's own git configuration and netrc have the credentials. */
 function withoutPlaceholders(url: string): string {
   return url.replace(/^([a-z+.-]+:\/\/)[^/@]*\$\{[A-Z0-9_]+\}[^/@]*@/i, '$1');
 }

@@ -83,6 +83,9 @@ function planFile(file: RequirementsFile, tree: RequirementsTree, rules: FileRul
   if (ignored.length > 0) {
     rules.log.info(`pip: options without effect in app/${file.path}: ${ignored.join(', ')}`);
   }
+  if (file.localPaths.length > 0) {
+    rules.log.info(`pip: nothing to fetch for paths in app/${file.path}: ${file.localPaths.join(', ')}`);
+  }
   const trustedHosts = new Set(
     file.options.filter((option) => isOption(option, '--trusted-host')).map(({ value }) => value),
   );

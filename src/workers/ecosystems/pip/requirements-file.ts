@@ -1,6 +1,8 @@
 import { ValidationError } from '../../../domain/errors.ts';
+import { isLocalPath } from './local-path.ts';
 import { pythonListRepr, pythonRepr } from './python-text.ts';
 import { parseRequirement, type Requirement, type Rules } from './requirement.ts';
+import { decodeRequirements } from './requirements-text.ts';
 
 /** A requirements file: its lines, and what they mean. Nothing is judged beyond the grammar (prefetch.md 5.1). */
 export interface RequirementsFile {
@@ -8,6 +10,8 @@ export interface RequirementsFile {
   path: string;
   options: FileOption[];
   requirements: RequirementLine[];
+  /** Own interface only: requirements that are paths of the source itself. */
+  localPaths: string[];
   /** The physical lines without their ends, for rewriting. */
   lines: string[];
 }
@@ -67,7 +71,7 @@ const MAX_LINE = 1024 * 1024;
 /** Throws ValidationError with the texts of prefetch.md 5.1. */
 export function parseRequirementsFile(path: string, content: Buffer, rules: Rules): RequirementsFile {
   const lines = decode(path, content).split(/\r\n|\r|\n/);
-  const file: RequirementsFile = { path, options: [], requirements: [], lines };
+  const file: RequirementsFile = { path, options: [], requirements: [], localPaths: [], lines };
   for (const logical of joinLines(lines)) {
     if (logical.text.length > MAX_LINE) throw unreadable(path, `line ${logical.start + 1} is too long`);
     const text = withoutComment(logical.text).trim();
@@ -136,18 +140,16 @@ function addLine(file: RequirementsFile, text: string, { start, end }: LogicalLi
     name === '--hash' && value !== null ? [value] : [],
   );
   const editable = ofRequirement.some(({ name }) => name === '-e' || name === '--editable');
-  if (rules === 'native' && isLocalPath(requirementText)) return;
+  if (rules === 'native' && isLocalPath(requirementText)) {
+    file.localPaths.push(requirementText);
+    return;
+  }
   file.requirements.push({
     requirement: parseRequirement(requirementText, hashes, rules),
     editable,
     start,
     end,
   });
-}
-
-/** `.`, `./package`, `.[extra]`, `file:../package`: code of the source itself, which the bundle has as it is. */
-function isLocalPath(text: string): boolean {
-  return /^(\.{1,2}([/\\[]|\s*(;|$))|file:(?!\/\/))/.test(text);
 }
 
 interface SplitLine {
@@ -273,15 +275,11 @@ class Words {
   }
 }
 
-/** UTF-8, or what the byte order mark says: some editors write UTF-16. */
 function decode(path: string, content: Buffer): string {
-  const [first, second] = content;
-  const encoding =
-    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
   try {
-    return new TextDecoder(encoding, { fatal: true }).decode(content);
-  } catch {
-    throw unreadable(path, `it is not ${encoding.toUpperCase()} text`);
+    return decodeRequirements(content);
+  } catch (error) {
+    throw unreadable(path, (error as Error).message);
   }
 }
 
