@@ -25,6 +25,9 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'graphql-reads', run: graphqlReads },
 ];
 
+/** Budgets of DESIGN section 4 whose subject does not exist yet. */
+const NOT_BUILT = ['REST read (Cachito GET by id)', 'registry, large blobs', 'registry, small things'];
+
 const RUNS = 5;
 const QUICK_RUNS = 2;
 
@@ -47,6 +50,7 @@ async function main(): Promise<void> {
     const runs = values.quick ? QUICK_RUNS : RUNS;
     const figures = await runAll(chosen, { stage, runs, quick: values.quick, say });
     process.stdout.write(tableOf(figures));
+    if (positionals.length === 0) process.stdout.write(`not built yet: ${NOT_BUILT.join('; ')}\n`);
     if (values.json !== undefined) await writeFile(values.json, jsonOf(figures));
   } finally {
     await stage.close();
