@@ -38,7 +38,12 @@ export async function openLocalCheckout(
   const found = await readCommit(git, gitDirectory, ref ?? 'HEAD');
   if (!found) throw noSuchCommit(path, ref);
   const changed = isBare || ref !== null ? [] : await uncommitted(git, root);
-  return { root, gitDirectory, ...found, warnings: changed.length > 0 ? [dirtyWarning(changed)] : [] };
+  const below = isBare ? '' : await git.text(['rev-parse', '--show-prefix'], at);
+  const warnings = [
+    ...(below === '' ? [] : [partWarning(path, root)]),
+    ...(changed.length > 0 ? [dirtyWarning(changed)] : []),
+  ];
+  return { root, gitDirectory, ...found, warnings };
 }
 
 /** The commit's tree as a tar, read from git objects: no filter and no export attribute has a say. */
@@ -87,6 +92,11 @@ function dirtyWarning(changed: readonly string[]): string {
   const named = changed.slice(0, MOST_NAMED).join(', ');
   const more = changed.length > MOST_NAMED ? ` and ${changed.length - MOST_NAMED} more` : '';
   return `uncommitted changes are not part of the bundle: ${named}${more}`;
+}
+
+/** A lock file may refer to anything of its repository, so that a part of one cannot be bundled. */
+function partWarning(path: string, root: string): string {
+  return `${path} is a part of the repository ${root}: all of it is bundled, and paths of packages begin at its root`;
 }
 
 function notARepository(path: string, cause: unknown): RepositoryAccessError {

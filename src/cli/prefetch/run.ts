@@ -16,7 +16,7 @@ import { startLocalServer } from './local-server.ts';
 import { type PrefetchOptions, submissionOf } from './options.ts';
 import { outputFiles, requireWritable, writeOutputs } from './outputs.ts';
 import type { PrefetchReporter } from './reporter.ts';
-import { readSourceArgument, repositoryName } from './source-argument.ts';
+import { localRepositoryUrl, readSourceArgument, repositoryName } from './source-argument.ts';
 import { resultObject, summaryLines } from './summary.ts';
 
 /** Where the work is done: somebody's server, or one that lives as long as this command. */
@@ -101,7 +101,7 @@ async function localSource(
   signal: AbortSignal,
 ): Promise<Pick<SubmissionInput, 'repository' | 'ref' | 'upload'>> {
   const { root, commit } = checkout;
-  if (server.url === null) return { repository: `file://${encodeURI(root)}`, ref: commit };
+  if (server.url === null) return { repository: localRepositoryUrl(root), ref: commit };
   reporter.phase('uploading the source');
   const packing = new AbortController();
   try {

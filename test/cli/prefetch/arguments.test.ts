@@ -4,7 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { type PrefetchOptions, submissionOf } from '../../../src/cli/prefetch/options.ts';
 import { outputFiles, requireWritable } from '../../../src/cli/prefetch/outputs.ts';
 import { formatBytes, formatSeconds } from '../../../src/cli/prefetch/quantities.ts';
-import { readSourceArgument, repositoryName } from '../../../src/cli/prefetch/source-argument.ts';
+import {
+  localRepositoryUrl,
+  readSourceArgument,
+  repositoryName,
+} from '../../../src/cli/prefetch/source-argument.ts';
+import { readSettings } from '../../../src/domain/config.ts';
+import { parseRepositoryUrl } from '../../../src/workers/git/repository-url.ts';
 import { temporaryDirectory } from '../../support/resolve-context.ts';
 
 describe('the source', () => {
@@ -13,15 +19,24 @@ describe('the source', () => {
     ['ssh://git@git.example/a', { kind: 'url', url: 'ssh://git@git.example/a' }],
     ['git@git.example:a/b.git', { kind: 'url', url: 'git@git.example:a/b.git' }],
     ['file:///srv/git/a', { kind: 'local', path: '/srv/git/a' }],
+    ['file:///srv/my%20git/100%25%23', { kind: 'local', path: '/srv/my git/100%#' }],
     ['/', { kind: 'local', path: '/' }],
   ])('%s', (text, expected) => {
     expect(readSourceArgument(text)).toEqual(expected);
   });
 
-  test('what is neither', () => {
-    expect(() => readSourceArgument('/no/such/directory')).toThrow(
-      expect.objectContaining({ code: 'not-a-git-repository' }),
-    );
+  test.each(['/no/such/directory', 'file://elsewhere/srv/git/a', 'file:///a%2Fb'])(
+    'what is neither: %s',
+    (text) => {
+      expect(() => readSourceArgument(text)).toThrow(
+        expect.objectContaining({ code: 'not-a-git-repository' }),
+      );
+    },
+  );
+
+  test.each(['/srv/git/a', '/home/me/C# & 100%41/what?/é b'])('the URL of %s means the same path', (path) => {
+    const settings = readSettings({ STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file' });
+    expect(parseRepositoryUrl(localRepositoryUrl(path), settings)).toMatchObject({ protocol: 'file', path });
   });
 
   test.each([

@@ -42,7 +42,10 @@ describe('a repository on this machine', () => {
       gitDirectory: join(root, '.git'),
       commit: git('rev-parse', 'HEAD'),
       treeId: git('rev-parse', 'HEAD^{tree}'),
-      warnings: [],
+      warnings: [
+        `${join(root, 'sub')} is a part of the repository ${root}: all of it is bundled, ` +
+          'and paths of packages begin at its root',
+      ],
     });
   });
 
