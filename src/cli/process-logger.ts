@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { Settings } from '../domain/config.ts';
+import { maskCredentials } from '../workers/downloads/mask-credentials.ts';
 
 const STDERR = 2;
 
@@ -16,6 +17,8 @@ export function processLogger(settings: Settings, part: string): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: ['req.headers.authorization', 'headers.authorization', '*.password'], censor: '***' },
+      // Messages and stacks of errors may quote a line of a file with a URL.
+      hooks: { streamWrite: maskCredentials },
     },
     destination,
   );
