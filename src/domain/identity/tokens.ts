@@ -11,7 +11,7 @@ export async function addToken(
   database: Database,
   input: { userName: string; name: string; scopes?: readonly string[]; expiresAt?: Date | null },
 ): Promise<{ token: Token; secret: string }> {
-  const scopes = (input.scopes ?? ['read', 'write']).map(requireKnownScope);
+  const scopes = [...new Set((input.scopes ?? ['read', 'write']).map(requireKnownScope))];
   if (scopes.length === 0) throw new InvalidInputError('A token needs at least one scope');
   if (!/^[\w.-]{1,100}$/.test(input.name))
     throw new InvalidInputError(`"${input.name}" is not a valid token name`);

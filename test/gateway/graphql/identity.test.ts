@@ -111,7 +111,7 @@ describe('Who asks', () => {
 describe('Tokens', () => {
   test('are made, listed and revoked', async () => {
     const created = await change(
-      'createToken(name: "ci", scopes: ["read"], expiresAt: "2999-01-01T00:00:00Z")',
+      'createToken(name: "ci", scopes: ["read", "read"], expiresAt: "2999-01-01T00:00:00Z")',
       'bob',
     );
     expect(created).toEqual({

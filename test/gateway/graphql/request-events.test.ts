@@ -91,7 +91,7 @@ describe.each(Object.keys(transports))('Events of a request over %s', (transport
 
   test('of the past are all there', async () => {
     const request = await RequestHistory.begin(gateway);
-    await request.progress(600);
+    await request.progressAtOnce(600);
     const last = await request.end('failed');
     expect(versionsOf(await all(subscribe(VERSIONS, { n: request.number })))).toEqual(range(1, last));
     expect(versionsOf(await all(subscribe(VERSIONS, { n: request.number, after: 500 })))).toEqual(

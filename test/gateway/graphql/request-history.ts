@@ -3,6 +3,7 @@ import { endRequest } from '../../../src/domain/bundle-requests/run-step.ts';
 import { submitRequest } from '../../../src/domain/bundle-requests/submit.ts';
 import { lockRequest } from '../../../src/domain/database/sql/bundle-request-rows.ts';
 import { recordRequestEvent } from '../../../src/domain/database/sql/record-request-event.ts';
+import type { SqlExecutor } from '../../../src/domain/database/sql-executor.ts';
 import type { TestGateway } from '../../support/gateway.ts';
 
 /** Makes happen to a request what a worker would, one event at a time. */
@@ -31,16 +32,22 @@ export class RequestHistory {
 
   /** Adds so many events, each in a transaction of its own. */
   async progress(count = 1): Promise<void> {
+    const { database } = this.#gateway.stack;
     for (let files = 0; files < count; files++) {
-      await this.#gateway.stack.database.transaction(({ sql }) =>
-        recordRequestEvent(sql, this.number, 'progress', {
-          stepId: 1,
-          task: 'fetch-source',
-          packageManager: null,
-          files,
-        }),
-      );
+      await database.transaction(({ sql }) => this.#record(sql, files));
     }
+  }
+
+  /** Adds so many events in one transaction. */
+  async progressAtOnce(count: number): Promise<void> {
+    await this.#gateway.stack.database.transaction(async ({ sql }) => {
+      for (let files = 0; files < count; files++) await this.#record(sql, files);
+    });
+  }
+
+  async #record(sql: SqlExecutor, files: number): Promise<void> {
+    const progress = { stepId: 1, task: 'fetch-source', packageManager: null, files } as const;
+    await recordRequestEvent(sql, this.number, 'progress', progress);
   }
 
   /** The last event of this attempt is not the one that changes the state: steps end after it. */
