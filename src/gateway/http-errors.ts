@@ -30,23 +30,32 @@ export function statusOf(error: DomainError): number {
   return error.retryable ? 503 : 500;
 }
 
-function errorBody(error: DomainError): ErrorBody {
+function errorBody(error: ReturnType<typeof clientError>['told']): ErrorBody {
   const { code, message, hint, details } = error;
   return { error: { code, message, hint, details } };
 }
 
 /** The one mapper of errors to answers, for `setErrorHandler`: defects are logged and masked. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, told } = clientError(error, request);
+  if (status === 401) reply.header('www-authenticate', CHALLENGES);
+  return send(reply, status, told);
+}
+
+/** What a client is told of an error, in whatever shape, and with which status. Defects are logged. */
+export function clientError(
+  error: unknown,
+  request: FastifyRequest,
+): { status: number; told: Pick<DomainError, 'code' | 'message' | 'hint' | 'details'> } {
   const known = error instanceof DomainError ? error : ofFramework(error as FastifyError);
   if (known === null) {
     request.log.error({ err: error }, 'request failed');
-    return send(reply, 500, internal(request));
+    return { status: 500, told: internal(request) };
   }
   const status = statusOfKnown(known, error);
   if (status >= 500) request.log.error({ err: error }, 'request failed');
   else request.log.debug({ code: known.code }, known.message);
-  if (status === 401) reply.header('www-authenticate', CHALLENGES);
-  return send(reply, status, known);
+  return { status, told: known };
 }
 
 /** For `setNotFoundHandler`. */
@@ -83,7 +92,11 @@ function internal(request: FastifyRequest): DomainError {
   });
 }
 
-function send(reply: FastifyReply, status: number, error: DomainError): FastifyReply {
+function send(
+  reply: FastifyReply,
+  status: number,
+  error: ReturnType<typeof clientError>['told'],
+): FastifyReply {
   return reply
     .code(status)
     .header('cache-control', 'no-store')

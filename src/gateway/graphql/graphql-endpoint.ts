@@ -3,11 +3,11 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import { createYoga } from 'graphql-yoga';
 import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
-import { UnauthenticatedError } from '../../domain/errors.ts';
 import type { EventHub } from '../../domain/events/event-hub.ts';
 import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { baseUrlOf } from '../base-url.ts';
+import { clientError } from '../http-errors.ts';
 import type { GraphQLContext } from './context.ts';
 import { countSubscriptions } from './count-subscriptions.ts';
 import { createLoaders } from './loaders.ts';
@@ -78,12 +78,12 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
   app.route({
     url: GRAPHQL_PATH,
     method: ['GET', 'POST'],
+    errorHandler: answerInGraphQL,
     handler: async (req, reply) => {
-      const principal = isPageVisit(req) ? null : await principalOrRefusal(req, reply, principalOf);
-      if (principal === undefined) return reply;
+      const principal = isPageVisit(req) ? ANONYMOUS : await principalOf(req);
       if ((req.headers.accept ?? '').includes('text/event-stream')) streams.add(reply.raw);
       reply.raw.once('close', () => streams.delete(reply.raw));
-      const origin = { principal: principal ?? ANONYMOUS, baseUrl: baseUrlOf(settings, req), req, reply };
+      const origin = { principal, baseUrl: baseUrlOf(settings, req), req, reply };
       return await yoga.handleNodeRequestAndResponse(req, reply, origin);
     },
   });
@@ -106,24 +106,16 @@ function isPageVisit(request: FastifyRequest): boolean {
   );
 }
 
-/** Wrong credentials are answered in the shape that GraphQL clients read. */
-async function principalOrRefusal(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  principalOf: GraphQLServices['principalOf'],
-): Promise<Principal | undefined> {
-  try {
-    return await principalOf(request);
-  } catch (error) {
-    if (!(error instanceof UnauthenticatedError)) throw error;
-    const { message, code, hint, details } = error;
-    // No Basic here: browsers would ask for a password over GraphiQL.
-    reply
-      .code(401)
-      .header('www-authenticate', 'Bearer realm="Stowage"')
-      .send({ errors: [{ message, extensions: { code, hint, details } }] });
-    return undefined;
-  }
+/** What goes wrong before GraphQL is reached, in the shape that GraphQL clients read. */
+function answerInGraphQL(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const { status, told } = clientError(error, request);
+  // No Basic here: browsers would ask for a password over GraphiQL.
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="Stowage"');
+  const { message, code, hint, details } = told;
+  reply
+    .code(status)
+    .header('cache-control', 'no-store')
+    .send({ errors: [{ message, extensions: { code, hint, details } }] });
 }
 
 function contextOf(services: GraphQLServices, { principal, baseUrl }: OperationOrigin): GraphQLContext {

@@ -107,7 +107,7 @@ describe('Requests', () => {
   test('with a huge body are refused', async () => {
     const response = await gateway.post({ query, variables: { x: 'x'.repeat(1_000_000) } });
     expect(response.status).toBe(413);
-    expect(await response.json()).toMatchObject({ error: { code: 'too-large' } });
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'too-large' } }] });
   });
 
   test.each([
@@ -131,7 +131,7 @@ describe('Requests', () => {
   test('with a body that is no JSON are refused', async () => {
     const response = await gateway.post('{');
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: { code: 'invalid-input' } });
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'invalid-input' } }] });
   });
 
   test('with __proto__ are refused', async () => {
