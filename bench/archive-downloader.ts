@@ -1,14 +1,19 @@
 import { open } from 'node:fs/promises';
 import { request } from 'undici';
 
-export interface ArchiveDownload {
+interface ArchiveDownload {
   url: string;
   token: string;
   file: string;
 }
 
+export interface DownloadedArchive {
+  seconds: number;
+  bytes: number;
+}
+
 /** A child process that downloads into a file, and is done when the disk has it. */
-async function download({ url, token, file }: ArchiveDownload): Promise<{ seconds: number; bytes: number }> {
+async function download({ url, token, file }: ArchiveDownload): Promise<DownloadedArchive> {
   const start = performance.now();
   const { body, statusCode } = await request(url, { headers: { authorization: `Bearer ${token}` } });
   if (statusCode !== 200) throw new Error(`${url}: ${statusCode}`);

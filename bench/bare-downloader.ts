@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Pool } from 'undici';
 
 /** The question; the answer is {@link Downloaded}. */
-export interface Downloads {
+interface Downloads {
   /** Each a row of URLs of one server that are fetched one after the other: an index page, then what it names. */
   chains: string[][];
   directory: string;

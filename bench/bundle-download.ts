@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { DownloadedArchive } from './archive-downloader.ts';
 import { type BenchContext, type Figure, median, secondsOf } from './benchmark.ts';
 import { startPart } from './child-process.ts';
 import { startLargeBundle } from './large-bundle.ts';
@@ -33,7 +34,7 @@ export async function bundleDownload(context: BenchContext): Promise<Figure[]> {
     large.repository.commit({ 'README.md': `commit ${round}\n` });
     const id = await large.prefetch();
     const assembly = await assemblySeconds(large.stack, id);
-    const { seconds, bytes } = await downloader.ask<{ seconds: number; bytes: number }>({
+    const { seconds, bytes } = await downloader.ask<DownloadedArchive>({
       url: large.url(id),
       token,
       file,

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** Files of a benchmark: reproducible bytes, offered as an npm registry offers tarballs. */
-export interface BenchFile {
+interface BenchFile {
   name: string;
   version: string;
   path: string;

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type BenchContext, type Benchmark, type Figure, isKept, ratioOf } from './benchmark.ts';
 import { bundleDownload } from './bundle-download.ts';
+import { downloads } from './downloads.ts';
 import { graphqlReads } from './graphql-reads.ts';
 import { memory } from './memory.ts';
 import { prefetchCached } from './prefetch-cached.ts';
@@ -18,6 +19,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'prefetch-pip', run: prefetchPip },
   { name: 'prefetch-gomod', run: prefetchGomod },
   { name: 'prefetch-cached', run: prefetchCached },
+  { name: 'downloads', run: downloads },
   { name: 'bundle-download', run: bundleDownload },
   { name: 'queue-latency', run: queueLatency },
   { name: 'subscriptions', run: subscriptions },

@@ -41,6 +41,8 @@ export class Stage {
   }
 
   async dropDatabase(url: string): Promise<void> {
+    // The whole cluster goes.
+    if (this.#closing) return;
     await this.#administer(`drop database if exists ${new URL(url).pathname.slice(1)} with (force)`);
   }
 
