@@ -32,7 +32,10 @@ export function environmentScript(environment: readonly EnvironmentVariable[]): 
   const exports = unique(environment).map(({ name, value, kind }) =>
     kind === 'path' ? `export ${name}="$STOWAGE_BUNDLE"/${quoted(value)}` : `export ${name}=${quoted(value)}`,
   );
-  return `${PREAMBLE}\n${exports.map((line) => `${line}\n`).join('')}`;
+  const script = `${PREAMBLE}\n${exports.map((line) => `${line}\n`).join('')}`;
+  return environment.some(({ name, kind }) => name === 'PIP_FIND_LINKS' && kind === 'path')
+    ? `${script}${PIP_IN_ODD_PATHS}`
+    : script;
 }
 
 const PREAMBLE = `# Source this file in the unpacked bundle: . ./stowage.env
@@ -45,6 +48,17 @@ elif [ -z "\${STOWAGE_BUNDLE:-}" ]; then
   STOWAGE_BUNDLE=$PWD
 fi
 export STOWAGE_BUNDLE`;
+
+/** Only there, so that the values are plain paths everywhere else. */
+const PIP_IN_ODD_PATHS = `# pip splits PIP_FIND_LINKS at blanks and needs STOWAGE_DEPS as part of a URL.
+case $STOWAGE_BUNDLE in
+  *[\\ %#?]*)
+    STOWAGE_DEPS=$(printf %s "$STOWAGE_BUNDLE/deps" | sed 's/%/%25/g; s/ /%20/g; s/#/%23/g; s/?/%3F/g')
+    PIP_FIND_LINKS=file://$STOWAGE_DEPS/pip
+    export STOWAGE_DEPS PIP_FIND_LINKS
+    ;;
+esac
+`;
 
 /** The same as data, for tools that are no shell. */
 export function environmentJson(environment: readonly EnvironmentVariable[]): string {

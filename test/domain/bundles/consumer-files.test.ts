@@ -98,6 +98,19 @@ describe.each(shells)('%s', (shell) => {
     });
   });
 
+  test.each([
+    ['plain', 'plain', ''],
+    ['with space', 'with%20space', 'file://'],
+    ['100%#1?', '100%25%231%3F', 'file://'],
+  ])('pip finds its files in a directory that is called %j', (name, encoded, scheme) => {
+    const parent = join(directory, shell, 'pip');
+    const script = environmentScript([path('PIP_FIND_LINKS', 'deps/pip'), path('STOWAGE_DEPS', 'deps')]);
+    expect(sourced(shell, script, { cwd: join(parent, name) })).toMatchObject({
+      STOWAGE_DEPS: `${parent}/${encoded}/deps`,
+      PIP_FIND_LINKS: `${scheme}${parent}/${encoded}/deps/pip`,
+    });
+  });
+
   test('a CDPATH of the user does not matter', () => {
     const cwd = join(directory, 'cdpath');
     const script = environmentScript([path('A', 'deps')]);
