@@ -78,7 +78,7 @@ export async function startNpmRegistry(
   for (const item of packages) publish(item);
 
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(request.url ?? '/').slice(1);
+    const path = decodeURIComponent((request.url ?? '/').replace(/\?.*/, '')).slice(1);
     hits.set(path, (hits.get(path) ?? 0) + 1);
     authorizations.push(request.headers.authorization);
     const answer = () => {

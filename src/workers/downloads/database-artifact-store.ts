@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import pLimit from 'p-limit';
 import type { Settings } from '../../domain/config.ts';
@@ -21,6 +22,7 @@ import { Batch } from './batch.ts';
 import { type Destination, destinationOf } from './destination.ts';
 import type { FetchedDocument } from './fetcher.ts';
 import { hashBlob } from './hash-blob.ts';
+import { maskCredentials } from './mask-credentials.ts';
 import type { DownloadScheduler } from './scheduler.ts';
 import { storedMetadata } from './stored-metadata.ts';
 import { rewriteUrl } from './url-rewrites.ts';
@@ -96,8 +98,8 @@ export class DatabaseArtifactStore implements ArtifactStore {
   async derive(derived: DerivedArtifact): Promise<Artifact> {
     const [artifact] = await this.#obtainAll([
       {
-        key: derived.key,
-        url: derived.url,
+        key: withoutSecrets(derived.key),
+        url: maskCredentials(derived.url),
         expected: [],
         algorithms: derived.record ?? [],
         metadataName: DERIVED,
@@ -262,8 +264,8 @@ export class DatabaseArtifactStore implements ArtifactStore {
     if (/\0/.test(key + url)) throw new InvalidInputError('A key or URL of a file contains a NUL character');
     const algorithms = request.record ?? [];
     return {
-      key,
-      url,
+      key: withoutSecrets(key),
+      url: maskCredentials(url),
       expected,
       algorithms,
       metadataName: inspect?.name ?? null,
@@ -317,6 +319,12 @@ const CLOCK_MS = 5;
 
 function satisfies({ expected }: Wanted, { digests }: Made): boolean {
   return expected.length === 0 || expected.some(({ algorithm, hex }) => digests[algorithm] === hex);
+}
+
+/** Keys are kept for ever, secrets in them are not: what a password opened still has a key of its own. */
+function withoutSecrets(key: string): string {
+  const masked = maskCredentials(key);
+  return masked === key ? key : `${masked}!${createHash('sha256').update(key).digest('hex')}`;
 }
 
 function recordOf({ key, url }: Wanted, { blob, digests, metadata }: Made): NewArtifact {

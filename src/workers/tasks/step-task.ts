@@ -1,7 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from 'graphile-worker';
-import type { BundleRequest, BundleRequestStep } from '../../domain/bundle-requests/bundle-request.ts';
+import type {
+  BundleRequest,
+  BundleRequestStep,
+  RequestError,
+} from '../../domain/bundle-requests/bundle-request.ts';
 import {
   failStep,
   LeaseLostError,
@@ -111,7 +115,7 @@ async function reportFailure(
   log: LogWriter,
   error: unknown,
 ): Promise<void> {
-  const reason = requestErrorOf(error);
+  const reason = withoutCredentials(requestErrorOf(error));
   const fields = { err: error, request: lease.request.id, step: lease.step.id };
   if (error instanceof DomainError) worker.logger.info(fields, 'a step failed');
   else worker.logger.error(fields, 'a step failed unexpectedly');
@@ -122,6 +126,19 @@ async function reportFailure(
   }
   await log.flush();
   await failStep(worker.database, lease, reason);
+}
+
+/** Lock and requirements files may name URLs with passwords, and errors quote them. */
+function withoutCredentials(error: RequestError): RequestError {
+  const details = JSON.stringify(error.details, (_, value) =>
+    typeof value === 'string' ? maskCredentials(value) : value,
+  );
+  return {
+    ...error,
+    message: maskCredentials(error.message),
+    hint: error.hint === null ? null : maskCredentials(error.hint),
+    details: JSON.parse(details) as RequestError['details'],
+  };
 }
 
 function outOfTime(worker: WorkerContext): NetworkError {

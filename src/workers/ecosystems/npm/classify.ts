@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import hostedGitInfo from 'hosted-git-info';
 import { InvalidFileFormat, InvalidRepoStructure, UnsupportedFeature } from '../../../domain/errors.ts';
 import type { ExpectedDigest } from '../../downloads/artifact-store.ts';
+import { maskCredentials } from '../../downloads/mask-credentials.ts';
 import { expectedDigests } from './integrity.ts';
 import type { LockEntry, LockFile } from './lock-file.ts';
 import { inRegistry, isPublicRegistry, type NpmRegistries } from './registries.ts';
@@ -40,7 +41,7 @@ const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
 /** Throws the contract's refusals (prefetch.md 3.1). */
 export function classify(lock: LockFile, entry: LockEntry, rules: ClassificationRules): Classified {
   const { source, version } = entry;
-  const described = `${entry.name}@${source ?? version ?? ''}`;
+  const described = `${entry.name}@${maskCredentials(source ?? version ?? '')}`;
   const expected = expectedDigests(entry.integrity, described);
   if (source === null) {
     if (entry.bundled)
@@ -56,7 +57,7 @@ export function classify(lock: LockFile, entry: LockEntry, rules: Classification
   if (GIT_SCHEMES.some((scheme) => source.startsWith(scheme))) return gitDependency(entry, source, described);
   if (/^https?:\/\//i.test(source) && URL.canParse(source)) {
     if (expected.length === 0) throw missingIntegrity(described);
-    return { kind: 'http', entry, expected, version: source, url: source };
+    return { kind: 'http', entry, expected, version: maskCredentials(source), url: source };
   }
   throw unsupported(described);
 }
@@ -102,7 +103,12 @@ function isWorkspace(lock: LockFile, path: string): boolean {
   if (posix.isAbsolute(path) || fromSource === '..' || fromSource.startsWith('../') || path.includes('\0')) {
     return false;
   }
-  return lock.workspaces.some((glob) => posix.matchesGlob(folder, posix.normalize(glob).replace(/\/$/, '')));
+  return lock.workspaces.some((glob) => posix.matchesGlob(folder, workspaceGlob(glob)));
+}
+
+/** As npm reads it: `/packages/*` and `./packages/*` begin at the root of the package. */
+function workspaceGlob(glob: string): string {
+  return posix.normalize(glob.replace(/^\.?\/+/, '')).replace(/\/$/, '');
 }
 
 function gitDependency(entry: LockEntry, source: string, described: string): Classified {
@@ -117,7 +123,8 @@ function gitDependency(entry: LockEntry, source: string, described: string): Cla
     );
   }
   // git dependencies are verified by their commit; what npm 6 wrote as integrity is of its own repacking.
-  return { kind: 'git', entry, expected: [], version: source, url, commit: commit.toLowerCase(), shorthand };
+  const version = maskCredentials(source);
+  return { kind: 'git', entry, expected: [], version, url, commit: commit.toLowerCase(), shorthand };
 }
 
 function gitShorthand(text: string): GitShorthand | null {

@@ -1,10 +1,9 @@
 import { posix } from 'node:path';
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
-import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { Classified } from './classify.ts';
 import { createDependencyLookup, type LockFile } from './lock-file.ts';
-import { dependencyPurl, type SourceLocation, sourcePurl } from './purl.ts';
+import { dependencyPurl, publicDownloadUrl, type SourceLocation, sourcePurl } from './purl.ts';
 
 /** A dependency with what was fetched for it. */
 export interface ResolvedDependency {
@@ -92,7 +91,7 @@ function dependencyRow(
     version,
     isSourcePackage: false,
     hashes: artifact ? namedHashes(dependency, artifact) : {},
-    ...(artifact && kind !== 'git' ? { distributionUrl: withoutCredentials(artifact.url) } : {}),
+    ...(artifact && kind !== 'git' ? { distributionUrl: publicDownloadUrl(artifact.url) } : {}),
     ...(license === null ? {} : { license }),
     bundlePaths: bundlePath === null ? [] : [bundlePath],
     properties: {

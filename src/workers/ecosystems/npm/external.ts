@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import packlist from 'npm-packlist';
 import {
   FileAccessError,
+  InvalidRequestData,
   NetworkError,
   RepositoryAccessError,
   UnsupportedFeature,
@@ -92,7 +93,8 @@ async function fetchTarball(
   } catch (cause) {
     if (!(cause instanceof NetworkError)) throw cause;
     context.log.warn(cause.message);
-    throw new NetworkError(cause.code, `Failed to download the npm dependency ${described}`, { cause });
+    const hint = cause.hint ?? cause.message;
+    throw new NetworkError(cause.code, `Failed to download the npm dependency ${described}`, { hint, cause });
   }
 }
 
@@ -104,9 +106,11 @@ async function fetchTree(
   try {
     return await context.git.tree(url, commit, { submodules: 'recursive', httpsFirst: true });
   } catch (cause) {
-    if (!(cause instanceof RepositoryAccessError)) throw cause;
+    if (!(cause instanceof RepositoryAccessError || cause instanceof InvalidRequestData)) throw cause;
     context.log.warn(cause.message);
-    throw new RepositoryAccessError(cause.code, `Failed to clone ${described}`, { cause });
+    const hint = cause instanceof InvalidRequestData ? 'The repository has no such commit.' : cause.hint;
+    const told = hint === null ? {} : { hint };
+    throw new RepositoryAccessError(cause.code, `Failed to clone ${described}`, { ...told, cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { PackageURL } from 'packageurl-js';
 import { publicVcsUrl, withoutCredentials } from '../../../domain/sources/public-url.ts';
+import { maskCredentials } from '../../downloads/mask-credentials.ts';
 import type { Classified } from './classify.ts';
 
 /** The source of the request, as purls name it. */
@@ -50,9 +51,14 @@ export function dependencyPurl(
     case 'http': {
       const [digest] = dependency.expected;
       const checksum = digest ? { checksum: `${digest.algorithm}:${digest.hex}` } : {};
-      return npmPurl(name, version, { download_url: withoutCredentials(dependency.url), ...checksum }, null);
+      return npmPurl(name, version, { download_url: publicDownloadUrl(dependency.url), ...checksum }, null);
     }
   }
+}
+
+/** Tokens are written as queries, too. */
+export function publicDownloadUrl(url: string): string {
+  return maskCredentials(withoutCredentials(url));
 }
 
 function npmPurl(

@@ -2,7 +2,9 @@ import { realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import Config from '@npmcli/config';
 import npmDefinitions from '@npmcli/config/lib/definitions/index.js';
+import semver from 'semver';
 import type { Settings } from '../../../domain/config.ts';
+import { isVersion } from './package-name.ts';
 
 /** Where npm packages come from on this machine. URLs end in `/` and carry no credentials. */
 export interface NpmRegistries {
@@ -74,13 +76,31 @@ export function upstreamTarball(
   const registry = scoped ?? registries.upstream;
   // Private registries may keep tarballs under paths of their own: the lock knows them.
   if (source?.startsWith(registry) && !isPublicRegistry(new URL(source))) return { registry, url: source };
-  return { registry, url: tarballUrl(registry, name, version) };
+  const fileName = source === null ? null : looseFileName(source, name, version);
+  return { registry, url: tarballUrl(registry, name, version, fileName) };
 }
 
-function tarballUrl(registry: string, name: string, version: string): string {
+/**
+ * Versions of the registry's first years were not written as semver has them now: `1.0.2beta` is `1.0.2-beta`, but its
+ * tarball keeps its name. Null unless the lock's URL is that of the same package and means the same version.
+ */
+function looseFileName(source: string, name: string, version: string): string | null {
+  const { pathname } = new URL(source);
+  const fileName = pathname.slice(pathname.lastIndexOf('/') + 1);
+  const begin = `${unscoped(name)}-`;
+  if (!fileName.startsWith(begin) || !fileName.endsWith('.tgz')) return null;
+  const written = fileName.slice(begin.length, -'.tgz'.length);
+  return isVersion(written) && semver.eq(written, version, { loose: true }) ? fileName : null;
+}
+
+function tarballUrl(registry: string, name: string, version: string, fileName: string | null = null): string {
   // Build metadata is no part of a version in a registry.
   const published = version.replace(/^[v=\s]+/, '').replace(/\+.*$/, '');
-  return `${registry}${name}/-/${name.slice(name.indexOf('/') + 1)}-${published}.tgz`;
+  return `${registry}${name}/-/${fileName ?? `${unscoped(name)}-${published}.tgz`}`;
+}
+
+function unscoped(name: string): string {
+  return name.slice(name.indexOf('/') + 1);
 }
 
 function scopeOf(name: string): string {

@@ -76,6 +76,11 @@ describe('kinds and reported versions', () => {
       { kind: 'file', version: 'file:packages/dep', path: 'packages/dep' },
     ],
     [
+      'a workspace whose glob begins with a slash',
+      () => modern({ version: '1.0.0' }, 'packages/dep', { workspaces: ['/packages/*'] }),
+      { kind: 'file', version: 'file:packages/dep' },
+    ],
+    [
       'a workspace, object form',
       () => modern({ version: '1.0.0' }, 'dep', { workspaces: { packages: ['dep'] } }),
       { kind: 'file', version: 'file:dep' },
@@ -138,6 +143,29 @@ describe('kinds and reported versions', () => {
         kind: 'http',
         version: 'https://files.example/dep.tgz',
         expected: [{ algorithm: 'sha512', hex: SHA512 }],
+      },
+    ],
+    [
+      'a URL with a password',
+      () =>
+        modern({
+          version: '1.0.0',
+          resolved: 'https://me:secret@files.example/dep.tgz?token=t',
+          integrity: INTEGRITY,
+        }),
+      {
+        kind: 'http',
+        version: 'https://***@files.example/dep.tgz?token=***',
+        url: 'https://me:secret@files.example/dep.tgz?token=t',
+      },
+    ],
+    [
+      'git with a password',
+      () => modern({ resolved: `git+https://me:secret@git.example/r#${COMMIT}` }),
+      {
+        kind: 'git',
+        version: `git+https://***@git.example/r#${COMMIT}`,
+        url: 'https://me:secret@git.example/r',
       },
     ],
     [

@@ -100,6 +100,10 @@ test('tarball URLs', async () => {
   expect(upstream('a', '1.0.0', `${DEFAULT_REGISTRY}a/-/a-1.0.0.tgz`)).toBe(
     'https://mirror.example/npm/a/-/a-1.0.0.tgz',
   );
+  const old = (fileName: string) => upstream('a', '1.0.2-beta', `${DEFAULT_REGISTRY}a/-/${fileName}`);
+  expect(old('a-1.0.2beta.tgz')).toBe('https://mirror.example/npm/a/-/a-1.0.2beta.tgz');
+  expect(old('a-1.0.3.tgz')).toBe('https://mirror.example/npm/a/-/a-1.0.2-beta.tgz');
+  expect(old('b-1.0.2beta.tgz')).toBe('https://mirror.example/npm/a/-/a-1.0.2-beta.tgz');
   expect(upstream('@corp/a', '1.0.0', null)).toBe('https://corp.example/@corp/a/-/a-1.0.0.tgz');
   expect(upstream('@corp/a', '1.0.0', 'https://corp.example/download/1')).toBe(
     'https://corp.example/download/1',
