@@ -109,15 +109,20 @@ export function parseEnvelope(text: string): Envelope {
   const { payloadType, payload, signatures } = parsed ?? {};
   const isEnvelope =
     typeof payloadType === 'string' &&
-    typeof payload === 'string' &&
+    isBase64(payload) &&
     Array.isArray(signatures) &&
-    signatures.every((one) => typeof one?.sig === 'string' && typeof (one.keyid ?? '') === 'string');
+    signatures.every((one) => isBase64(one?.sig) && typeof (one.keyid ?? '') === 'string');
   if (!isEnvelope) throw new InvalidFileFormat('unexpected-format', 'The attestation is no DSSE envelope');
   return {
     payloadType,
     payload,
     signatures: signatures.map(({ keyid, sig }) => ({ keyid: keyid ?? '', sig })),
   };
+}
+
+/** Node takes anything for base64 and leaves out what it does not know: only the one right spelling counts. */
+function isBase64(text: unknown): text is string {
+  return typeof text === 'string' && Buffer.from(text, 'base64').toString('base64') === text;
 }
 
 /** What an envelope holds, whoever has signed it. Throws InvalidFileFormat. */

@@ -174,6 +174,14 @@ export function verifyProvenance(
   if (!isVerified && key !== null && (key.isRequired || keyIds.includes(key.keyId))) {
     problems.add('checksum-mismatch', 'provenance', 'is not signed by the key', key.keyId, keyIds.join(', '));
   }
+  for (const { signatures } of signed) {
+    // Signers may leave the name of their key out; this installation never does.
+    const isNamed = signatures.some(({ keyid }) => keyid === key?.keyId || (keyid === '' && key?.isRequired));
+    if (!isNamed) {
+      const named = signatures.map(({ keyid }) => keyid).join(', ');
+      problems.add('checksum-mismatch', 'provenance', 'names another key than its own', key?.keyId, named);
+    }
+  }
   for (const envelope of isVerified ? signed : provenances) {
     compareSubjects(statementOf(envelope) as Statement, digests, problems);
   }
