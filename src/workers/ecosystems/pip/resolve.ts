@@ -27,7 +27,7 @@ import {
   planDependencies,
 } from './plan.ts';
 import { type ProjectMetadata, readProjectMetadata } from './project-metadata.ts';
-import { readRequirements } from './requirements-tree.ts';
+import { BUILD_REQUIREMENTS, readRequirements } from './requirements-tree.ts';
 import { isSameIndex, readUpstream, type Upstream } from './upstream.ts';
 import { wheelTargets } from './wheel-target.ts';
 
@@ -92,6 +92,11 @@ async function readPackage(
   const planned = trees.flatMap((tree) =>
     planDependencies(tree, { rules, strictIntegrity, wheels, isUpstream, log }),
   );
+  if (wheels === null && planned.length > 0 && !planned.some(({ dev }) => dev)) {
+    log.warn(
+      `pip: no build requirements are named at "${directory}"; list in ${BUILD_REQUIREMENTS} what pip needs to build the source archives offline`,
+    );
+  }
   return { directory, metadata, planned };
 }
 
