@@ -114,6 +114,12 @@ function hashMismatch(fileName: string, details: Record<string, unknown>, cause?
   return new InvalidChecksum(
     'checksum-mismatch',
     `Failed to verify checksum of ${fileName} against any of the provided hashes`,
-    { details, cause, hint: 'Compare the hashes of the requirements file with those of the index.' },
+    {
+      details,
+      cause,
+      ...(typeof details.expected === 'string' && {
+        hint: `Expected ${details.expected}, but computed ${String(details.actual)}.`,
+      }),
+    },
   );
 }

@@ -20,7 +20,8 @@ const ACCEPT = [
   'text/html;q=0.1',
 ].join(', ');
 const MAX_PAGE = 64 * 1024 * 1024;
-const ALGORITHMS: readonly HashAlgorithm[] = ['sha256', 'sha384', 'sha512', 'sha1', 'md5'];
+/** The strongest first: of several digests of an index the first one is verified. */
+const ALGORITHMS: readonly HashAlgorithm[] = ['sha256', 'sha512', 'sha384', 'sha1', 'md5'];
 
 /** All files of a project. Throws NetworkError `PyPI query failed: …`. */
 export async function readProject(
@@ -73,7 +74,9 @@ function filesOfJson({ body, url }: Page): IndexFile[] {
   return document.files.flatMap((file: unknown) => {
     if (!isObject(file) || typeof file.url !== 'string' || typeof file.filename !== 'string') return [];
     const hashes = isObject(file.hashes) ? file.hashes : {};
-    const digests = Object.entries(hashes).flatMap(([algorithm, hex]) => digestOf(algorithm, hex));
+    const digests = Object.entries(hashes)
+      .flatMap(([algorithm, hex]) => digestOf(algorithm, hex))
+      .sort((a, b) => ALGORITHMS.indexOf(a.algorithm) - ALGORITHMS.indexOf(b.algorithm));
     // PEP 691: a reason, true or false.
     const yanked = file.yanked !== undefined && file.yanked !== false && file.yanked !== null;
     return indexFile(file.filename, file.url, url, digests, yanked);
@@ -89,7 +92,7 @@ function filesOfHtml({ body, url }: Page): IndexFile[] {
   return page.links.flatMap((link) => {
     const hash = link.href.indexOf('#');
     const [, algorithm = '', hex = ''] =
-      (hash >= 0 && /^([a-z0-9]+)=([0-9a-fA-F]+)/.exec(link.href.slice(hash + 1))) || [];
+      (hash >= 0 && /(?:^|&)(sha\d+|md5)=([0-9a-fA-F]+)/i.exec(link.href.slice(hash + 1))) || [];
     return indexFile(null, link.href, base, digestOf(algorithm, hex), link.yanked);
   });
 }

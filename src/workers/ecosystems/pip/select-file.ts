@@ -40,7 +40,10 @@ export function selectFiles(files: readonly IndexFile[], selection: Selection): 
   const { name, version, wheels: targets } = selection;
   const known = files.map((file) => ({ file, distribution: parseFileName(file.fileName, name)! }));
   const sdists = known.filter(isSdist);
-  if (targets === null) return [bestSdist(sdists, selection)];
+  if (targets === null) {
+    if (sdists.length === 0 && known.some(isWheel)) throw onlyWheels(selection);
+    return [bestSdist(sdists, selection)];
+  }
   const wanted = targets.wanted(name);
   if (!wanted.wheels) return [bestSdist(sdists, selection)];
   const wheels = bestWheels(known.filter(isWheel), targets, selection.hashes);
@@ -115,6 +118,13 @@ function matchesAny({ digests }: IndexFile, hashes: readonly ExpectedDigest[]): 
   );
 }
 
-function rejected(message: string): InvalidRequestData {
-  return new InvalidRequestData('package-rejected', message);
+function onlyWheels({ name, version }: Selection): InvalidRequestData {
+  return rejected(
+    `No sdists found for package ${name}==${version}`,
+    'There are only wheels of this version: ask for them with a wheel filter (`binary`).',
+  );
+}
+
+function rejected(message: string, hint?: string): InvalidRequestData {
+  return new InvalidRequestData('package-rejected', message, hint === undefined ? {} : { hint });
 }

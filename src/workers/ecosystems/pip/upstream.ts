@@ -32,7 +32,8 @@ export async function readUpstream(
 ): Promise<Upstream> {
   const configured =
     settings.pypiIndex === null
-      ? (environment.PIP_INDEX_URL ?? (await pipIndex(environment, runPip)))
+      ? // pip takes an empty variable for none.
+        environment.PIP_INDEX_URL || (await pipIndex(environment, runPip))
       : withSimple(settings.pypiIndex);
   if (!/^https?:\/\//i.test(configured) || !URL.canParse(configured)) {
     throw new NetworkError('fetch-failed', 'The package index is not an http or https URL', {
