@@ -6,6 +6,7 @@ import { maskCredentials } from '../../downloads/mask-credentials.ts';
 import { expectedDigests } from './integrity.ts';
 import type { LockEntry, LockFile } from './lock-file.ts';
 import { inRegistry, isPublicRegistry, type NpmRegistries } from './registries.ts';
+import { matchesWorkspaceGlob } from './workspace-glob.ts';
 
 /** What a lock entry is (the table of prefetch.md 3.1). `version` is the one that is reported. */
 export type Classified = { entry: LockEntry; version: string; expected: readonly ExpectedDigest[] } & (
@@ -103,12 +104,7 @@ function isWorkspace(lock: LockFile, path: string): boolean {
   if (posix.isAbsolute(path) || fromSource === '..' || fromSource.startsWith('../') || path.includes('\0')) {
     return false;
   }
-  return lock.workspaces.some((glob) => posix.matchesGlob(folder, workspaceGlob(glob)));
-}
-
-/** As npm reads it: `/packages/*` and `./packages/*` begin at the root of the package. */
-function workspaceGlob(glob: string): string {
-  return posix.normalize(glob.replace(/^\.?\/+/, '')).replace(/\/$/, '');
+  return lock.workspaces.some((glob) => matchesWorkspaceGlob(folder, glob));
 }
 
 function gitDependency(entry: LockEntry, source: string, described: string): Classified {
