@@ -139,7 +139,7 @@ class LiveReporter extends TextReporter {
     const unfinished = steps.some(({ state }) => state === 'running' || state === 'queued');
     const lines = steps.map((step) => this.progress.line(step));
     if (!unfinished) lines.push(this.phaseLine());
-    const width = Math.max(20, (this.terminal.stderr.columns ?? 80) - 1);
+    const width = Math.max(20, (this.terminal.stderr.columns || 80) - 1);
     this.#clear();
     this.terminal.stderr.write(lines.map((line) => `${line.slice(0, width)}\n`).join(''));
     this.#drawn = lines.length;
