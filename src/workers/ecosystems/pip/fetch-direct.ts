@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
-import { asHashMismatch } from './fetch-release.ts';
+import { asHashMismatch, withDigests } from './fetch-release.ts';
 import { writeGitArchive } from './git-archive.ts';
 import type { PlannedGit, PlannedUrl } from './plan.ts';
 
@@ -33,7 +33,7 @@ export async function fetchUrl(
   const url = withoutPlaceholders(reference.url);
   const fileName = fileNameOf(url) ?? requirement.name;
   try {
-    return await artifacts.fetch({
+    const artifact = await artifacts.fetch({
       key: `url:${url}#${digest.algorithm}-${digest.hex}`,
       url,
       expected: [digest],
@@ -41,6 +41,7 @@ export async function fetchUrl(
       record: [digest.algorithm],
       ...(insecure ? { insecure } : {}),
     });
+    return withDigests(artifact, [digest.algorithm]);
   } catch (error) {
     throw asHashMismatch(error, fileName);
   }

@@ -87,7 +87,17 @@ async function fetchFile(
       throw known === expected ? asHashMismatch(error, file.fileName) : error;
     });
   assertMatches(artifact, expected, file.fileName);
-  return artifact;
+  return withDigests(artifact, record);
+}
+
+/** Only what this request names: the store may know more digests, from others, and a report may not depend on them. */
+export function withDigests(artifact: Artifact, algorithms: readonly HashAlgorithm[]): Artifact {
+  const { sha256 } = artifact.digests;
+  const named = algorithms.flatMap((algorithm) => {
+    const hex = artifact.digests[algorithm];
+    return hex === undefined ? [] : [[algorithm, hex] as const];
+  });
+  return { ...artifact, digests: { ...Object.fromEntries(named), sha256 } };
 }
 
 /** Of a requirement's hashes one must match. Throws InvalidChecksum. */

@@ -217,6 +217,19 @@ describe('hashes', () => {
     expect(row.properties).not.toHaveProperty('stowage:missing_hash:in_file');
   });
 
+  test('what earlier requests named is not reported', async () => {
+    const first = prepare({ 'requirements.txt': lines('sha512') + lines('md5').replace('plain', 'PLAIN') });
+    const row = ({ components }: Resolution) => components.find(({ name }) => name === 'plain')!;
+    expect(Object.keys(row(await pip.resolve(first.context)).hashes).sort()).toEqual([
+      'md5',
+      'sha256',
+      'sha512',
+    ]);
+    const { artifacts, blobs } = first;
+    const second = await resolve({ 'requirements.txt': 'plain==1.0' }, undefined, { artifacts, blobs });
+    expect(Object.keys(row(second).hashes)).toEqual(['sha256']);
+  });
+
   test('one of several is enough, also over lines and in quotes', async () => {
     const resolution = await resolve({
       'requirements.txt': `plain==1.0 \\\n  --hash=sha256:${'0'.repeat(64)} \\\n  --hash "sha256:${index.find('plain-1.0.tar.gz').digest}"\n`,
