@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
+import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PackageOptions } from '../../../../src/domain/packages/package.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
@@ -371,18 +373,34 @@ describe('wheels', () => {
 });
 
 describe('hostile sdists', () => {
-  test.each<[string, string, () => Buffer]>([
-    ['bomb-1.0.tar.gz', 'Tar', () => gzipSync(Buffer.alloc(64 * 1024 * 1024), { level: 9 })],
-  ])('%s', async (fileName, kind, content) => {
-    const server = await startPythonIndex([{ project: 'bomb', fileName, content: content() }]);
+  const zeros = (bytes: number) => new Uint8Array(bytes);
+  const MANY = 64 * 1024 * 1024;
+
+  test.each<[string, () => Uint8Array]>([
+    ['bomb-1.0.tar.gz', () => gzipSync(zeros(MANY), { level: 9 })],
+    ['bomb-1.0.zip', () => zipSync({ 'bomb-1.0/PKG-INFO': zeros(MANY) }, { level: 9 })],
+    ['bomb-1.0.tar.xz', () => execFileSync('xz', ['-c'], { input: zeros(MANY), maxBuffer: MANY })],
+    ['bomb-1.0.tar.bz2', () => execFileSync('bzip2', ['-c'], { input: zeros(MANY), maxBuffer: MANY })],
+    ['bomb-1.0.tar.gz', () => gzipSync(Buffer.concat([Buffer.from('x'.repeat(600)), zeros(1024)]))],
+    ['bomb-1.0.zip', () => Buffer.from('PK\x05\x06'.padEnd(22, '\0'))],
+  ])('%s', async (fileName, content) => {
+    const server = await startPythonIndex([{ project: 'bomb', fileName, content: Buffer.from(content()) }]);
+    const kind = fileName.endsWith('.zip') ? 'Zip' : 'Tar';
     try {
-      await expect(
-        resolve({ 'requirements.txt': 'bomb==1.0' }, undefined, { settings: { pypiIndex: server.url } }),
-      ).rejects.toMatchObject({
-        message: expect.stringMatching(
-          new RegExp(`^Cannot open deps/pip/bomb/bomb-1\\.0\\.tar\\.gz as a ${kind} file\\. Error: `),
-        ),
-      });
+      const { message } = await resolve({ 'requirements.txt': 'bomb==1.0' }, undefined, {
+        settings: { pypiIndex: server.url },
+      }).then(
+        () => ({ message: 'it was accepted' }),
+        (error: Error) => error,
+      );
+      const refusals = [
+        `Cannot open deps/pip/bomb/${fileName} as a ${kind} file. Error: `,
+        `${fileName} does not include metadata`,
+      ];
+      expect(
+        refusals.some((text) => message.startsWith(text)),
+        message,
+      ).toBe(true);
     } finally {
       await server.close();
     }
