@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { Readable } from 'node:stream';
-import packlist from 'npm-packlist';
 import {
   FileAccessError,
   InvalidRequestData,
@@ -16,6 +15,7 @@ import type { Classified } from './classify.ts';
 import { isCleanText, isObject, type JsonObject, parseJsonObject } from './json-object.ts';
 import { externalSuffix, tarballName } from './layout.ts';
 import { isVersion } from './package-name.ts';
+import { packedNames } from './packed-names.ts';
 import { type PackedFile, writePackageTarball } from './tarball.ts';
 import { unpackTarball } from './unpack.ts';
 
@@ -208,12 +208,12 @@ async function filesToPack(packing: Packing, tree: SourceTree, manifest: JsonObj
   const directory = await mkdtemp(join(packing.context.temporaryDirectory, 'npm-pack-'));
   try {
     await layOutNames(packing, tree, directory);
-    const chosen = await packlist({
-      path: directory,
-      package: packingFields(manifest),
-      isProjectRoot: true,
-      edgesOut: new Map(),
-    } as unknown as Parameters<typeof packlist>[0]);
+    const chosen = await packedNames(directory, packingFields(manifest), packing.signal).catch(
+      (error: Error) => {
+        packing.signal.throwIfAborted();
+        throw unusable(packing, `its rules for the files to pack cannot be applied: ${error.message}`);
+      },
+    );
     return chosen.filter((path) => tree.entries.get(path)?.digest !== undefined);
   } finally {
     await rm(directory, { recursive: true, force: true });
