@@ -19,6 +19,11 @@ export function prefetchCommand(): Command {
     .option('--gomod <path>', 'a Go module in this directory; may be given again', collect)
     .option('--requirements <file>', 'requirements file, relative to --pip; may be given again', collect)
     .option('--requirements-build <file>', 'build requirements, relative to --pip', collect)
+    .option(
+      '--wheels <filter>',
+      'wheels for --pip: ":all:" or names, for CPython on Linux x86_64; or fields such as ' +
+        '"packages=numpy,scipy;arch=aarch64;py_version=3.12" (also os, py_impl, abi, platform)',
+    )
     .option('--flag <name>', 'a flag of the request, for example gomod-vendor-check', collect)
     .option('--strict-integrity', 'refuse dependencies for which no digest is known')
     .option('--source-only', 'no dependencies')

@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../../domain/errors.ts';
-import { FLAGS } from '../../domain/packages/package.ts';
+import { FLAGS, type WheelSelection } from '../../domain/packages/package.ts';
 import { enumName, type SubmissionInput } from '../client/bundle-requests.ts';
 
 /** The options of `stowage prefetch`, as commander gives them. */
@@ -10,6 +10,7 @@ export interface PrefetchOptions {
   gomod?: string[];
   requirements?: string[];
   requirementsBuild?: string[];
+  wheels?: string;
   flag?: string[];
   strictIntegrity?: boolean;
   sourceOnly?: boolean;
@@ -31,6 +32,9 @@ export function submissionOf(options: PrefetchOptions): SubmissionInput {
   if (requirements && !options.pip) {
     throw new InvalidInputError('--requirements and --requirements-build belong to a --pip PATH');
   }
+  if (options.wheels !== undefined && !options.pip) {
+    throw new InvalidInputError('--wheels belongs to a --pip PATH');
+  }
   const unknown = (options.flag ?? []).find((name) => !FLAGS.some((known) => known === name));
   if (unknown !== undefined) {
     throw new InvalidInputError(`"${unknown}" is not a flag; there are ${FLAGS.join(', ')}`);
@@ -50,7 +54,8 @@ export function submissionOf(options: PrefetchOptions): SubmissionInput {
 function packagesOf(options: PrefetchOptions): NonNullable<SubmissionInput['packages']> {
   const at = (manager: string, paths: readonly string[] = []) =>
     paths.map((path) => ({ manager: enumName(manager), path }));
-  const { requirements, requirementsBuild } = options;
+  const { requirements, requirementsBuild, wheels } = options;
+  const binary = wheels === undefined ? null : wheelSelection(wheels);
   return [
     ...at('gomod', options.gomod),
     ...at('npm', options.npm),
@@ -58,6 +63,34 @@ function packagesOf(options: PrefetchOptions): NonNullable<SubmissionInput['pack
       ...one,
       ...(requirements && { requirementsFiles: requirements }),
       ...(requirementsBuild && { requirementsBuildFiles: requirementsBuild }),
+      ...(binary && { binary }),
     })),
   ];
+}
+
+const WHEEL_FIELDS: Record<string, keyof WheelSelection> = {
+  packages: 'packages',
+  arch: 'arch',
+  os: 'os',
+  py_version: 'pyVersion',
+  py_impl: 'pyImpl',
+  abi: 'abi',
+  platform: 'platform',
+};
+
+/** `:all:`, names, or `field=value;field=value` with the field names of prefetch.md 5.2. */
+function wheelSelection(text: string): WheelSelection {
+  if (!text.includes('=')) return { packages: text };
+  const selection: WheelSelection = {};
+  for (const part of text.split(';').filter((one) => one.trim() !== '')) {
+    const [name = '', ...value] = part.split('=');
+    const field = Object.hasOwn(WHEEL_FIELDS, name.trim()) ? WHEEL_FIELDS[name.trim()]! : null;
+    if (field === null || value.length === 0) {
+      throw new InvalidInputError(
+        `"${part}" is no field of --wheels; there are ${Object.keys(WHEEL_FIELDS).join(', ')}`,
+      );
+    }
+    selection[field] = value.join('=').trim();
+  }
+  return selection;
 }

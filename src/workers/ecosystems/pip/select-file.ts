@@ -121,7 +121,7 @@ function matchesAny({ digests }: IndexFile, hashes: readonly ExpectedDigest[]): 
 function onlyWheels({ name, version }: Selection): InvalidRequestData {
   return rejected(
     `No sdists found for package ${name}==${version}`,
-    'There are only wheels of this version: ask for them with a wheel filter (`binary`).',
+    'There are only wheels of this version: ask for them with a wheel filter (`--wheels`, in the API `binary`).',
   );
 }
 
