@@ -21,7 +21,8 @@ const RATIO_FREE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Spools the regular files of a package tarball into a directory, under numbers. As npm does, the first part of each
- * name is dropped, links are left out, and the last of two files with one name wins.
+ * name is dropped, links and files beside the package (`._package` of macOS) are left out, and the last of two files with
+ * one name wins.
  */
 export async function unpackTarball(
   blobs: BlobStore,
@@ -46,6 +47,10 @@ export async function unpackTarball(
         continue;
       }
       if (path === null) throw unreadable(described, `has the unsafe member ${JSON.stringify(header.name)}`);
+      if (path === '') {
+        entry.resume();
+        continue;
+      }
       const spooled = join(directory, String(entries));
       await pipeline(entry, createWriteStream(spooled), { signal });
       files.set(path, {
@@ -78,10 +83,10 @@ async function decompressed(
   return isGzip ? [blobs.read(blob.digest), createGunzip()] : [blobs.read(blob.digest)];
 }
 
-/** Null for names that leave the package; the name without its first part otherwise. */
+/** The name without its first part, empty for what lies beside the package; null for names that leave it. */
 function packagePath(name: string): string | null {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  const isUnsafe = name.startsWith('/') || parts.length < 2 || parts.includes('..') || /[\0\\]/.test(name);
+  const isUnsafe = name.startsWith('/') || parts.includes('..') || /[\0\\]/.test(name);
   return isUnsafe ? null : parts.slice(1).join('/');
 }
 
