@@ -9,6 +9,21 @@ import type { ModuleProxy } from './module-proxy.ts';
 import type { RequestedModule } from './source-modules.ts';
 import { toolchainError } from './toolchain.ts';
 
+/** With the hashes that go has checked, against go.sum or the checksum database. */
+export interface DownloadedModule extends ModuleVersion {
+  zipSum: string | undefined;
+  modSum: string | undefined;
+}
+
+/** What `go mod download -json` tells of a module. */
+interface DownloadDocument {
+  Path: string;
+  Version?: string;
+  Error?: string;
+  Sum?: string;
+  GoModSum?: string;
+}
+
 /** The go commands of a resolution, run on a copy of the source. */
 export class GoSession {
   /** The copy. */
@@ -34,12 +49,13 @@ export class GoSession {
   }
 
   /** Fetches and unpacks; the modules, as they are after replacements. */
-  async download(module: RequestedModule): Promise<ModuleVersion[]> {
-    const downloaded: ModuleVersion[] = [];
+  async download(module: RequestedModule): Promise<DownloadedModule[]> {
+    const downloaded: DownloadedModule[] = [];
     await this.run(module, ['mod', 'download', '-json'], (document) => {
-      const { Path, Version, ...result } = document as { Path: string; Version?: string; Error?: string };
-      if (result.Error) this.#context.log.warn(`gomod: ${Path}@${Version}: ${result.Error}`);
-      else if (Version !== undefined) downloaded.push({ path: Path, version: Version });
+      const { Path, Version, Error: error, Sum, GoModSum } = document as DownloadDocument;
+      if (error) this.#context.log.warn(`gomod: ${Path}@${Version}: ${error}`);
+      else if (Version !== undefined)
+        downloaded.push({ path: Path, version: Version, zipSum: Sum, modSum: GoModSum });
     }).catch((error: unknown) => {
       if (!(error instanceof GoFailure)) throw error;
       throw downloadFailure(error);
@@ -65,12 +81,7 @@ export class GoSession {
     const graph = new PackageGraph();
     const args = ['list', '-e', `-mod=${mode}`, '-buildvcs=false', '-deps', `-json=${PACKAGE_FIELDS}`, 'all'];
     await this.run(module, args, (document) => {
-      const listed = document as ListedPackage;
-      // Dependencies have packages for other systems, which are of no interest.
-      if (listed.Error && (!listed.Module || listed.Module.Main)) {
-        this.#context.log.warn(`gomod: ${listed.ImportPath}: ${listed.Error.Err.replace(/\s+/g, ' ')}`);
-      }
-      graph.add(listed);
+      graph.add(document as ListedPackage);
     });
     return graph;
   }

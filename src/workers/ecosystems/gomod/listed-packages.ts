@@ -26,6 +26,20 @@ export class PackageGraph {
     this.packages.set(listed.ImportPath, listed);
   }
 
+  /** What go could not find or read. Dependencies have packages for other systems, which are of no interest. */
+  errors(): string[] {
+    return [...this.packages.values()].flatMap(({ ImportPath, Module, Error: error }) =>
+      error && (!Module || Module.Main) ? [`${ImportPath}: ${error.Err.replace(/\s+/g, ' ')}`] : [],
+    );
+  }
+
+  /** Whether go has left out packages because go.sum has no hash of their module. */
+  lacksSums(): boolean {
+    return [...this.packages.values()].some(({ Error: error }) =>
+      error?.Err.includes('missing go.sum entry'),
+    );
+  }
+
   importsOf(listed: ListedPackage): ListedPackage[] {
     return (listed.Imports ?? []).flatMap((path) => {
       const found = this.packages.get(listed.ImportMap?.[path] ?? path);

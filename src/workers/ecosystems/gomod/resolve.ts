@@ -24,6 +24,7 @@ import { applyReplacements, assertAllUsed, requestedReplacements } from './repla
 import { type ResolvedModule, report } from './report.ts';
 import { ShippedFiles } from './shipped-files.ts';
 import { findModules, mainModules, type RequestedModule } from './source-modules.ts';
+import { completeSums } from './sum-completion.ts';
 import { chooseToolchain } from './toolchain.ts';
 import { readUpstream } from './upstream.ts';
 import { isVendoring, vendor } from './vendoring.ts';
@@ -144,8 +145,15 @@ async function resolveModule(
   await applyReplacements(session, module, replacements);
   if (mayChange) await session.run(module, ['mod', 'tidy']);
   const isVendored = isVendoring(context);
-  const modules = isVendored ? await vendorModule(work, module) : await session.download(module);
-  const graph = await session.listPackages(module, isVendored ? 'vendor' : 'readonly');
+  const downloaded = isVendored ? [] : await session.download(module);
+  const modules = isVendored ? await vendorModule(work, module) : downloaded;
+  const list = () => session.listPackages(module, isVendored ? 'vendor' : 'readonly');
+  let graph = await list();
+  if (graph.lacksSums() && !isVendored) {
+    await completeSums(session, module, downloaded);
+    graph = await list();
+  }
+  for (const error of graph.errors()) context.log.warn(`gomod: ${error}`);
   assertAllUsed(replacements, graph, modules);
   // The go.mod of the source stays as it is, unless the request asks for a change (prefetch.md 2.3).
   const goMod = mayChange || isVendored ? [posix.join(module.directory, 'go.mod')] : [];

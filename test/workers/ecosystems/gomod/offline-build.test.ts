@@ -98,6 +98,17 @@ describe('go build without network', () => {
     expect(await buildAndRun(prepared, resolution)).toBe('m0 m1 m3 m4 m2 m5 m6\n');
   });
 
+  test.each([
+    ['no', () => ''],
+    ['half a', (sums: string) => sums.split('\n').slice(0, 6).join('\n')],
+  ])('with %s go.sum in the source', async (_, change) => {
+    const files = projectOf(proxy.modules);
+    files['go.sum'] = change(files['go.sum']!);
+    const prepared = prepare(files, proxy);
+    const resolution = await gomod.resolve(prepared.context);
+    expect(await buildAndRun(prepared, resolution)).toBe('m0 m1 m3 m4 m2 m5 m6\n');
+  });
+
   test('with upper-case paths, incompatible and pseudo-versions', async () => {
     const files = projectOf(nested.modules);
     files['main.go'] =

@@ -306,11 +306,11 @@ describe('go.sum', () => {
     });
   });
 
-  test('lines that go adds are kept, and modules without a hash flagged', async () => {
+  test('missing lines are added, and modules without a hash flagged', async () => {
     const files = project();
     files['go.sum'] = proxy.find('example.test/Upper').zipSum;
     const { context, blobs, lines } = prepare(files);
-    const { sourceChanges, components } = await gomod.resolve(context);
+    const { sourceChanges, components, packages } = await gomod.resolve(context);
     expect(sourceChanges).toEqual([
       { kind: 'write', path: 'go.sum', file: expect.objectContaining({ path: 'app/go.sum', mode: 0o644 }) },
     ]);
@@ -318,13 +318,16 @@ describe('go.sum', () => {
     const written = blobs.blobs.get(change!.file.digest)!.toString();
     const upper = proxy.find('example.test/Upper');
     const low = proxy.find('example.test/low', 'v0.1.0');
-    expect(written).toBe(upper.zipSum + upper.modSum + low.modSum);
+    expect(written).toBe(upper.zipSum + upper.modSum + low.modSum + low.zipSum);
     const properties = (purl: string) => components.find((one) => one.purl === purl)!.properties;
     expect(properties('pkg:golang/example.test/low@v0.1.0?type=module')).toEqual({
       'stowage:missing_hash:in_file': 'go.sum',
     });
     expect(properties('pkg:golang/example.test/Upper@v1.2.0?type=module')).toEqual({});
-    expect(lines.some((line) => /^warn: gomod: .*missing go.sum entry/.test(line))).toBe(true);
+    expect(lines.filter((line) => line.startsWith('warn'))).toEqual([
+      'warn: gomod: 1 modules have no checksum in go.sum, the first is example.test/low@v0.1.0. Run `go mod tidy` and commit go.sum.',
+    ]);
+    expect(packages[1]!.dependencies).toContainEqual(dependency('go-package', 'example.test/low', 'v0.1.0'));
   });
 
   test('strict integrity refuses modules without a hash', async () => {
