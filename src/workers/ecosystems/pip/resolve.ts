@@ -85,6 +85,9 @@ async function readPackage(
   const { rules, repository, strictIntegrity } = request;
   const maxBytes = settings.limits.lockFileBytes;
   const directory = options.path;
+  if (rules === 'native' && source.lookup(directory) !== 'directory') {
+    throw new ValidationError('invalid-input', `The path "${directory}" is not a directory of the source`);
+  }
   const metadata = await readProjectMetadata({ source, directory, rules, repository, maxBytes, log });
   const trees = await readRequirements(options, { source, rules, maxBytes });
   const wheels = rules === 'native' && options.binary ? wheelTargets(options.binary) : null;

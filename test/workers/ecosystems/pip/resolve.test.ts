@@ -123,6 +123,17 @@ describe('files of requirements', () => {
     ]);
   });
 
+  test.each(['absent', 'requirements.txt', 'away'])(
+    'the path %s is no directory of the source',
+    async (path) => {
+      const sources = { 'requirements.txt': '', away: { link: '../elsewhere' } };
+      await expect(resolve(sources, [{ path }])).rejects.toMatchObject({
+        code: 'invalid-input',
+        message: `The path "${path}" is not a directory of the source`,
+      });
+    },
+  );
+
   test('empty lists mean none', async () => {
     const resolution = await resolve({ 'requirements.txt': 'plain\n' }, [
       { path: '.', requirementsFiles: [], requirementsBuildFiles: [] },
