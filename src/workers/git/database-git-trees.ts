@@ -9,7 +9,7 @@ import { unknownRef } from './fetch-failure.ts';
 import { allowedProtocols } from './git-command.ts';
 import type { GitTag, GitTrees } from './git-trees.ts';
 import { DamagedRepositoryError } from './object-reader.ts';
-import { type CommitFacts, listTree, readCommit, readRows, type TreeRow } from './read-tree.ts';
+import { type CommitFacts, listTree, readRows, type TreeRow } from './read-tree.ts';
 import { RepositoryCache, type RepositoryCacheContext } from './repository-cache.ts';
 import { overHttps, parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts';
 import { submoduleUrls } from './submodules.ts';
@@ -141,9 +141,7 @@ export class DatabaseGitTrees implements GitTrees {
 
   async #list(url: RepositoryUrl, commit: string): Promise<{ facts: CommitFacts; rows: TreeRow[] }> {
     const { git } = this.#cache;
-    const directory = await this.#cache.withCommit(url, commit);
-    const facts = await readCommit(git, directory, commit);
-    if (facts === null) throw unknownRef(commit);
+    const { directory, facts } = await this.#cache.withCommit(url, commit);
     return { facts, rows: await listTree(git, directory, facts.treeId) };
   }
 

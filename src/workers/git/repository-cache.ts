@@ -18,9 +18,17 @@ import {
 } from './fetch-failure.ts';
 import { followRedirect } from './follow-redirect.ts';
 import { Git, GitFailure } from './git-command.ts';
+import { DamagedRepositoryError } from './object-reader.ts';
+import { type CommitFacts, readCommit } from './read-tree.ts';
 import { accessTo } from './remote-access.ts';
 import { withRepositoryLock } from './repository-lock.ts';
 import type { RepositoryUrl } from './repository-url.ts';
+
+/** A commit that is in the cache, and where. */
+export interface CachedCommit {
+  directory: string;
+  facts: CommitFacts;
+}
 
 export interface RepositoryCacheContext {
   settings: Settings;
@@ -47,17 +55,18 @@ export class RepositoryCache {
   }
 
   /**
-   * The directory of a repository that has the commit with its whole tree. Throws RepositoryAccessError, and
-   * InvalidRequestData when the remote does not have the commit.
+   * A repository that has the commit with its whole tree. Throws RepositoryAccessError, and InvalidRequestData when the
+   * remote does not have the commit.
    */
-  async withCommit(url: RepositoryUrl, commit: string): Promise<string> {
+  async withCommit(url: RepositoryUrl, commit: string): Promise<CachedCommit> {
     const directory = this.#directory(url, commit, '');
-    if (await this.#hasCommit(directory, commit)) return directory;
+    const known = await this.#find(directory, commit);
+    if (known) return known;
     return this.#locked(directory, async () => {
-      if (await this.#hasCommit(directory, commit)) return directory;
+      const fetched = await this.#find(directory, commit);
+      if (fetched) return fetched;
       await this.#initialise(directory, commit);
-      await this.#fetchCommit(directory, url, commit);
-      return directory;
+      return this.#fetchCommit(directory, url, commit);
     });
   }
 
@@ -111,8 +120,8 @@ export class RepositoryCache {
     return this.#verify(directory, `${abbreviation}^{commit}`);
   }
 
-  async #fetchCommit(directory: string, url: RepositoryUrl, commit: string): Promise<void> {
-    const isFirst = await this.#isEmpty(directory);
+  async #fetchCommit(directory: string, url: RepositoryUrl, commit: string): Promise<CachedCommit> {
+    const isFirst = !hasRefs(directory);
     this.#log.info(`git: fetching ${commit} of ${url.origin}`);
     try {
       await this.#fetch(directory, url, ['--depth=1'], [`+${commit}:${keepRef(commit)}`]);
@@ -125,7 +134,9 @@ export class RepositoryCache {
       if (unknown) await this.withHistory(url, commit);
       await this.#fetchEverything(directory, url, commit, isFirst);
     }
-    if (!(await this.#hasCommit(directory, commit))) throw unknownRef(commit);
+    const found = await this.#find(directory, commit);
+    if (!found) throw unknownRef(commit);
+    return found;
   }
 
   /** For servers that hand out branches and tags only. */
@@ -230,9 +241,13 @@ export class RepositoryCache {
     return withRepositoryLock(`${directory}.lock`, this.git.signal, work);
   }
 
-  async #hasCommit(directory: string, commit: string): Promise<boolean> {
-    if (!existsSync(join(directory, 'HEAD'))) return false;
-    return (await this.#verify(directory, `${keepRef(commit)}^{commit}`)) !== null;
+  async #find(directory: string, commit: string): Promise<CachedCommit | null> {
+    if (!hasRefs(directory)) return null;
+    const facts = await readCommit(this.git, directory, keepRef(commit)).catch((error: unknown) => {
+      if (error instanceof DamagedRepositoryError) return null;
+      throw error;
+    });
+    return facts && { directory, facts };
   }
 
   /** Keeps the objects of a commit that came with others from being garbage. */
@@ -249,10 +264,6 @@ export class RepositoryCache {
     });
   }
 
-  async #isEmpty(directory: string): Promise<boolean> {
-    return (await this.git.text(['for-each-ref', '--count=1'], { gitDirectory: directory })) === '';
-  }
-
   #failure(url: RepositoryUrl, error: GitFailure, isFirst: boolean): Error {
     this.#log.warn(`git: ${url.origin}: ${lastWords(error)}`);
     return fetchFailure(url, error, isFirst);
@@ -262,6 +273,11 @@ export class RepositoryCache {
 const ALL_BRANCHES = '+refs/heads/*:refs/remote/heads/*';
 const ALL_TAGS = '+refs/tags/*:refs/tags/*';
 const GIT_LOCKS = ['shallow.lock', 'config.lock', 'packed-refs.lock', 'HEAD.lock'];
+
+/** Whether something was ever fetched into the repository. */
+function hasRefs(directory: string): boolean {
+  return ['refs/stowage', 'packed-refs'].some((name) => existsSync(join(directory, name)));
+}
 
 function keepRef(commit: string): string {
   return `refs/stowage/${commit}`;
