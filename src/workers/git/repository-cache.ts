@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Settings } from '../../domain/config.ts';
@@ -224,8 +224,7 @@ export class RepositoryCache {
     if (existsSync(join(directory, 'HEAD'))) return;
     const aside = `${directory}.new-${process.pid}`;
     await rm(aside, { recursive: true, force: true });
-    const format = commit.length === 64 ? 'sha256' : 'sha1';
-    await this.git.run(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, aside]);
+    await makeBareRepository(aside, commit.length === 64 ? 'sha256' : 'sha1');
     await rm(directory, { recursive: true, force: true });
     await rename(aside, directory);
   }
@@ -273,6 +272,20 @@ export class RepositoryCache {
 const ALL_BRANCHES = '+refs/heads/*:refs/remote/heads/*';
 const ALL_TAGS = '+refs/tags/*:refs/tags/*';
 const GIT_LOCKS = ['shallow.lock', 'config.lock', 'packed-refs.lock', 'HEAD.lock'];
+
+/** What `git init --bare` makes (gitrepository-layout), without a process for it. */
+async function makeBareRepository(directory: string, format: 'sha1' | 'sha256'): Promise<void> {
+  for (const name of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags']) {
+    await mkdir(join(directory, name), { recursive: true });
+  }
+  const version = format === 'sha1' ? 0 : 1;
+  const extensions = format === 'sha1' ? '' : '[extensions]\n\tobjectformat = sha256\n';
+  await writeFile(
+    join(directory, 'config'),
+    `[core]\n\trepositoryformatversion = ${version}\n\tfilemode = true\n\tbare = true\n${extensions}`,
+  );
+  await writeFile(join(directory, 'HEAD'), 'ref: refs/heads/main\n');
+}
 
 /** Whether something was ever fetched into the repository. */
 function hasRefs(directory: string): boolean {
