@@ -45,7 +45,7 @@ export function classify(lock: LockFile, entry: LockEntry, rules: Classification
   const described = `${entry.name}@${maskCredentials(source ?? version ?? '')}`;
   const expected = expectedDigests(entry.integrity, described);
   if (source === null) {
-    if (entry.bundled)
+    if (entry.bundled && !isBundledByProject(entry))
       return { kind: 'bundled', entry, expected, version: version ?? '', fetchVersion: version ?? '' };
     if (version === null) throw unsupported(described);
     return { kind: 'registry', entry, expected, version, fetchVersion: version };
@@ -61,6 +61,14 @@ export function classify(lock: LockFile, entry: LockEntry, rules: Classification
     return { kind: 'http', entry, expected, version: maskCredentials(source), url: source };
   }
   throw unsupported(described);
+}
+
+/**
+ * The project's own `bundleDependencies` are in no tarball yet: npm fetches them like others. They have an integrity and
+ * lie in no other package; `resolved` may be left out as in any entry.
+ */
+function isBundledByProject({ integrity, location }: LockEntry): boolean {
+  return integrity !== null && location.split('node_modules/').length === 2;
 }
 
 export function missingIntegrity(described: string): InvalidFileFormat {

@@ -56,6 +56,22 @@ describe('kinds and reported versions', () => {
     ['no resolved, version 1', () => old({ version: '1.0.0' }), { kind: 'registry', version: '1.0.0' }],
     ['bundled', () => modern({ version: '1.0.0', inBundle: true }), { kind: 'bundled', version: '1.0.0' }],
     [
+      'bundled by the project itself',
+      () => modern({ version: '1.0.0', inBundle: true, integrity: INTEGRITY }),
+      { kind: 'registry', version: '1.0.0' },
+    ],
+    [
+      'bundled by a workspace',
+      () => modern({ version: '1.0.0', inBundle: true, integrity: INTEGRITY }, 'packages/a/node_modules/dep'),
+      { kind: 'registry', version: '1.0.0' },
+    ],
+    [
+      'bundled by a dependency',
+      () =>
+        modern({ version: '1.0.0', inBundle: true, integrity: INTEGRITY }, 'node_modules/a/node_modules/dep'),
+      { kind: 'bundled', version: '1.0.0' },
+    ],
+    [
       'bundled, version 1',
       () => old({ version: '1.0.0', bundled: true }),
       { kind: 'bundled', version: '1.0.0' },
