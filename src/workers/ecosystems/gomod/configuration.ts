@@ -13,8 +13,11 @@ const OFFLINE_ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'GOTOOLCHAIN', value: 'local', kind: 'literal' },
 ];
 
-/** GOWORK is set when all modules of the request are of one workspace. */
+/** GOWORK is set when all modules of the request are of one workspace, or when none is although there are some. */
 export function offlineEnvironment(modules: readonly RequestedModule[]): EnvironmentVariable[] {
+  if (modules.every(({ workspace }) => workspace === null) && modules.some(({ isLeftOut }) => isLeftOut)) {
+    return [...OFFLINE_ENVIRONMENT, { name: 'GOWORK', value: 'off', kind: 'literal' }];
+  }
   const [first] = modules;
   const workspace = first?.workspace ?? null;
   const isShared =

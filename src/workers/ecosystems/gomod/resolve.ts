@@ -23,7 +23,7 @@ import { historyTags, moduleVersion } from './module-version.ts';
 import { applyReplacements, assertAllUsed, requestedReplacements } from './replacements.ts';
 import { type ResolvedModule, report } from './report.ts';
 import { ShippedFiles } from './shipped-files.ts';
-import { findModules, mainModules, type RequestedModule } from './source-modules.ts';
+import { findModules, mainModules, type RequestedModule, requiresOnlyMembers } from './source-modules.ts';
 import { completeSums } from './sum-completion.ts';
 import { chooseToolchain } from './toolchain.ts';
 import { readUpstream } from './upstream.ts';
@@ -145,7 +145,7 @@ async function resolveModule(
   await applyReplacements(session, module, replacements);
   if (mayChange) await session.run(module, ['mod', 'tidy']);
   const isVendored = isVendoring(context);
-  const downloaded = isVendored ? [] : await session.download(module);
+  const downloaded = isVendored || requiresOnlyMembers(module) ? [] : await session.download(module);
   const modules = isVendored ? await vendorModule(work, module) : downloaded;
   const list = () => session.listPackages(module, isVendored ? 'vendor' : 'readonly');
   let graph = await list();

@@ -24,9 +24,11 @@ interface Workspace {
   members: SourceModule[];
 }
 
-/** A module that the request names, with the workspace in which go would see it. */
+/** A module that the request names, with the workspace that unites it with others. */
 export interface RequestedModule extends SourceModule {
   workspace: Workspace | null;
+  /** There is a go.work, but it does not name this module: go refuses to work here unless GOWORK is `off`. */
+  isLeftOut: boolean;
 }
 
 /** `null`: the manager has nothing to do (prefetch.md 2.1). */
@@ -48,7 +50,11 @@ export async function findModules(context: ResolveContext): Promise<RequestedMod
       const at = findWorkspace(source, directory);
       if (at !== null && !workspaces.has(at)) workspaces.set(at, readWorkspace(context, at));
       const module = await readModule(context, directory);
-      return { ...module, workspace: at === null ? null : await workspaces.get(at)! };
+      const workspace = at === null ? null : await workspaces.get(at)!;
+      if (!workspace?.members.some((member) => member.directory === module.directory)) {
+        return { ...module, workspace: null, isLeftOut: workspace !== null };
+      }
+      return { ...module, workspace, isLeftOut: false };
     }),
   );
 }
@@ -56,6 +62,16 @@ export async function findModules(context: ResolveContext): Promise<RequestedMod
 /** All modules that go reads for a requested one: its own, or those of the workspace. */
 export function mainModules({ workspace, ...module }: RequestedModule): SourceModule[] {
   return workspace ? workspace.members : [module];
+}
+
+/**
+ * Whether the modules of a workspace require each other only. They may do so in versions that were never published:
+ * `go build` takes no notice, but `go mod download` would look for them.
+ */
+export function requiresOnlyMembers({ workspace }: RequestedModule): boolean {
+  if (!workspace) return false;
+  const names = new Set(workspace.members.map(({ goMod }) => goMod.module));
+  return workspace.members.every(({ goMod }) => goMod.require.every(({ path }) => names.has(path)));
 }
 
 /** As go looks for it, but never above the source. */

@@ -681,6 +681,40 @@ describe('a workspace', () => {
     expect(offline.environment.at(-1)).toEqual({ name: 'GOWORK', value: 'app/go.work', kind: 'path' });
   });
 
+  test('its modules may require each other in versions that nobody has published', async () => {
+    const { context } = prepare(
+      {
+        'go.work': 'go 1.20\n\nuse (\n\t./a\n\t./b\n)\n',
+        'a/go.mod': 'module example.test/a\n\ngo 1.20\n\nrequire example.test/b v0.0.0\n',
+        'a/a.go': 'package a\n\nimport _ "example.test/b"\n',
+        'b/go.mod': 'module example.test/b\n\ngo 1.20\n',
+        'b/b.go': 'package b\n',
+      },
+      { packages: [{ path: 'a' }] },
+    );
+    const { packages, files } = await gomod.resolve(context);
+    expect(packages.map(({ name, dependencies }) => [name, dependencies])).toEqual([
+      ['example.test/a', [dependency('gomod', 'example.test/b', '../b')]],
+      ['example.test/a', [dependency('go-package', 'example.test/b', '../b')]],
+    ]);
+    expect(files).toEqual([]);
+  });
+
+  test('is of no concern to a module that it leaves out', async () => {
+    const files = {
+      ...workspace(),
+      'out/go.mod': 'module example.test/out\n\ngo 1.20\n',
+      'out/out.go': 'package out\n',
+    };
+    const { context } = prepare(files, { packages: [{ path: 'out' }] });
+    const { packages, offline } = await gomod.resolve(context);
+    expect(packages.map(({ type, name, path, dependencies }) => [type, name, path, dependencies])).toEqual([
+      ['gomod', 'example.test/out', 'out', []],
+      ['go-package', 'example.test/out', 'out', []],
+    ]);
+    expect(offline.environment.at(-1)).toEqual({ name: 'GOWORK', value: 'off', kind: 'literal' });
+  });
+
   test('may not reach out of the source', async () => {
     const files = { ...workspace(), 'go.work': 'go 1.20\n\nuse ../outside\n' };
     await expect(gomod.resolve(prepare(files).context)).rejects.toMatchObject({ code: 'path-outside-root' });
