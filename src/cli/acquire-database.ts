@@ -12,16 +12,23 @@ export interface AcquiredDatabase {
   release(): Promise<void>;
 }
 
+interface WaitOptions {
+  signal?: AbortSignal;
+  deadlineMs?: number;
+  /** Told at the beginning of a wait, and when its reason changes. */
+  onWait?: (problem: DomainError) => void;
+}
+
 /**
  * DATABASE_URL, or the embedded PostgreSQL, started or adopted. The embedded one belongs to whoever comes first and is
  * brought up to date at once; a database of the operator's is waited for, since `stowage migrate` may be under way.
  */
 export async function acquireDatabase(
   settings: Settings,
-  options: { signal?: AbortSignal; deadlineMs?: number } = {},
+  options: WaitOptions = {},
 ): Promise<AcquiredDatabase> {
   if (settings.databaseUrl !== null) {
-    await untilMigrated(settings.databaseUrl, options.deadlineMs ?? DEADLINE_MS, options.signal);
+    await untilMigrated(settings.databaseUrl, options);
     return { url: settings.databaseUrl, release: async () => undefined };
   }
   const embedded = await startEmbeddedPostgres({ dataDir: settings.dataDir });
@@ -39,15 +46,17 @@ const RETRY_MS = 250;
 
 async function untilMigrated(
   url: string,
-  deadlineMs: number,
-  signal: AbortSignal | undefined,
+  { signal, deadlineMs = DEADLINE_MS, onWait }: WaitOptions,
 ): Promise<void> {
   const deadline = Date.now() + deadlineMs;
+  let told = '';
   for (;;) {
     const problem = await whyNotReady(url);
     if (problem === null) return;
     if (signal?.aborted) throw new DomainError('interrupted', 'Stopped while waiting for the database');
     if (Date.now() > deadline || !problem.retryable) throw problem;
+    if (problem.message !== told) onWait?.(problem);
+    told = problem.message;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }

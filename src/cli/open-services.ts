@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Settings } from '../domain/config.ts';
 import { type Database, openDatabase } from '../domain/database/database.ts';
 import { EventHub } from '../domain/events/event-hub.ts';
@@ -17,10 +18,13 @@ export interface Services {
 export async function openServices(
   settings: Settings,
   applicationName: string,
-  signal: AbortSignal,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<Services> {
   const blobs = openBlobStore(settings);
-  const acquired = await acquireDatabase(settings, { signal });
+  const acquired = await acquireDatabase(settings, {
+    signal,
+    onWait: ({ message, hint }) => logger.warn({ reason: message, hint }, 'waiting for the database'),
+  });
   const database = await openDatabase({ url: acquired.url, applicationName });
   const hub = new EventHub(database);
   await hub.start();

@@ -13,7 +13,7 @@ const start: Parameters<typeof runService>[1] = async ({ settings, logger, signa
     import('../../gateway/server.ts'),
     import('../../domain/identity/authenticate.ts'),
   ]);
-  const services = await openServices(settings, 'stowage-gateway', signal);
+  const services = await openServices(settings, 'stowage-gateway', { logger, signal });
   try {
     const { database, blobs, hub } = services;
     const authenticator = new Authenticator(database);

@@ -12,7 +12,7 @@ const start: Parameters<typeof runService>[1] = async ({ settings, logger, signa
     import('../open-services.ts'),
     import('../../workers/runner.ts'),
   ]);
-  const services = await openServices(settings, 'stowage-worker', signal);
+  const services = await openServices(settings, 'stowage-worker', { logger, signal });
   try {
     const { database, blobs, hub } = services;
     const worker = await startWorker({ settings, database, blobs, hub, logger });

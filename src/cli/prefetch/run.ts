@@ -103,18 +103,19 @@ async function localSource(
   const { root, commit } = checkout;
   if (server.url === null) return { repository: localRepositoryUrl(root), ref: commit };
   reporter.phase('uploading the source');
-  const packing = new AbortController();
+  const answered = new AbortController();
+  const sending = AbortSignal.any([signal, answered.signal]);
   try {
     const upload = await uploadSource(server.client, {
       fileName: `${repositoryName(root)}-${commit.slice(0, 12)}.tar`,
-      content: packCommit(settings, checkout, AbortSignal.any([signal, packing.signal])),
-      signal,
+      content: packCommit(settings, checkout, sending),
+      signal: sending,
       onProgress: (bytes) => reporter.transferred(bytes, null),
     });
     return { upload };
   } finally {
-    // A server that refuses does not read to the end.
-    packing.abort();
+    // A server that refuses does not read to the end, and its connection would be kept open for the rest.
+    answered.abort();
   }
 }
 
