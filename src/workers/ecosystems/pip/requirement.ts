@@ -68,7 +68,7 @@ export function parseRequirement(text: string, hashes: readonly string[], rules:
   if (/^[A-Za-z][A-Za-z0-9+.-]*:/.test(text)) {
     return directReference(text, { name: null, extras: '', rest: text }, hashes, rules);
   }
-  return indexRequirement(text, hashes);
+  return indexRequirement(text, hashes, rules);
 }
 
 function directReference(
@@ -78,13 +78,12 @@ function directReference(
   rules: Rules,
 ): Requirement {
   if (name !== null && !isProjectName(name)) throw unparsable(text, `${pythonRepr(name)} is not a name`);
-  // The URL of a direct reference ends at a blank; what follows is the marker.
-  const blank = rest.search(/\s/);
-  const url = blank < 0 ? rest : rest.slice(0, blank);
-  const tail = blank < 0 ? '' : rest.slice(blank).trim();
+  const end = endOfUrl(rest, rules === 'native' && name !== null);
+  const url = rest.slice(0, end);
+  const tail = rest.slice(end).trim();
   if (tail !== '' && !tail.startsWith(';'))
     throw unparsable(text, `unexpected ${pythonRepr(tail.slice(0, 100))}`);
-  const marker = tail === '' ? null : markerOf(text, tail.slice(1));
+  const marker = tail === '' ? null : markerOf(text, tail.slice(1), rules);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     throw new ValidationError(
@@ -121,10 +120,29 @@ function directReference(
   };
 }
 
-function indexRequirement(text: string, hashes: readonly string[]): IndexRequirement {
+/** It ends at a blank; what follows is the marker. pip takes a marker without a blank, too, where a name is before it. */
+function endOfUrl(text: string, markerMayTouch: boolean): number {
+  const blank = text.search(/\s/);
+  const end = blank < 0 ? text.length : blank;
+  const semicolon = text.indexOf(';');
+  const isMarker =
+    markerMayTouch && semicolon >= 0 && semicolon < end && isMarkerText(text.slice(semicolon + 1));
+  return isMarker ? semicolon : end;
+}
+
+function isMarkerText(text: string): boolean {
+  try {
+    parseMarker(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function indexRequirement(text: string, hashes: readonly string[], rules: Rules): IndexRequirement {
   const semicolon = text.indexOf(';');
   const head = (semicolon < 0 ? text : text.slice(0, semicolon)).trim();
-  const marker = semicolon < 0 ? null : markerOf(text, text.slice(semicolon + 1));
+  const marker = semicolon < 0 ? null : markerOf(text, text.slice(semicolon + 1), rules);
   const match = /^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(.*)$/s.exec(head);
   if (!match || !isProjectName(match[1]!)) throw unparsable(text, 'it does not start with a project name');
   const [, name, extras = '', versions] = match;
@@ -163,7 +181,9 @@ function extrasOf(text: string, list: string): string[] {
   });
 }
 
-function markerOf(text: string, marker: string): Requirement['marker'] {
+/** pip takes an empty marker for none. */
+function markerOf(text: string, marker: string, rules: Rules): Requirement['marker'] {
+  if (marker.trim() === '' && rules === 'native') return null;
   if (marker.length > MAX_MARKER) throw unparsable(text.slice(0, 200), 'the marker is too long');
   try {
     return { text: marker.trim(), parsed: parseMarker(marker) };

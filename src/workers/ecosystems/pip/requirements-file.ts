@@ -106,7 +106,7 @@ function* joinLines(lines: readonly string[]): Generator<LogicalLine> {
     if (joined.length === 0) start = index;
     const isComment = line.trimStart().startsWith('#');
     if (line.endsWith('\\') && !isComment) {
-      joined.push(line.slice(0, -1));
+      joined.push(withoutBackslashes(line));
       continue;
     }
     joined.push(isComment ? ` ${line}` : line);
@@ -114,6 +114,12 @@ function* joinLines(lines: readonly string[]): Generator<LogicalLine> {
     joined = [];
   }
   if (joined.length > 0) yield { text: joined.join(''), start, end: lines.length };
+}
+
+function withoutBackslashes(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === '\\') end--;
+  return line.slice(0, end);
 }
 
 /** A comment starts at the line's start or after a blank. */
@@ -125,10 +131,10 @@ function withoutComment(line: string): string {
 }
 
 function addLine(file: RequirementsFile, text: string, { start, end }: LogicalLine, rules: Rules): void {
-  const { requirementText, options } = splitLine(text, rules);
+  const { requirementText: written, options } = splitLine(text, rules);
   const ofRequirement = options.filter(({ name }) => OPTIONS.get(name)?.ofRequirement);
   file.options.push(...options.filter(({ name }) => !OPTIONS.get(name)?.ofRequirement));
-  if (requirementText === null) {
+  if (written === null) {
     if (ofRequirement.length === 0) return;
     const words = ofRequirement.flatMap(({ name, value }) => (value === null ? [name] : [name, value]));
     throw new ValidationError(
@@ -140,6 +146,8 @@ function addLine(file: RequirementsFile, text: string, { start, end }: LogicalLi
     name === '--hash' && value !== null ? [value] : [],
   );
   const editable = ofRequirement.some(({ name }) => name === '-e' || name === '--editable');
+  // For pip, what is editable is the value of an option, which may be quoted.
+  const requirementText = editable && rules === 'native' ? written.replace(/^(["'])(.*)\1$/s, '$2') : written;
   if (rules === 'native' && isLocalPath(requirementText)) {
     file.localPaths.push(requirementText);
     return;

@@ -214,6 +214,21 @@ describe('requirements', () => {
     expect(failure(text)).toBe(message);
   });
 
+  test.each([
+    ['a @ https://h.example/a.zip;python_version<"3"', 'a @ https://h.example/a.zip', 'python_version<"3"'],
+    ['a @ https://h.example/a;b.zip', 'a @ https://h.example/a;b.zip', null],
+    ['a==1;', 'a==1;', null],
+    ['a==1 \\\\', 'a==1', null],
+    [
+      `-e "git+https://h.example/a.git@${COMMIT}#egg=a"`,
+      `a @ git+https://h.example/a.git@${COMMIT}#egg=a`,
+      null,
+    ],
+  ])('what pip reads, the own interface reads: %s', (text, line, marker) => {
+    const requirement = one(text, 'native');
+    expect([requirement.line, requirement.marker?.text ?? null]).toEqual([line, marker]);
+  });
+
   test('git over ssh in the own interface', () => {
     expect(one(`a @ git+ssh://git@git.example/a/b@${COMMIT}`, 'native')).toMatchObject({ scheme: 'git+ssh' });
   });
@@ -238,6 +253,7 @@ describe('hostile files', () => {
     ['names', `${'a-'.repeat(400_000)}!`],
     ['specifiers', `a${'==1,'.repeat(200_000)}`],
     ['quotes', `a --hash "${'"'.repeat(500_000)}`],
+    ['backslashes', `a${'\\'.repeat(900_000)}b\\\n=`],
     ['number signs', `${'a#'.repeat(400_000)}`],
   ])('many %s are refused in no time', (_, text) => {
     const start = performance.now();
