@@ -6,7 +6,6 @@ import { maskCredentials } from '../../downloads/mask-credentials.ts';
 import { expectedDigests } from './integrity.ts';
 import type { LockEntry, LockFile } from './lock-file.ts';
 import { inRegistry, isPublicRegistry, type NpmRegistries } from './registries.ts';
-import { matchesWorkspaceGlob } from './workspace-glob.ts';
 
 /** What a lock entry is (the table of prefetch.md 3.1). `version` is the one that is reported. */
 export type Classified = { entry: LockEntry; version: string; expected: readonly ExpectedDigest[] } & (
@@ -112,7 +111,7 @@ function isWorkspace(lock: LockFile, path: string): boolean {
   if (posix.isAbsolute(path) || fromSource === '..' || fromSource.startsWith('../') || path.includes('\0')) {
     return false;
   }
-  return lock.workspaces.some((glob) => matchesWorkspaceGlob(folder, glob));
+  return lock.isWorkspace(folder);
 }
 
 function gitDependency(entry: LockEntry, source: string, described: string): Classified {

@@ -118,7 +118,16 @@ function replaceRequirements(requirements: unknown, location: string, newVersion
   return changed;
 }
 
+/** By replacements, which belong to one lock file: its every workspace asks. */
+const known = new WeakMap<Replacements, NewVersion>();
+
 function newVersions(lock: LockFile, replacements: Replacements): NewVersion {
+  const made = known.get(replacements) ?? makeNewVersions(lock, replacements);
+  known.set(replacements, made);
+  return made;
+}
+
+function makeNewVersions(lock: LockFile, replacements: Replacements): NewVersion {
   const hasRepacked = [...replacements.values()].some(({ repacked }) => repacked !== null);
   if (!hasRepacked) return () => null;
   const lookup = createDependencyLookup(lock);

@@ -10,6 +10,7 @@ import {
   unexpected,
 } from './json-object.ts';
 import { isPackageName, isVersion } from './package-name.ts';
+import { workspaceTest } from './workspace-glob.ts';
 
 /** A lock file of any version in one form (prefetch.md 3.1). */
 export interface LockFile {
@@ -20,8 +21,8 @@ export interface LockFile {
   name: string;
   version: string;
   license: string | null;
-  /** Globs of the root's `workspaces`. */
-  workspaces: string[];
+  /** Whether a folder, relative to the lock file, is named by the root's `workspaces`. */
+  isWorkspace(folder: string): boolean;
   /** The parsed file. Rewriting works on a copy of it. */
   document: JsonObject;
   entries: LockEntry[];
@@ -63,7 +64,13 @@ export function parseLockFile(path: string, content: Buffer): LockFile {
   const lockfileVersion = lockfileVersionOf(path, document);
   const shared = { path, lockfileVersion, name, version, document };
   return lockfileVersion === 1
-    ? { ...shared, license: null, workspaces: [], rootDependencies: null, ...readTree(path, document) }
+    ? {
+        ...shared,
+        license: null,
+        isWorkspace: () => false,
+        rootDependencies: null,
+        ...readTree(path, document),
+      }
     : { ...shared, ...readPackages(path, document) };
 }
 
@@ -102,7 +109,7 @@ type Contents = Pick<LockFile, 'entries' | 'links'>;
 function readPackages(
   path: string,
   document: JsonObject,
-): Contents & Pick<LockFile, 'license' | 'workspaces' | 'rootDependencies'> {
+): Contents & Pick<LockFile, 'license' | 'isWorkspace' | 'rootDependencies'> {
   const packages = document.packages;
   if (packages === undefined) throw unexpected(path, "missing key: 'packages'");
   if (!isObject(packages)) throw unexpected(path, "'packages' is not an object");
@@ -127,7 +134,7 @@ function readPackages(
     entries,
     links,
     license: licenseOf(root),
-    workspaces: workspaceGlobs(path, root),
+    isWorkspace: workspacesOf(path, root),
     rootDependencies: [
       ...new Set([...dependencyNames(root), ...keysOf(root, 'devDependencies'), ...workspaceLinks(links)]),
     ],
@@ -258,14 +265,16 @@ function keysOf(node: JsonObject, field: string): string[] {
   return isObject(value) ? Object.keys(value) : [];
 }
 
-function workspaceGlobs(path: string, root: JsonObject): string[] {
+function workspacesOf(path: string, root: JsonObject): (folder: string) => boolean {
   const { workspaces } = root;
   const globs = isObject(workspaces) ? workspaces.packages : workspaces;
-  if (globs === undefined) return [];
+  if (globs === undefined) return () => false;
   if (!Array.isArray(globs) || !globs.every((glob) => typeof glob === 'string')) {
     throw unexpected(path, "'workspaces' is not a list");
   }
-  return globs;
+  const test = workspaceTest(globs);
+  if (test === null) throw unexpected(path, "'workspaces' has too many patterns");
+  return test;
 }
 
 function licenseOf(node: JsonObject): string | null {

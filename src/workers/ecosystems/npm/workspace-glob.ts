@@ -1,18 +1,30 @@
 import { posix } from 'node:path';
 
-/** More alternatives in braces than anybody writes. */
-const MAX_ALTERNATIVES = 256;
+/** More patterns than anybody writes, alternatives in braces counted one by one; plain paths do not count. */
+const MAX_PATTERNS = 256;
 const MAX_GLOB = 4096;
 
 /**
- * Whether a folder is one that a glob of `workspaces` names, as npm reads them: `*`, `?`, classes, braces and `**`, from
+ * Whether a folder is one that the globs of `workspaces` name, as npm reads them: `*`, `?`, classes, braces and `**`, from
  * the package's root on, with or without `/` or `./` before. Globs come from lock files, and libraries that compile them
- * to regular expressions need hours for some: this needs time in proportion to glob times folder.
+ * to regular expressions need hours for some: this needs time in proportion to glob times folder. Null when the globs are
+ * too many.
  */
-export function matchesWorkspaceGlob(folder: string, glob: string): boolean {
-  if (glob.length > MAX_GLOB) return false;
-  const path = segmentsOf(folder);
-  return alternativesOf(glob).some((one) => matchesSegments(path, segmentsOf(one.replace(/^\.?\/+/, ''))));
+export function workspaceTest(globs: readonly string[]): ((folder: string) => boolean) | null {
+  const plain = new Set<string>();
+  const patterns: string[][] = [];
+  for (const glob of globs) {
+    if (glob.length > MAX_GLOB) return null;
+    for (const one of alternativesOf(glob)) {
+      const segments = segmentsOf(one.replace(/^\.?\/+/, ''));
+      if (!/[*?[]/.test(one)) plain.add(segments.join('/'));
+      else if (patterns.push(segments) > MAX_PATTERNS) return null;
+    }
+  }
+  return (folder) => {
+    const path = segmentsOf(folder);
+    return plain.has(path.join('/')) || patterns.some((pattern) => matchesSegments(path, pattern));
+  };
 }
 
 function segmentsOf(path: string): string[] {
@@ -24,7 +36,7 @@ function alternativesOf(glob: string): string[] {
   const waiting = [glob];
   const done: string[] = [];
   while (waiting.length > 0) {
-    if (waiting.length + done.length > MAX_ALTERNATIVES) return [];
+    if (waiting.length + done.length > MAX_PATTERNS) return [];
     const next = waiting.pop()!;
     const braces = innermostBraces(next);
     if (braces === null) done.push(next);

@@ -165,6 +165,11 @@ describe('refusals', () => {
       of("'dependencies' of '' is not an object"),
     ],
     [
+      'very many patterns of workspaces',
+      { ...HEAD, lockfileVersion: 3, packages: { '': { workspaces: Array(257).fill('a/*') } } },
+      of("'workspaces' has too many patterns"),
+    ],
+    [
       'workspaces as text',
       { ...HEAD, lockfileVersion: 3, packages: { '': { workspaces: 'x' } } },
       of("'workspaces' is not a list"),

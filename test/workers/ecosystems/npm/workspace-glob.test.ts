@@ -1,6 +1,8 @@
 import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { matchesWorkspaceGlob } from '../../../../src/workers/ecosystems/npm/workspace-glob.ts';
+import { workspaceTest } from '../../../../src/workers/ecosystems/npm/workspace-glob.ts';
+
+const isNamed = (folder: string, glob: string): boolean => workspaceTest([glob])?.(folder) ?? false;
 
 describe('the same as node, where that is quick', () => {
   const folders = [
@@ -53,23 +55,23 @@ describe('the same as node, where that is quick', () => {
     'a-[b-z]',
   ])('%s', (glob) => {
     const matching = (matches: (folder: string) => boolean) => folders.filter(matches);
-    expect(matching((folder) => matchesWorkspaceGlob(folder, glob))).toEqual(
+    expect(matching((folder) => isNamed(folder, glob))).toEqual(
       matching((folder) => posix.matchesGlob(folder, glob)),
     );
   });
 });
 
 test('npm looks for package.json below the glob: two stars at the end are the folder itself, too', () => {
-  expect(matchesWorkspaceGlob('packages', 'packages/**')).toBe(true);
-  expect(matchesWorkspaceGlob('packages/a/b', 'packages/**')).toBe(true);
-  expect(matchesWorkspaceGlob('other', 'packages/**')).toBe(false);
+  expect(isNamed('packages', 'packages/**')).toBe(true);
+  expect(isNamed('packages/a/b', 'packages/**')).toBe(true);
+  expect(isNamed('other', 'packages/**')).toBe(false);
 });
 
 test.each(['/packages/*', './packages/*', 'packages/*/', './/packages//*', '/packages/a/'])(
   'npm reads %s from the root of the package',
   (glob) => {
-    expect(matchesWorkspaceGlob('packages/a', glob)).toBe(true);
-    expect(matchesWorkspaceGlob('other/a', glob)).toBe(false);
+    expect(isNamed('packages/a', glob)).toBe(true);
+    expect(isNamed('other/a', glob)).toBe(false);
   },
 );
 
@@ -84,6 +86,15 @@ test.each<[string, string, string, boolean]>([
   ['length', 'a'.repeat(100_000), 'a', false],
 ])('does not take long for hostile %s', (_, glob, folder, expected) => {
   const startedAt = performance.now();
-  expect(matchesWorkspaceGlob(folder, glob)).toBe(expected);
+  expect(isNamed(folder, glob)).toBe(expected);
   expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+test('plain paths may be as many as one likes', () => {
+  const globs = Array.from({ length: 100_000 }, (_, index) => `./packages/${index}/`);
+  const isWorkspace = workspaceTest(['libs/*', ...globs])!;
+  expect(isWorkspace('packages/99999')).toBe(true);
+  expect(isWorkspace('libs/a')).toBe(true);
+  expect(isWorkspace('packages/100000')).toBe(false);
+  expect(workspaceTest(Array<string>(257).fill('a/*'))).toBeNull();
 });
