@@ -4,6 +4,7 @@ import type { ResolveContext } from '../ecosystem.ts';
 import { GoFailure, runGo } from './go-command.ts';
 import type { GoEnvironment } from './go-environment.ts';
 import { type ListedPackage, PACKAGE_FIELDS, PackageGraph } from './listed-packages.ts';
+import { assertHash } from './module-files.ts';
 import type { ModuleVersion } from './module-path.ts';
 import type { ModuleProxy } from './module-proxy.ts';
 import type { RequestedModule } from './source-modules.ts';
@@ -51,14 +52,16 @@ export class GoSession {
   /** Fetches and unpacks; the modules, as they are after replacements. */
   async download(module: RequestedModule): Promise<DownloadedModule[]> {
     const downloaded: DownloadedModule[] = [];
+    const failures: string[] = [];
     await this.run(module, ['mod', 'download', '-json'], (document) => {
       const { Path, Version, Error: error, Sum, GoModSum } = document as DownloadDocument;
-      if (error) this.#context.log.warn(`gomod: ${Path}@${Version}: ${error}`);
+      if (error) failures.push(`${Path}@${Version}: ${error}`);
       else if (Version !== undefined)
         downloaded.push({ path: Path, version: Version, zipSum: Sum, modSum: GoModSum });
     }).catch((error: unknown) => {
       if (!(error instanceof GoFailure)) throw error;
-      throw downloadFailure(error);
+      for (const failure of failures) this.#context.log.warn(`go: ${failure}`);
+      throw downloadFailure(error, failures[0]);
     });
     return downloaded;
   }
@@ -106,7 +109,8 @@ export class GoSession {
       if (error instanceof GoFailure) {
         // What the proxy met says more than what go made of it.
         if (this.#proxy.failure) throw this.#proxy.failure;
-        for (const line of error.hint?.split('\n') ?? []) log.warn(`go: ${line}`);
+        for (const line of error.hint?.split('\n').filter(Boolean) ?? []) log.warn(`go: ${line}`);
+        assertNoMismatch(error.stderr);
       }
       throw error;
     }
@@ -118,11 +122,22 @@ export class GoSession {
   }
 }
 
+/** What go says of a file that it has fetched itself, in the words for every checksum. Throws InvalidChecksum. */
+function assertNoMismatch(stderr: string): void {
+  const match = /verifying (\S+): checksum mismatch\n\tdownloaded: +(h1:\S+)\n\t[^\s:]+: +(h1:\S+)/.exec(
+    stderr,
+  );
+  if (!match) return;
+  const [, file, actual, expected] = match as unknown as [string, string, string, string];
+  const name = file.endsWith('/go.mod') ? file.replace(/\/go\.mod$/, '.mod') : `${file}.zip`;
+  assertHash(name, expected, actual);
+}
+
 /** The contract's text for a download that failed for good; the scheduler tried every file as often. */
-export function downloadFailure(error: DomainError): GoModError {
+export function downloadFailure(error: DomainError, failure?: string): GoModError {
   return new GoModError(
     'package-manager-failed',
     'Go execution failed: Cachito re-tried running `go mod download -json` command 5 times.',
-    { cause: error, details: error.details, hint: error.hint ?? error.message },
+    { cause: error, details: error.details, hint: failure ?? error.hint ?? error.message },
   );
 }

@@ -47,24 +47,23 @@ export class PackageGraph {
     });
   }
 
-  /** Everything that the package imports, and what that imports, without itself. */
-  dependenciesOf(listed: ListedPackage): Set<ListedPackage> {
+  /** Everything that the packages import, and what that imports. */
+  dependenciesOf(...listed: readonly ListedPackage[]): Set<ListedPackage> {
     const found = new Set<ListedPackage>();
-    const pending = this.importsOf(listed);
+    const pending = listed.flatMap((one) => this.importsOf(one));
     for (let next = pending.pop(); next; next = pending.pop()) {
       if (found.has(next)) continue;
       found.add(next);
       pending.push(...this.importsOf(next));
     }
-    found.delete(listed);
     return found;
   }
 
-  /** Packages of a main module that no other of them imports: those are reported (prefetch.md 2.1). */
+  /** Packages of a main module that no other of them needs: those are reported (prefetch.md 2.1). */
   entryPackages(module: string): ListedPackage[] {
     const own = [...this.packages.values()].filter(({ Module }) => Module?.Main && Module.Path === module);
-    const imported = new Set(own.flatMap((listed) => this.importsOf(listed)));
-    return own.filter((listed) => !imported.has(listed)).sort(byImportPath);
+    const needed = this.dependenciesOf(...own);
+    return own.filter((listed) => !needed.has(listed)).sort(byImportPath);
   }
 }
 

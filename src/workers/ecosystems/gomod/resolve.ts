@@ -147,7 +147,8 @@ async function resolveModule(
   const isVendored = isVendoring(context);
   const downloaded = isVendored || requiresOnlyMembers(module) ? [] : await session.download(module);
   const modules = isVendored ? await vendorModule(work, module) : downloaded;
-  const list = () => session.listPackages(module, isVendored ? 'vendor' : 'readonly');
+  // Without dependencies there is no vendor directory.
+  const list = () => session.listPackages(module, isVendored && modules.length > 0 ? 'vendor' : 'readonly');
   let graph = await list();
   if (graph.lacksSums() && !isVendored) {
     await completeSums(session, module, downloaded);

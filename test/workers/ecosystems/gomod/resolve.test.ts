@@ -107,6 +107,29 @@ describe('a module', () => {
     ]);
   });
 
+  test('does not report a package that only a dependency imports', async () => {
+    proxy.publish({
+      path: 'example.test/plugin',
+      version: 'v1.0.0',
+      files: { 'plugin.go': 'package plugin\n\nimport _ "example.test/project/api"\n' },
+    });
+    const { context } = prepare({
+      'go.mod': 'module example.test/project\n\ngo 1.20\n\nrequire example.test/plugin v1.0.0\n',
+      'go.sum': proxy.sums(['example.test/plugin@v1.0.0']),
+      'main.go': 'package main\n\nimport _ "example.test/plugin"\n\nfunc main() {}\n',
+      'api/api.go': 'package api\n',
+    });
+    const { packages } = await gomod.resolve(context);
+    expect(packages.map(({ type, name }) => [type, name])).toEqual([
+      ['gomod', 'example.test/project'],
+      ['go-package', 'example.test/project'],
+    ]);
+    expect(packages[1]!.dependencies).toEqual([
+      dependency('go-package', 'example.test/plugin', 'v1.0.0'),
+      dependency('go-package', 'example.test/project/api', VERSION),
+    ]);
+  });
+
   test('brings the files of the download cache, and nothing of the source changes', async () => {
     const { context, blobs } = prepare(project());
     const resolution = await gomod.resolve(context);
@@ -223,16 +246,22 @@ describe('a module', () => {
   });
 });
 
+/** A `file:` proxy, which only the go command itself reads. */
+function publishedDirectory(): string {
+  const directory = temporaryDirectory();
+  for (const { path, version, info, mod, zip } of proxy.modules) {
+    const folder = join(directory, escaped(path), '@v');
+    mkdirSync(folder, { recursive: true });
+    for (const [kind, content] of Object.entries({ info, mod, zip })) {
+      writeFileSync(join(folder, `${version}.${kind}`), content);
+    }
+  }
+  return directory;
+}
+
 describe('modules that the go command fetches itself', () => {
   test('are in the bundle as well, with the same bytes', async () => {
-    const directory = temporaryDirectory();
-    for (const { path, version, info, mod, zip } of proxy.modules) {
-      const folder = join(directory, escaped(path), '@v');
-      mkdirSync(folder, { recursive: true });
-      for (const [kind, content] of Object.entries({ info, mod, zip })) {
-        writeFileSync(join(folder, `${version}.${kind}`), content);
-      }
-    }
+    const directory = publishedDirectory();
     const expected = await gomod.resolve(prepare(project()).context);
     proxy.hits.clear();
     const { context } = prepare(project(), { settings: { goproxy: `file://${directory}` } });
@@ -240,6 +269,28 @@ describe('modules that the go command fetches itself', () => {
     expect(resolution.files).toEqual(expected.files);
     expect(resolution.packages).toEqual(expected.packages);
     expect(proxy.hits.size).toBe(0);
+  });
+
+  test.each([
+    ['zip', ' h1:', 'example.test/low@v0.1.0.zip'],
+    ['mod', '/go.mod h1:', 'example.test/low@v0.1.0.mod'],
+  ])('a wrong hash of a %s file is told like any other', async (kind, before, file) => {
+    const directory = publishedDirectory();
+    const files = project();
+    const actual = proxy
+      .find('example.test/low', 'v0.1.0')
+      [kind === 'zip' ? 'zipSum' : 'modSum'].trim()
+      .split(' ')[2]!;
+    const expected = `h1:${'A'.repeat(43)}=`;
+    files['go.sum'] = files['go.sum']!.replace(
+      `low v0.1.0${before}${actual.slice(3)}`,
+      `low v0.1.0${before}${expected.slice(3)}`,
+    );
+    const { context } = prepare(files, { settings: { goproxy: `file://${directory}` } });
+    await expect(gomod.resolve(context)).rejects.toMatchObject({
+      name: 'InvalidChecksum',
+      message: `The file ${file} has an unexpected checksum value, expected ${expected} but computed ${actual}`,
+    });
   });
 });
 
@@ -377,10 +428,20 @@ describe('what is missing', () => {
     await expect(gomod.resolve(context)).rejects.toMatchObject({
       code: 'package-manager-failed',
       message: 'Go execution failed: Cachito re-tried running `go mod download -json` command 5 times.',
+      hint: expect.stringContaining('example.test/gone@v1.0.0'),
     });
     expect(lines.some((line) => line.startsWith('warn: go: ') && line.includes('example.test/gone'))).toBe(
       true,
     );
+  });
+
+  test('an archive that nobody has', async () => {
+    proxy.fail('example.test/low/@v/v0.1.0.zip', { status: 404 });
+    const { context } = prepare(project());
+    await expect(gomod.resolve(context)).rejects.toMatchObject({
+      code: 'package-manager-failed',
+      hint: expect.stringMatching(/^example\.test\/low@v0\.1\.0: .*404 Not Found/),
+    });
   });
 
   test.each([
@@ -614,6 +675,17 @@ describe('vendoring', () => {
       dependency('gomod', 'example.test/low', 'v0.1.0'),
     ]);
     expect(packages).toHaveLength(3);
+  });
+
+  test('without any dependency there is nothing to vendor', async () => {
+    const { context, lines } = prepare(
+      { 'go.mod': 'module example.test/plain\n\ngo 1.20\n', 'sub/sub.go': 'package sub\n' },
+      { flags: ['gomod-vendor'] },
+    );
+    const { packages, sourceChanges } = await gomod.resolve(context);
+    expect(packages.map(({ name }) => name)).toEqual(['example.test/plain', 'example.test/plain/sub']);
+    expect(sourceChanges).toEqual([]);
+    expect(lines.filter((line) => line.startsWith('warn'))).toEqual([]);
   });
 
   test('checks an existing vendor/', async () => {
