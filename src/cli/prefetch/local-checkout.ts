@@ -62,10 +62,13 @@ export async function* packCommit(
   await filling;
 }
 
+/** Of an archive with one directory the server takes that as the root: without ours it could be one of the repository. */
+const ROOT = 'source/';
+
 async function fill(tar: Pack, entries: AsyncIterable<NewEntry>, time: number): Promise<void> {
   const mtime = new Date(time * 1000);
   for await (const { path, mode, size, content, target } of entries) {
-    const name = path;
+    const name = ROOT + path;
     if (mode === '160000') {
       tar.entry({ name, type: 'directory', mode: 0o755, mtime });
     } else if (mode === '120000') {

@@ -76,7 +76,7 @@ describe('a repository on this machine', () => {
     });
   });
 
-  test('its tree as a tar: bytes of the objects, modes, links, no git directory', async () => {
+  test('its tree as a tar, in one directory: bytes of the objects, modes, links, no git directory', async () => {
     const checkout = await openLocalCheckout(settings, root, null, signal);
     const entries: Record<string, unknown> = {};
     const reader = extract();
@@ -85,7 +85,8 @@ describe('a repository on this machine', () => {
         const chunks: Buffer[] = [];
         for await (const chunk of entry) chunks.push(chunk as Buffer);
         const { name, type, mode, linkname } = entry.header;
-        entries[name] = {
+        expect(name.startsWith('source/')).toBe(true);
+        entries[name.slice('source/'.length)] = {
           type,
           mode,
           content: Buffer.concat(chunks).toString(),
