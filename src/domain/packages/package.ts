@@ -56,14 +56,12 @@ export interface DependencyReplacement {
   newName?: string;
 }
 
-/** cachito.md 3.4. */
+/** Those of cachito.md 3.4 that this release knows. */
 export const FLAGS = [
   'cgo-disable',
   'force-gomod-tidy',
   'gomod-vendor',
   'gomod-vendor-check',
-  'include-git-dir',
-  'offline-bundle',
   'remove-unsafe-symlinks',
 ] as const;
 export type Flag = (typeof FLAGS)[number];

@@ -106,7 +106,7 @@ describe('What is submitted', () => {
       'flags, once and in order; replacements; strictness',
       {
         packageManagers: ['GOMOD'],
-        flags: ['INCLUDE_GIT_DIR', 'CGO_DISABLE', 'CGO_DISABLE'],
+        flags: ['GOMOD_VENDOR', 'CGO_DISABLE', 'CGO_DISABLE'],
         dependencyReplacements: [
           { type: 'gomod', name: 'example.com/a', version: 'v1.0.0' },
           { type: 'gomod', name: 'example.com/b', version: 'v1.0.0', newName: 'example.com/c' },
@@ -115,7 +115,7 @@ describe('What is submitted', () => {
       },
       {
         packageManagers: ['GOMOD'],
-        flags: ['CGO_DISABLE', 'INCLUDE_GIT_DIR'],
+        flags: ['CGO_DISABLE', 'GOMOD_VENDOR'],
         dependencyReplacements: [
           { type: 'gomod', name: 'example.com/a', version: 'v1.0.0' },
           { type: 'gomod', name: 'example.com/b', version: 'v1.0.0', newName: 'example.com/c' },
