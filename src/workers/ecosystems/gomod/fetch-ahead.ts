@@ -2,7 +2,7 @@ import { ValidationError } from '../../../domain/errors.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { mergeGoSums, type SumLine } from './go-sum.ts';
 import type { ModuleCache } from './module-cache.ts';
-import { type ModuleFiles, UnknownModuleFile } from './module-files.ts';
+import { type ModuleFiles, TOOLCHAIN, UnknownModuleFile } from './module-files.ts';
 import { type ModuleVersion, moduleKey } from './module-path.ts';
 import { mainModules, type RequestedModule } from './source-modules.ts';
 import { isOlderGo } from './toolchain.ts';
@@ -26,7 +26,9 @@ export function fetchAhead(
 ): FetchAhead {
   const sums = mergeGoSums(modules.flatMap(sumsOf));
   const needed = neededZips(modules);
-  const zips = [...sums.zips.values()].filter((line) => needed === 'all' || needed.has(moduleKey(line)));
+  const zips = [...sums.zips.values()].filter(
+    (line) => line.path !== TOOLCHAIN && (needed === 'all' || needed.has(moduleKey(line))),
+  );
   const mods = [...sums.mods.values()];
   assertCount(Math.max(zips.length, mods.length), settings.limits.dependencies);
   progress.expect({ packages: zips.length });

@@ -1,3 +1,6 @@
+import { hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { InvalidChecksum, NetworkError } from '../../../domain/errors.ts';
 import type { Artifact, ArtifactRequest } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
@@ -25,7 +28,7 @@ const MAX_ZIP_BYTES = 500 * 1024 * 1024;
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
 /** Only the go command itself looks into its toolchains. */
-const TOOLCHAIN = 'golang.org/toolchain';
+export const TOOLCHAIN = 'golang.org/toolchain';
 
 /** Thrown when no proxy knows the file: the go command may know another way. */
 export class UnknownModuleFile extends Error {}
@@ -53,16 +56,24 @@ export class ModuleFiles {
   }
 
   async mod(module: ModuleVersion, expected: string | null): Promise<Artifact> {
-    const artifact = await this.raw('mod', module);
-    assertHash(`${module.path}@${module.version}.mod`, expected, goModHash(artifact.digests.sha256));
-    return artifact;
+    return await this.#verified('mod', module, expected);
   }
 
   async zip(module: ModuleVersion, expected: string | null): Promise<ZipFile> {
-    const artifact = await this.raw('zip', module);
-    const { h1 } = artifact.metadata as { h1: string };
-    assertHash(`${moduleKey(module)}.zip`, expected, h1);
-    return { artifact, h1 };
+    const artifact = await this.#verified('zip', module, expected);
+    return { artifact, h1: h1Of('zip', artifact) };
+  }
+
+  /** What an upstream served to an earlier request is asked for anew when it does not have the hash. */
+  async #verified(kind: 'mod' | 'zip', module: ModuleVersion, expected: string | null): Promise<Artifact> {
+    const artifact = await this.raw(kind, module);
+    const actual = h1Of(kind, artifact);
+    if (expected !== null && actual !== expected && artifact.cached) {
+      const name = `${kind} ${moduleKey(module)} ${expected}`;
+      return await this.#remember(name, () => this.#fetch(kind, module, expected));
+    }
+    assertHash(`${moduleKey(module)}.${kind}`, expected, actual);
+    return artifact;
   }
 
   /** What changes: lists of versions, queries, the checksum database. Null when no proxy knows it. */
@@ -84,7 +95,7 @@ export class ModuleFiles {
     return null;
   }
 
-  async #fetch(kind: FileKind, module: ModuleVersion): Promise<Artifact> {
+  async #fetch(kind: FileKind, module: ModuleVersion, expected: string | null = null): Promise<Artifact> {
     const path = `${escapeModulePath(module.path)}/@v/${escapeVersion(module.version)}.${kind}`;
     const { limits } = this.#context.settings;
     const proxies = matchesPatterns(this.#hidden, module.path) ? [] : this.#proxies;
@@ -92,13 +103,13 @@ export class ModuleFiles {
       const url = `${proxy.url}/${path}`;
       try {
         return await this.#context.artifacts.fetch({
-          key: `gomod:${url}`,
+          key: expected === null ? `gomod:${url}` : `gomod:${url}#${expected}`,
           url,
           upstream: { url, headers: proxy.headers },
           expected: [],
           fileName: `${module.path}@${module.version}.${kind}`,
           maxBytes: Math.min(kind === 'zip' ? MAX_ZIP_BYTES : MAX_TEXT_BYTES, limits.artifactBytes),
-          ...(kind === 'zip' && module.path !== TOOLCHAIN ? { inspect: this.#inspectZip(module) } : {}),
+          ...this.#inspection(kind, module, expected),
         });
       } catch (error) {
         if (!isUnknown(error) && !this.#mayTryNext(index, error)) throw error;
@@ -107,15 +118,36 @@ export class ModuleFiles {
     throw new UnknownModuleFile(`No module proxy knows ${path}`);
   }
 
-  /** Computed once for ever, and kept with the file. */
-  #inspectZip(module: ModuleVersion): NonNullable<ArtifactRequest['inspect']> {
+  /** Done once for ever, and kept with the file: what is rejected here is not stored. */
+  #inspection(
+    kind: FileKind,
+    module: ModuleVersion,
+    expected: string | null,
+  ): Pick<ArtifactRequest, 'inspect'> {
     const { settings, temporaryDirectory } = this.#context;
-    return {
-      name: 'go-zip-h1',
-      run: async (open) => ({
-        h1: await goZipHash(`${moduleKey(module)}.zip`, open(), settings.limits, temporaryDirectory),
-      }),
+    const fileName = `${moduleKey(module)}.${kind}`;
+    if (kind === 'info') {
+      const run = async (open: () => Readable) => {
+        parseInfo(module, await buffer(open()));
+        return {};
+      };
+      return { inspect: { name: 'go-info', run } };
+    }
+    if (kind === 'zip' && module.path !== TOOLCHAIN) {
+      const run = async (open: () => Readable) => {
+        const h1 = await goZipHash(fileName, open(), settings.limits, temporaryDirectory);
+        assertHash(fileName, expected, h1);
+        return { h1 };
+      };
+      return { inspect: { name: 'go-zip-h1', run } };
+    }
+    if (expected === null) return {};
+    const run = async (open: () => Readable) => {
+      const h1 = goModHash(hash('sha256', await buffer(open()), 'hex'));
+      assertHash(fileName, expected, h1);
+      return { h1 };
     };
+    return { inspect: { name: 'go-mod-h1', run } };
   }
 
   #mayTryNext(index: number, error: unknown): boolean {
@@ -131,6 +163,10 @@ export class ModuleFiles {
     made.catch(() => undefined);
     return made;
   }
+}
+
+function h1Of(kind: 'mod' | 'zip', { digests, metadata }: Artifact): string {
+  return kind === 'mod' ? goModHash(digests.sha256) : (metadata as { h1: string }).h1;
 }
 
 /** Throws InvalidChecksum; the text is that of every checksum (prefetch.md 3.1). */

@@ -349,6 +349,35 @@ describe('go.sum', () => {
     });
   });
 
+  test.each([
+    ['zip', 'checksum-mismatch'],
+    ['mod', 'checksum-mismatch'],
+    ['info', 'fetch-failed'],
+  ] as const)('a wrong %s file does no harm to later requests', async (kind, code) => {
+    const body = {
+      zip: proxy.find('example.test/low', 'v0.2.0').zip,
+      mod: Buffer.from('module example.test/low\n\ngo 1.19\n'),
+      info: Buffer.from('<html>Please log in</html>'),
+    }[kind];
+    proxy.fail(`example.test/low/@v/v0.1.0.${kind}`, { times: 1, body });
+    const settings = { dataDir: temporaryDirectory() };
+    const first = prepare(project(), { settings });
+    await expect(gomod.resolve(first.context)).rejects.toMatchObject({ code });
+    const { artifacts, blobs } = first;
+    const again = await gomod.resolve(prepare(project(), { settings, artifacts, blobs }).context);
+    const elsewhere = await gomod.resolve(prepare(project()).context);
+    expect(again.files).toEqual(elsewhere.files);
+  });
+
+  test('a toolchain in go.sum is no dependency', async () => {
+    const files = project();
+    files['go.mod'] = files['go.mod']!.replace('go 1.20', 'go 1.16');
+    files['go.sum'] += `golang.org/toolchain v0.0.1-go1.21.0.linux-amd64 h1:${'A'.repeat(43)}=\n`;
+    const { components } = await gomod.resolve(prepare(files).context);
+    expect(components.some(({ name }) => name === 'golang.org/toolchain')).toBe(false);
+    expect(proxy.hits.has('golang.org/toolchain/@v/v0.0.1-go1.21.0.linux-amd64.zip')).toBe(false);
+  });
+
   test('an archive that is none', async () => {
     proxy.fail('example.test/low/@v/v0.1.0.zip', { body: Buffer.from('not a zip file') });
     await expect(gomod.resolve(prepare(project()).context)).rejects.toMatchObject({
