@@ -8,7 +8,7 @@ import { assertHash } from './module-files.ts';
 import type { ModuleVersion } from './module-path.ts';
 import type { ModuleProxy } from './module-proxy.ts';
 import type { RequestedModule } from './source-modules.ts';
-import { toolchainError } from './toolchain.ts';
+import { requiredGo, toolchainError } from './toolchain.ts';
 
 /** With the hashes that go has checked, against go.sum or the checksum database. */
 export interface DownloadedModule extends ModuleVersion {
@@ -74,7 +74,7 @@ export class GoSession {
     }).catch((error: unknown) => {
       const isUnavailable = error instanceof NetworkError && !error.retryable;
       if (!isUnavailable && !(error instanceof GoFailure)) throw error;
-      throw toolchainError(module.goMod.go ?? '', error.hint ?? error.message, error.details);
+      throw toolchainError(requiredGo(module) ?? '', error.hint ?? error.message, error.details);
     });
     return version;
   }

@@ -25,7 +25,7 @@ import { type ResolvedModule, report } from './report.ts';
 import { ShippedFiles } from './shipped-files.ts';
 import { findModules, mainModules, type RequestedModule, requiresOnlyMembers } from './source-modules.ts';
 import { completeSums } from './sum-completion.ts';
-import { chooseToolchain } from './toolchain.ts';
+import { chooseToolchain, mostDemanding } from './toolchain.ts';
 import { readUpstream } from './upstream.ts';
 import { isVendoring, vendor } from './vendoring.ts';
 
@@ -62,7 +62,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     return await resolveModules(
       work,
       modules,
-      toolchain === 'auto' ? await session.version(modules[0]!) : go.version,
+      toolchain === 'auto' ? await session.version(mostDemanding(modules)) : go.version,
     );
   } catch (error) {
     // What was fetched ahead may tell better why go failed.

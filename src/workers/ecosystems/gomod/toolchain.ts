@@ -28,6 +28,22 @@ export function chooseToolchain(
   );
 }
 
+/** The newest version that the module, or the workspace around it, asks for; null when no file tells. */
+export function requiredGo(module: RequestedModule): string | null {
+  const files = [...mainModules(module).map(({ goMod }) => goMod), module.workspace?.goWork];
+  return files.reduce<string | null>((newest, file) => {
+    const own = file?.go ?? null;
+    return own !== null && (newest === null || isOlderGo(newest, own)) ? own : newest;
+  }, null);
+}
+
+/** The module that needs the newest go: the toolchain for it must exist. */
+export function mostDemanding(modules: readonly RequestedModule[]): RequestedModule {
+  return modules.reduce((most, module) =>
+    isOlderGo(requiredGo(most) ?? '', requiredGo(module) ?? '') ? module : most,
+  );
+}
+
 export function toolchainError(required: string, hint: string, details: Record<string, unknown>): GoModError {
   return new GoModError(
     'package-manager-failed',

@@ -520,6 +520,21 @@ describe('what is missing', () => {
     });
   });
 
+  test.each([
+    ['another module', { 'sub/go.mod': 'module example.test/sub\n\ngo 1.999.0\n' }],
+    [
+      'the workspace',
+      { 'sub/go.mod': 'module example.test/sub\n\ngo 1.20\n', 'go.work': 'go 1.999.0\n\nuse .\nuse ./sub\n' },
+    ],
+  ])('a go new enough for %s', async (_, files) => {
+    vi.stubEnv('GOTOOLCHAIN', 'auto');
+    const { context } = prepare({ ...project(), ...files }, { packages: [{ path: '.' }, { path: 'sub' }] });
+    await expect(gomod.resolve(context)).rejects.toMatchObject({
+      code: 'package-manager-failed',
+      message: "Required/recommended Go toolchain version '1.999.0' is not supported yet.",
+    });
+  });
+
   test('a go new enough', async () => {
     const files = { ...project(), 'go.mod': 'module example.test/project\n\ngo 1.999.0\n' };
     await expect(
