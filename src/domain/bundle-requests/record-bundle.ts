@@ -22,6 +22,18 @@ export interface AssembledBundle {
   provenance: Digest;
 }
 
+/**
+ * Names of packages and components that no request had before; {@link recordBundle} refers to them. They grow outside of
+ * its transaction, so that no request waits for another one's commit.
+ */
+export async function growDictionaries(
+  database: Database,
+  { packages, components }: Pick<AssembledBundle, 'packages' | 'components'>,
+): Promise<void> {
+  await insertPackageVersions(database.sql, packages.packages);
+  await insertComponents(database.sql, components);
+}
+
 /** Ends `assemble-bundle`, and the request with it: everything that a client may ask for is there from here on. */
 export async function recordBundle(
   database: Database,
@@ -29,9 +41,6 @@ export async function recordBundle(
   result: AssembledBundle,
   blobs: readonly StoredBlob[],
 ): Promise<void> {
-  // Dictionaries grow outside of the transaction: no request waits for another one's commit.
-  await insertPackageVersions(database.sql, result.packages.packages);
-  await insertComponents(database.sql, result.components);
   await finishStep(database, lease, blobs, async (tx, request) => {
     const { sql } = tx;
     await changeState(sql, request, 'in_progress', ASSEMBLING);

@@ -127,6 +127,7 @@ async function digestsOf(
   for await (const { bytes, isFraming } of labelledBytes(
     blobs,
     layout.archive(member.size, layout.archiveSize),
+    { recent: true },
   )) {
     signal.throwIfAborted();
     archive.update(bytes);

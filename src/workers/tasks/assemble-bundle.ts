@@ -1,10 +1,11 @@
 import type { AssembledBundle } from '../../domain/bundle-requests/record-bundle.ts';
-import { recordBundle } from '../../domain/bundle-requests/record-bundle.ts';
+import { growDictionaries, recordBundle } from '../../domain/bundle-requests/record-bundle.ts';
 import { readStepResult, type StepResult } from '../../domain/bundle-requests/step-result.ts';
 import { assembleBundle as assemble } from '../../domain/bundles/assemble-bundle.ts';
 import type { BundleFile } from '../../domain/bundles/bundle-file.ts';
 import { similarNames } from '../../domain/bundles/bundle-manifest.ts';
 import { consumerFiles } from '../../domain/bundles/consumer-files.ts';
+import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
 import { findSteps } from '../../domain/database/sql/bundle-request-rows.ts';
 import { findBundle } from '../../domain/database/sql/find-bundle.ts';
 import { recordBlobs } from '../../domain/database/sql/record-blobs.ts';
@@ -26,6 +27,10 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   const source = await openSnapshot(blobs, await services.snapshotOf(request));
   const environment = results.flatMap((result) => result.offline.environment);
   const configurationFiles = results.flatMap((result) => result.offline.configurationFiles);
+  const components = mergeComponents(results.map((result) => result.components));
+  const dictionaries = growDictionaries(worker.database, { packages, components });
+  // A failure is thrown where it is waited for.
+  dictionaries.catch(() => undefined);
 
   const bundle = await assemble({
     blobs,
@@ -57,11 +62,16 @@ export async function assembleBundle(context: StepContext): Promise<void> {
     source,
     results,
     packages: packages.packages,
+    components,
   });
-  const assembled: AssembledBundle = { bundle, packages, environment, configurationFiles, ...documents };
+  const assembled: AssembledBundle = {
+    ...{ bundle, packages, components, environment, configurationFiles },
+    ...documents,
+  };
   await log.flush();
   await progress.finish();
   await blobs.sync(blobs.written.map((blob) => blob.digest));
+  await dictionaries;
   await recordBundle(worker.database, context.lease, assembled, blobs.written);
 }
 

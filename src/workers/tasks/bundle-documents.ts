@@ -6,7 +6,6 @@ import { digestOf } from '../../domain/bundles/bundle-manifest.ts';
 import { contentManifestText, type ManifestedRequest } from '../../domain/bundles/content-manifest.ts';
 import { type ProvenanceFacts, provenanceStatement } from '../../domain/bundles/provenance.ts';
 import { cycloneDx } from '../../domain/bundles/sbom/cyclonedx.ts';
-import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
 import type { SbomSubject } from '../../domain/bundles/sbom/sbom-document.ts';
 import { spdx } from '../../domain/bundles/sbom/spdx.ts';
 import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
@@ -18,7 +17,6 @@ import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { StepContext } from './step-task.ts';
 
 export interface BundleDocuments {
-  components: SbomComponent[];
   cyclonedx: Digest;
   spdx: Digest;
   provenance: Digest;
@@ -36,15 +34,16 @@ export async function writeDocuments(
     source,
     results,
     packages,
+    components,
   }: {
     bundle: AssembledArchive;
     source: SourceTree;
     results: readonly StepResult[];
     packages: readonly ResolvedPackage[];
+    components: SbomComponent[];
   },
 ): Promise<BundleDocuments> {
   const { blobs, request } = context;
-  const components = mergeComponents(results.map((result) => result.components));
   const repository = request.repository === null ? null : maskCredentials(request.repository);
   const subject: SbomSubject = {
     manifestDigest: bundle.manifestDigest,
@@ -88,7 +87,7 @@ export async function writeDocuments(
   });
   const envelope = (await context.services.signer()).sign(statement);
   const provenance = await write(`${JSON.stringify(envelope)}\n`);
-  return { components, cyclonedx: cyclonedxDigest, spdx: spdxDigest, provenance };
+  return { cyclonedx: cyclonedxDigest, spdx: spdxDigest, provenance };
 }
 
 /** As a byproduct of the provenance; without one when a dependency has no purl there. */
