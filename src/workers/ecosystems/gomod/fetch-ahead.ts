@@ -30,6 +30,9 @@ export function fetchAhead(
     (line) => line.path !== TOOLCHAIN && (needed === 'all' || needed.has(moduleKey(line))),
   );
   const mods = [...sums.mods.values()];
+  // go may ask for an archive before it is put where go looks first.
+  for (const line of sums.zips.values()) files.expect('zip', line, line.h1);
+  for (const line of mods) files.expect('mod', line, line.h1);
   assertCount(Math.max(zips.length, mods.length), settings.limits.dependencies);
   progress.expect({ packages: zips.length });
   log.info(`gomod: ${zips.length} modules of go.sum are fetched ahead, and ${mods.length} go.mod files`);

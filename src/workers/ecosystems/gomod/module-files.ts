@@ -43,11 +43,23 @@ export class ModuleFiles {
   /** GONOPROXY: names that no proxy may hear of. */
   readonly #hidden: string;
   readonly #once = new Map<string, Promise<unknown>>();
+  readonly #expected = new Map<string, string>();
 
   constructor(context: ResolveContext, proxies: readonly ModuleProxyServer[], hidden: string) {
     this.#context = context;
     this.#hidden = hidden;
     this.#proxies = proxies;
+  }
+
+  /** The hash that go.sum has of a file: from here on nobody is given another one. */
+  expect(kind: 'mod' | 'zip', module: ModuleVersion, h1: string): void {
+    this.#expected.set(`${kind} ${moduleKey(module)}`, h1);
+  }
+
+  /** With the hash that is expected, if one is. Throws InvalidChecksum, UnknownModuleFile, NetworkError. */
+  async expected(kind: FileKind, module: ModuleVersion): Promise<Artifact> {
+    if (kind === 'info' || module.path === TOOLCHAIN) return await this.raw(kind, module);
+    return await this.#verified(kind, module, this.#expected.get(`${kind} ${moduleKey(module)}`) ?? null);
   }
 
   /** As the proxy has it. Throws UnknownModuleFile, NetworkError. */

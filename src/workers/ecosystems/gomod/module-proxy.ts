@@ -66,7 +66,7 @@ async function serve(
   }
   let file: Artifact;
   try {
-    file = await files.raw(wanted.kind, wanted.module);
+    file = await files.expected(wanted.kind, wanted.module);
   } catch (error) {
     if (error instanceof UnknownModuleFile) return answer(response, 404);
     onFailure(error);
