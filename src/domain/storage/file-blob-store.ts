@@ -67,7 +67,7 @@ export class FileBlobStore implements BlobStore {
     const path = this.localPath(digest);
     if (range && range.end <= range.start) return Readable.from([]);
     const part = range ? { start: range.start, end: range.end - 1 } : {};
-    return createReadStream(path, { ...part, fs: readerOf(digest) });
+    return createReadStream(path, { ...part, highWaterMark: READ_BYTES, fs: readerOf(digest) });
   }
 
   /** By descriptor: file handles cost more than the reading where a thousand files are read. */
@@ -171,6 +171,9 @@ async function makeDirectories(root: string): Promise<void> {
   await Promise.all(absent.map((shard) => mkdir(join(top, shard)).catch(ignoring('EEXIST'))));
   for (const directory of [top, root, dirname(root)]) await syncPath(directory);
 }
+
+/** Read at a time: each read costs as much as copying this, so that smaller ones would take longer in all. */
+const READ_BYTES = 256 * 1024;
 
 /** Up to this size a blob's bytes wait in memory, so that a small blob costs one write; many are written at a time. */
 const MEMORY_LIMIT = 256 * 1024;
