@@ -75,7 +75,7 @@ export class SupervisedProcess {
     const child = fork(MAIN, [name], {
       env: environment,
       stdio: [...stdio, 'ipc'] as StdioOptions,
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: process.execArgv,
       // A Ctrl-C in the terminal reaches only the supervisor, which decides in which order things end.
       detached: true,
     });
