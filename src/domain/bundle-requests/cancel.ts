@@ -6,6 +6,7 @@ import type { BundleRequest } from './bundle-request.ts';
 import { changeState } from './change-state.ts';
 import { requireChange } from './permissions.ts';
 import { endRequest } from './run-step.ts';
+import { reasonOf } from './state-reasons.ts';
 
 /** Ends a request in progress; running steps notice at once and undo what they began. Idempotent. */
 export async function cancelRequest(
@@ -24,8 +25,7 @@ export async function cancelRequest(
         `Request ${id} is ${request.state}; only a request in progress can be cancelled`,
       );
     }
-    const by = principal.name === null ? '' : ` by ${principal.name}`;
-    await changeState(tx.sql, request, 'cancelled', `The request was cancelled${by}`);
+    await changeState(tx.sql, request, 'cancelled', reasonOf('cancelled', principal));
     await endRequest(tx, request);
     return await lockRequest(tx.sql, id);
   });

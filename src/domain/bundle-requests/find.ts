@@ -1,12 +1,10 @@
 import type { Database } from '../database/database.ts';
-import { findRequest } from '../database/sql/bundle-request-rows.ts';
 import {
   countRequests,
   listRequests,
   type RequestFilter,
   type RequestRange,
 } from '../database/sql/list-requests.ts';
-import { NotFoundError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { requireView } from './permissions.ts';
@@ -17,11 +15,7 @@ export async function getRequest(
   principal: Principal,
   id: number,
 ): Promise<BundleRequest> {
-  requireScope(principal, 'read');
-  const request = await findRequest(database.sql, id);
-  if (!request) throw new NotFoundError(`There is no bundle request ${id}`);
-  await requireView({ em: database.em() }, principal, request);
-  return request;
+  return await requireView(database, principal, { id });
 }
 
 /** Requests that the principal may see, newest first (or oldest first). */

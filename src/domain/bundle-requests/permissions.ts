@@ -1,33 +1,25 @@
 import type { Transaction } from '../database/database.ts';
+import { findVisibleRequests } from '../database/sql/list-requests.ts';
 import { ForbiddenError, NotFoundError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import { ProjectMember, ROLES, type Role } from '../identity/project.ts';
 import type { BundleRequest } from './bundle-request.ts';
 
-/**
- * Who may see a request: administrators, its submitter, members of its project, everybody if the project is public; a
- * request without a project is visible to every user who is logged in.
- */
+/** Throws NotFoundError for a request that the principal must not see: not even its existence is told. */
 export async function requireView(
-  { em }: Pick<Transaction, 'em'>,
+  { sql }: Pick<Transaction, 'sql'>,
   principal: Principal,
-  request: BundleRequest,
-): Promise<void> {
+  { id }: Pick<BundleRequest, 'id'>,
+): Promise<BundleRequest> {
   requireScope(principal, 'read');
-  if (principal.isAdmin || request.projectId === null || request.userId === principal.userId) return;
-  const membership = await em.findOne(ProjectMember, { project: request.projectId, user: principal.userId! });
-  if (membership) return;
-  const [project] = await em.execute<{ visibility: string }[]>(
-    'select visibility from projects where id = ?',
-    [request.projectId],
-  );
-  // Not even its existence is told.
-  if (project?.visibility !== 'public') throw new NotFoundError(`There is no bundle request ${request.id}`);
+  const [request] = await findVisibleRequests(sql, principal, [id]);
+  if (!request) throw new NotFoundError(`There is no bundle request ${id}`);
+  return request;
 }
 
 /** Who may cancel or retry: administrators, the submitter, developers of the project. */
 export async function requireChange(
-  tx: Pick<Transaction, 'em'>,
+  tx: Transaction,
   principal: Principal,
   request: BundleRequest,
 ): Promise<void> {

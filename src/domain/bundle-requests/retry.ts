@@ -6,6 +6,7 @@ import { type Principal, requireScope } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { changeState } from './change-state.ts';
 import { requireChange } from './permissions.ts';
+import { reasonOf } from './state-reasons.ts';
 import { queueStep } from './submit.ts';
 
 /**
@@ -28,7 +29,7 @@ export async function retryRequest(
       );
     }
     await reopenLog(tx.sql, { subjectType: 'bundle-request', subjectId: id });
-    await changeState(tx.sql, request, 'in_progress', `The request was retried${by(principal)}`);
+    await changeState(tx.sql, request, 'in_progress', reasonOf('retried', principal));
     await tx.sql.query('update bundle_requests set attempt = attempt + 1 where id = $1', [id]);
     await tx.sql.query(
       `update bundle_request_steps
@@ -49,8 +50,4 @@ async function queueNext(tx: Parameters<typeof queueStep>[0], id: number, attemp
   const managers = waiting.filter((step) => step.task === 'resolve-packages');
   for (const step of managers) await queueStep(tx, id, attempt, step.task, step.packageManager);
   if (managers.length === 0) await queueStep(tx, id, attempt, 'assemble-bundle', null);
-}
-
-function by(principal: Principal): string {
-  return principal.name === null ? '' : ` by ${principal.name}`;
 }

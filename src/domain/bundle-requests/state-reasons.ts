@@ -1,3 +1,4 @@
+import type { Principal } from '../identity/principal.ts';
 import type { PackageManager } from '../packages/package.ts';
 import { PACKAGE_MANAGERS } from '../packages/package.ts';
 import type { BundleRequest, BundleRequestStep } from './bundle-request.ts';
@@ -12,6 +13,11 @@ export const SUCCESS_REASON = 'Completed successfully';
 export const FETCHING_SOURCE = 'Fetching the application source';
 export const ASSEMBLING = 'Assembling the bundle archive';
 export const AGGREGATING = 'Aggregating packages data';
+
+/** What somebody did with the request. */
+export function reasonOf(action: 'cancelled' | 'retried', principal: Principal): string {
+  return `The request was ${action}${principal.name === null ? '' : ` by ${principal.name}`}`;
+}
 
 /** The reasons that are due by now, from the first one after the source. */
 export function dueReasons(request: BundleRequest, steps: readonly BundleRequestStep[]): string[] {

@@ -102,18 +102,19 @@ export async function queueStep(
 
 // --- rules of the input ---------------------------------------------------------------------------------------------
 
-interface ValidSubmission {
-  repository: string | null;
-  requestedRef: string | null;
-  uploadId: number | null;
-  detect: boolean;
-  packageManagers: PackageManager[];
-  packages: Partial<Record<PackageManager, PackageOptions[]>>;
-  flags: Flag[];
-  dependencyReplacements: DependencyReplacement[];
-  strictIntegrity: boolean;
-  rules: 'native';
-}
+type ValidSubmission = Pick<
+  BundleRequest,
+  | 'repository'
+  | 'requestedRef'
+  | 'uploadId'
+  | 'detect'
+  | 'packageManagers'
+  | 'packages'
+  | 'flags'
+  | 'dependencyReplacements'
+  | 'strictIntegrity'
+  | 'rules'
+>;
 
 const LONGEST_REPOSITORY = 2_000;
 const LONGEST_REF = 255;

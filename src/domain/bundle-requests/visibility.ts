@@ -1,8 +1,9 @@
 import type { Principal } from '../identity/principal.ts';
 
 /**
- * The rule of `requireView` (permissions.ts) as a predicate over `bundle_requests r`, for lists. Takes two parameters:
- * whether the principal is an administrator, and its user id.
+ * Who may see a request: administrators, its submitter, members of its project, everybody if the project is public; a
+ * request without a project is visible to every user who is logged in. A predicate over `bundle_requests r` with two
+ * parameters: whether the principal is an administrator, and its user id.
  */
 export function visibleTo(administrator: string, user: string): string {
   return `(${administrator}::boolean or r.project_id is null or r.user_id = ${user}::bigint

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { isConnectionLost } from '../database/connection-lost.ts';
 import type { Database } from '../database/database.ts';
 import { readFeed, readFeedEnd, readSubjectEvents } from '../database/sql/read-events.ts';
+import { committedBy } from './committed-by.ts';
 import { CHANNEL, type DomainEvent, type FeedCursor, type SubjectType } from './event.ts';
 
 /** Something that is read page by page, from a position on. */
@@ -74,11 +75,15 @@ export class EventHub {
     after: FeedCursor | null,
     signal: AbortSignal,
   ): AsyncGenerator<DomainEvent & { cursor: FeedCursor }> {
-    yield* this.followPages(subjectType, signal, {
-      after: after ?? (await readFeedEnd(this.#database.sql)),
+    const end = after === null ? await readFeedEnd(this.#database.sql) : null;
+    const isPast = end === null ? () => false : committedBy(end.snapshot);
+    const events = this.followPages(subjectType, signal, {
+      after: after ?? end!.cursor,
       read: (cursor) => readFeed(this.#database.sql, subjectType, cursor, PAGE),
       positionOf: (event) => event.cursor,
     });
+    // While an older transaction runs, the end that can be read lies before events that are there already.
+    for await (const event of events) if (!isPast(event.cursor)) yield event;
   }
 
   /** Items of a topic as they come; a thousand followers who are at the same position read once. */

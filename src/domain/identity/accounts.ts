@@ -7,10 +7,21 @@ import type { Database } from '../database/database.ts';
 import { orConflict } from '../database/unique-violation.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { hashPassword } from './password.ts';
+import { type Principal, requireAdmin } from './principal.ts';
 import { User } from './user.ts';
 
 const USER_NAME = /^[A-Za-z0-9][A-Za-z0-9._@/=, -]{0,199}$/;
 const LEAST_PASSWORD_LENGTH = 8;
+
+/** For administrators. Throws ConflictError when the name is taken. */
+export async function createUser(
+  database: Database,
+  principal: Principal,
+  input: Parameters<typeof addUser>[1],
+): Promise<User> {
+  requireAdmin(principal);
+  return await addUser(database, input);
+}
 
 /** Throws ConflictError when the name is taken. */
 export async function addUser(

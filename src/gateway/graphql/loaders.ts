@@ -5,9 +5,10 @@ import type {
   StateHistoryEntry,
 } from '../../domain/bundle-requests/bundle-request.ts';
 import type { Database } from '../../domain/database/database.ts';
+import { findStepsOf } from '../../domain/database/sql/bundle-request-rows.ts';
 import { type BundleRow, findBundle } from '../../domain/database/sql/find-bundle.ts';
 import { findVisibleRequests } from '../../domain/database/sql/list-requests.ts';
-import { findStepsOf, readHistory } from '../../domain/database/sql/request-details.ts';
+import { readHistory } from '../../domain/database/sql/request-details.ts';
 import { type Principal, requireScope } from '../../domain/identity/principal.ts';
 import { Project } from '../../domain/identity/project.ts';
 import { User } from '../../domain/identity/user.ts';

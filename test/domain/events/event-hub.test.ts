@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { cancelRequest } from '../../../src/domain/bundle-requests/cancel.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { recordEvent } from '../../../src/domain/database/sql/record-event.ts';
@@ -52,13 +52,29 @@ describe('the event hub', () => {
     const abort = new AbortController();
     const event = (subjectId: number) =>
       ({ subjectType: 'worker', subjectId, version: 1, type: 'state', data: {} }) as const;
-    const seen = collect(hub.feed('worker', null, abort.signal), 2);
+    const seen = collect(hub.feed('worker', '0.0', abort.signal), 2);
     await database.transaction(async (slow) => {
       await recordEvent(slow.sql, event(1));
       await database.transaction((quick) => recordEvent(quick.sql, event(2)));
     });
     const subjects = (await seen).map((one) => one.subjectId).sort();
     expect(subjects).toEqual([1, 2]);
+  });
+
+  test('a feed from now on has nothing of before, also while an older transaction hides where now is', async () => {
+    const event = (subjectId: number) =>
+      ({ subjectType: 'log', subjectId, version: 1, type: 'state', data: {} }) as const;
+    let seen: Promise<{ subjectId: number }[]> | undefined;
+    await database.transaction(async (old) => {
+      await old.sql.query('select pg_current_xact_id()');
+      await database.transaction((before) => recordEvent(before.sql, event(1)));
+      seen = collect(hub.feed('log', null, new AbortController().signal), 2);
+      await vi.waitFor(() => expect(hub.topics).toContain('log'));
+      await database.transaction((after) => recordEvent(after.sql, event(2)));
+      await recordEvent(old.sql, event(3));
+    });
+    // In the order of the transactions' beginnings, as ever.
+    expect((await seen)?.map((one) => one.subjectId)).toEqual([3, 2]);
   });
 
   test('a lost connection is made again and nothing is missed', async () => {

@@ -14,7 +14,7 @@ export const REQUEST_COLUMNS = `
   r.packages_count as "packagesCount", r.dependencies_count as "dependenciesCount", r.created_at as "createdAt",
   r.finished_at as "finishedAt"`;
 
-export const STEP_COLUMNS = `
+const STEP_COLUMNS = `
   s.id, s.request_id as "requestId", s.task, s.package_manager as "packageManager", s.state, s.attempt,
   s.worker_id as "workerId", s.progress, s.result_digest as "resultDigest", s.queued_at as "queuedAt",
   s.started_at as "startedAt", s.finished_at as "finishedAt"`;
@@ -39,11 +39,19 @@ export async function lockRequest(sql: SqlExecutor, id: number): Promise<BundleR
 
 /** Steps in the order in which they are reported: source, managers in the order of the request, assembly. */
 export async function findSteps(sql: SqlExecutor, requestId: number): Promise<BundleRequestStep[]> {
+  return await findStepsOf(sql, [requestId]);
+}
+
+/** Steps of several requests, each in the order of {@link findSteps}. */
+export async function findStepsOf(
+  sql: SqlExecutor,
+  requestIds: readonly number[],
+): Promise<BundleRequestStep[]> {
   return await sql.query<BundleRequestStep>(
     `select ${STEP_COLUMNS} from bundle_request_steps s join bundle_requests r on r.id = s.request_id
-     where s.request_id = $1
-     order by array_position(array['fetch-source', 'resolve-packages', 'assemble-bundle'], s.task),
+     where s.request_id = any($1::bigint[])
+     order by s.request_id, array_position(array['fetch-source', 'resolve-packages', 'assemble-bundle'], s.task),
        array_position(r.package_managers, s.package_manager)`,
-    [requestId],
+    [requestIds],
   );
 }

@@ -40,13 +40,13 @@ export async function readFeed(
   );
 }
 
-/** The end of the feed now. */
-export async function readFeedEnd(sql: SqlExecutor): Promise<FeedCursor> {
-  const [row] = await sql.query<{ cursor: string }>(
-    `select coalesce(
+/** The end of the feed that can be read now, and what was committed by now: it may be more. */
+export async function readFeedEnd(sql: SqlExecutor): Promise<{ cursor: FeedCursor; snapshot: string }> {
+  const [row] = await sql.query<{ cursor: string; snapshot: string }>(
+    `select pg_current_snapshot()::text as snapshot, coalesce(
        (select txid || '.' || position from events
         where txid < pg_snapshot_xmin(pg_current_snapshot()) order by txid desc, position desc limit 1),
        '0.0') as cursor`,
   );
-  return row!.cursor;
+  return row!;
 }

@@ -1,22 +1,7 @@
-import type { BundleRequestStep, StateHistoryEntry } from '../../bundle-requests/bundle-request.ts';
+import type { StateHistoryEntry } from '../../bundle-requests/bundle-request.ts';
 import type { ConfigurationFile, EnvironmentVariable } from '../../bundles/bundle-file.ts';
 import type { PackageName } from '../../packages/package.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
-import { STEP_COLUMNS } from './bundle-request-rows.ts';
-
-/** Steps of several requests, each in the order of `findSteps`. */
-export async function findStepsOf(
-  sql: SqlExecutor,
-  requestIds: readonly number[],
-): Promise<BundleRequestStep[]> {
-  return await sql.query<BundleRequestStep>(
-    `select ${STEP_COLUMNS} from bundle_request_steps s join bundle_requests r on r.id = s.request_id
-     where s.request_id = any($1::bigint[])
-     order by s.request_id, array_position(array['fetch-source', 'resolve-packages', 'assemble-bundle'], s.task),
-       array_position(r.package_managers, s.package_manager)`,
-    [requestIds],
-  );
-}
 
 /** Every state and reason, oldest first. */
 export async function readHistory(

@@ -1,5 +1,4 @@
-import { addUser } from '../../../domain/identity/accounts.ts';
-import { requireAdmin } from '../../../domain/identity/principal.ts';
+import { createUser } from '../../../domain/identity/accounts.ts';
 import { createProject, setProjectMember } from '../../../domain/identity/projects.ts';
 import type { Token } from '../../../domain/identity/token.ts';
 import { createOwnToken, listTokens, revokeOwnToken } from '../../../domain/identity/tokens.ts';
@@ -68,10 +67,7 @@ builder.mutationFields((t) => ({
       password: t.arg.string({ description: 'Absent: the user can use tokens only.' }),
       isAdmin: t.arg.boolean(),
     },
-    resolve: (_root, input, { database, principal }) => {
-      requireAdmin(principal);
-      return addUser(database, withoutNulls(input));
-    },
+    resolve: (_root, input, { database, principal }) => createUser(database, principal, withoutNulls(input)),
   }),
   createToken: t.field({
     type: CreatedTokenRef,

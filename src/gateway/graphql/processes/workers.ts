@@ -1,9 +1,5 @@
-import {
-  listRunningSteps,
-  listWorkers,
-  type RunningStepRow,
-  type WorkerRow,
-} from '../../../domain/database/sql/list-workers.ts';
+import type { RunningStepRow } from '../../../domain/database/sql/list-workers.ts';
+import { findLiveWorkers, type LiveWorker } from '../../../domain/live-workers.ts';
 import { builder } from '../builder.ts';
 
 const RunningStepRef = builder.objectRef<RunningStepRow>('RunningStep').implement({
@@ -15,7 +11,7 @@ const RunningStepRef = builder.objectRef<RunningStepRow>('RunningStep').implemen
   }),
 });
 
-const WorkerRef = builder.objectRef<WorkerRow & { running: RunningStepRow[] }>('Worker').implement({
+const WorkerRef = builder.objectRef<LiveWorker>('Worker').implement({
   description: 'A process that runs steps.',
   fields: (t) => ({
     id: t.exposeID('id', { nullable: false }),
@@ -33,13 +29,6 @@ builder.queryFields((t) => ({
     type: [WorkerRef],
     nullable: false,
     description: 'Workers that live. For administrators.',
-    authScopes: { admin: true },
-    resolve: async (_root, _args, { database }) => {
-      const [workers, steps] = await Promise.all([listWorkers(database.sql), listRunningSteps(database.sql)]);
-      return workers.map((worker) => ({
-        ...worker,
-        running: steps.filter((step) => step.workerId === worker.id),
-      }));
-    },
+    resolve: (_root, _args, { database, principal }) => findLiveWorkers(database, principal),
   }),
 }));
