@@ -1,10 +1,11 @@
-import type { ConfigurationFile, EnvironmentVariable } from '../bundles/bundle-file.ts';
+import type { ConsumerSetup } from '../bundles/bundle-file.ts';
 import type { SbomComponent } from '../bundles/sbom-component.ts';
 import type { Database } from '../database/database.ts';
 import { insertBundle, type NewBundle } from '../database/sql/insert-bundle.ts';
 import { insertComponents, insertPackageVersions } from '../database/sql/insert-dictionaries.ts';
 import { insertRequestComponents } from '../database/sql/insert-request-components.ts';
 import { insertRequestPackages } from '../database/sql/insert-request-packages.ts';
+import type { SetupForm } from '../database/sql/request-details.ts';
 import { type ReportedPackages, uniqueDependencies } from '../packages/reported-packages.ts';
 import type { Digest, StoredBlob } from '../storage/blob-store.ts';
 import { changeState } from './change-state.ts';
@@ -15,8 +16,8 @@ export interface AssembledBundle {
   bundle: NewBundle;
   packages: ReportedPackages;
   components: readonly SbomComponent[];
-  environment: readonly EnvironmentVariable[];
-  configurationFiles: readonly ConfigurationFile[];
+  offline: ConsumerSetup;
+  registry: ConsumerSetup;
   cyclonedx: Digest;
   spdx: Digest;
   provenance: Digest;
@@ -48,7 +49,8 @@ export async function recordBundle(
     await changeState(sql, request, 'in_progress', AGGREGATING);
     await insertRequestPackages(sql, request.id, result.packages.packages);
     await insertRequestComponents(sql, request.id, result.components);
-    await insertSetup(sql, request.id, result);
+    await insertSetup(sql, request.id, 'offline', result.offline);
+    await insertSetup(sql, request.id, 'registry', result.registry);
     await sql.query(
       `update bundle_requests
        set bundle_digest = $2, cyclonedx_digest = $3, spdx_digest = $4, provenance_digest = $5, packages_count = $6,
@@ -72,14 +74,15 @@ export async function recordBundle(
 async function insertSetup(
   sql: Parameters<typeof insertBundle>[0],
   requestId: number,
-  setup: Pick<AssembledBundle, 'environment' | 'configurationFiles'>,
+  form: SetupForm,
+  { environment, configurationFiles }: ConsumerSetup,
 ): Promise<void> {
-  const { environment, configurationFiles } = setup;
   await sql.query(
     `insert into bundle_request_environment (request_id, form, name, value, kind)
-     select $1, 'offline', * from unnest($2::text[], $3::text[], $4::text[])`,
+     select $1, $2, * from unnest($3::text[], $4::text[], $5::text[])`,
     [
       requestId,
+      form,
       environment.map((variable) => variable.name),
       environment.map((variable) => variable.value),
       environment.map((variable) => variable.kind),
@@ -87,7 +90,12 @@ async function insertSetup(
   );
   await sql.query(
     `insert into bundle_request_configuration_files (request_id, form, path, content)
-     select $1, 'offline', * from unnest($2::text[], $3::bytea[])`,
-    [requestId, configurationFiles.map((file) => file.path), configurationFiles.map((file) => file.content)],
+     select $1, $2, * from unnest($3::text[], $4::bytea[])`,
+    [
+      requestId,
+      form,
+      configurationFiles.map((file) => file.path),
+      configurationFiles.map((file) => file.content),
+    ],
   );
 }

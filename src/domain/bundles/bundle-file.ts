@@ -28,3 +28,9 @@ export interface ConfigurationFile {
   path: string;
   content: Buffer;
 }
+
+/** How a consumer finds the dependencies: in files of the bundle, or at the per-request registry (cachito.md 4.5). */
+export interface ConsumerSetup {
+  environment: EnvironmentVariable[];
+  configurationFiles: ConfigurationFile[];
+}

@@ -56,12 +56,14 @@ export interface DependencyReplacement {
   newName?: string;
 }
 
-/** Those of cachito.md 3.4 that this release knows. */
+/** cachito.md 3.4. */
 export const FLAGS = [
   'cgo-disable',
   'force-gomod-tidy',
   'gomod-vendor',
   'gomod-vendor-check',
+  'include-git-dir',
+  'offline-bundle',
   'remove-unsafe-symlinks',
 ] as const;
 export type Flag = (typeof FLAGS)[number];

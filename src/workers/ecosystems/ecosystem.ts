@@ -1,9 +1,4 @@
-import type {
-  BundleFile,
-  ConfigurationFile,
-  EnvironmentVariable,
-  SourceChange,
-} from '../../domain/bundles/bundle-file.ts';
+import type { BundleFile, ConsumerSetup, SourceChange } from '../../domain/bundles/bundle-file.ts';
 import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
 import type { Settings } from '../../domain/config.ts';
 import type {
@@ -82,12 +77,6 @@ export interface StepProgress {
   add(counts: { packages?: number; files?: number; bytes?: number; cachedFiles?: number }): void;
 }
 
-/** How a consumer finds the dependencies: in files of the bundle, or at the per-request registry (cachito.md 4.5). */
-interface ConsumerSetup {
-  environment: EnvironmentVariable[];
-  configurationFiles: ConfigurationFile[];
-}
-
 export interface Resolution {
   packages: ResolvedPackage[];
   /** Files below `deps/`. */
@@ -95,8 +84,9 @@ export interface Resolution {
   /** Directories that must exist even when empty, e.g. `deps/npm`. */
   directories: string[];
   sourceChanges: SourceChange[];
-  /** The offline form. The registry form is added with the per-request registries. */
   offline: ConsumerSetup;
+  /** Addresses and passwords are placeholders: src/domain/package-registries/registry-address.ts. */
+  registry: ConsumerSetup;
   /** One row for each package and dependency; see the type for the graph. */
   components: SbomComponent[];
   /** Facts for provenance, e.g. `{ go: '1.26.1' }`. */

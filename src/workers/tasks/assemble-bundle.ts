@@ -2,7 +2,7 @@ import type { AssembledBundle } from '../../domain/bundle-requests/record-bundle
 import { growDictionaries, recordBundle } from '../../domain/bundle-requests/record-bundle.ts';
 import { readStepResult, type StepResult } from '../../domain/bundle-requests/step-result.ts';
 import { assembleBundle as assemble } from '../../domain/bundles/assemble-bundle.ts';
-import type { BundleFile } from '../../domain/bundles/bundle-file.ts';
+import type { BundleFile, ConsumerSetup } from '../../domain/bundles/bundle-file.ts';
 import { similarNames } from '../../domain/bundles/bundle-manifest.ts';
 import { consumerFiles } from '../../domain/bundles/consumer-files.ts';
 import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
@@ -25,8 +25,8 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   const results = await resultsOf(context);
   const packages = reportPackages(results.flatMap((result) => result.packages));
   const source = await openSnapshot(blobs, await services.snapshotOf(request));
-  const environment = results.flatMap((result) => result.offline.environment);
-  const configurationFiles = results.flatMap((result) => result.offline.configurationFiles);
+  const offline = mergeSetups(results.map((result) => result.offline));
+  const registry = mergeSetups(results.map((result) => result.registry));
   const components = mergeComponents(results.map((result) => result.components));
   const dictionaries = growDictionaries(worker.database, { packages, components });
   // A failure is thrown where it is waited for.
@@ -38,7 +38,7 @@ export async function assembleBundle(context: StepContext): Promise<void> {
     sourceChanges: results.flatMap((result) => result.sourceChanges),
     files: [
       ...results.flatMap((result) => result.files),
-      ...(request.rules === 'native' ? await consumerFilesOf(context, results) : []),
+      ...(request.rules === 'native' ? await consumerFilesOf(context, offline) : []),
     ],
     directories: results.flatMap((result) => result.directories),
     known: (manifestDigest) => findBundle(sql, manifestDigest),
@@ -65,7 +65,7 @@ export async function assembleBundle(context: StepContext): Promise<void> {
     components,
   });
   const assembled: AssembledBundle = {
-    ...{ bundle, packages, components, environment, configurationFiles },
+    ...{ bundle, packages, components, offline, registry },
     ...documents,
   };
   await log.flush();
@@ -81,14 +81,15 @@ async function resultsOf({ worker, request, blobs }: StepContext): Promise<StepR
   return await Promise.all(digests.map((digest) => readStepResult(blobs, digest)));
 }
 
-async function consumerFilesOf(
-  { blobs }: StepContext,
-  results: readonly StepResult[],
-): Promise<BundleFile[]> {
-  const files = consumerFiles(
-    results.flatMap((result) => result.offline.environment),
-    results.flatMap((result) => result.offline.configurationFiles),
-  );
+function mergeSetups(setups: readonly ConsumerSetup[]): ConsumerSetup {
+  return {
+    environment: setups.flatMap(({ environment }) => environment),
+    configurationFiles: setups.flatMap(({ configurationFiles }) => configurationFiles),
+  };
+}
+
+async function consumerFilesOf({ blobs }: StepContext, setup: ConsumerSetup): Promise<BundleFile[]> {
+  const files = consumerFiles(setup.environment, setup.configurationFiles);
   return await Promise.all(
     files.map(async ({ path, content }): Promise<BundleFile> => {
       const blob = await blobs.write(content, { durability: 'batch' });

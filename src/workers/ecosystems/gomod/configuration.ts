@@ -3,12 +3,17 @@ import type { EnvironmentVariable } from '../../../domain/bundles/bundle-file.ts
 import { GOMOD_DIRECTORY, MODULE_CACHE } from './layout.ts';
 import type { RequestedModule } from './source-modules.ts';
 
-/** How go finds the bundle's modules without any network (prefetch.md 2.1, 2.3; cachito.md 4.5). */
-const OFFLINE_ENVIRONMENT: readonly EnvironmentVariable[] = [
+/** How go finds the bundle's modules (prefetch.md 2.1): they lie in its download cache, so no registry is needed. */
+export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'GOCACHE', value: GOMOD_DIRECTORY, kind: 'path' },
   { name: 'GOPATH', value: GOMOD_DIRECTORY, kind: 'path' },
   { name: 'GOMODCACHE', value: MODULE_CACHE, kind: 'path' },
   { name: 'GOSUMDB', value: 'off', kind: 'literal' },
+];
+
+/** Without any network (prefetch.md 2.3; cachito.md 4.5). */
+const OFFLINE_ENVIRONMENT: readonly EnvironmentVariable[] = [
+  ...ENVIRONMENT,
   { name: 'GOPROXY', value: 'off', kind: 'literal' },
   { name: 'GOTOOLCHAIN', value: 'local', kind: 'literal' },
 ];

@@ -7,7 +7,7 @@ import type { GitTag } from '../../git/git-trees.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { changedFile, type Difference, sourceChanges } from './changed-source.ts';
 import { gomodComponents } from './components.ts';
-import { offlineEnvironment } from './configuration.ts';
+import { ENVIRONMENT, offlineEnvironment } from './configuration.ts';
 import { type FetchAhead, fetchAhead, sumsOf } from './fetch-ahead.ts';
 import { readGoConfiguration } from './go-configuration.ts';
 import { prepareGoEnvironment } from './go-environment.ts';
@@ -81,6 +81,7 @@ const NOTHING: Resolution = {
   directories: [],
   sourceChanges: [],
   offline: { environment: [], configurationFiles: [] },
+  registry: { environment: [], configurationFiles: [] },
   components: [],
   tools: {},
 };
@@ -124,6 +125,7 @@ async function resolveModules(
     directories: [isVendoring(context) ? GOMOD_DIRECTORY : DOWNLOAD_DIRECTORY],
     sourceChanges: [...changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
     offline: { environment: offlineEnvironment(modules), configurationFiles: [] },
+    registry: { environment: [...ENVIRONMENT], configurationFiles: [] },
     components: gomodComponents(resolved, shipped.modules, context.request),
     tools: { go: goVersion },
   };

@@ -55,6 +55,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
         await Promise.all(resolved.map((one, index) => configurationFiles(context, found[index]!, one)))
       ).flat(),
     },
+    registry: { environment: [], configurationFiles: [] },
     components: npmComponents(resolved, context.request),
     tools: {},
   };

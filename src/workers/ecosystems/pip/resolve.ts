@@ -71,6 +71,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
       environment: [...OFFLINE_ENVIRONMENT],
       configurationFiles: rewriteRequirements(redirected),
     },
+    registry: { environment: [], configurationFiles: [] },
     components: pipComponents(resolved, request),
     tools: {},
   };
