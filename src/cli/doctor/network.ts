@@ -1,6 +1,6 @@
 import type { Settings } from '../../domain/config.ts';
-import { readRegistries } from '../../workers/ecosystems/npm/registries.ts';
 import { readUpstream } from '../../workers/ecosystems/pip/upstream.ts';
+import { readRegistries } from '../../workers/javascript-packages/registries.ts';
 import { type CheckResult, ok, reason, warn } from './check.ts';
 import { goEnvironment } from './tools.ts';
 

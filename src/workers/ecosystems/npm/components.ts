@@ -1,20 +1,12 @@
-import { posix } from 'node:path';
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
-import type { Artifact } from '../../downloads/artifact-store.ts';
-import type { Classified } from './classify.ts';
-import { createDependencyLookup, type LockFile } from './lock-file.ts';
-import { dependencyPurl, publicDownloadUrl, type SourceLocation, sourcePurl } from './purl.ts';
-
-/** A dependency with what was fetched for it. */
-export interface ResolvedDependency {
-  dependency: Classified;
-  /** The package's own version; null when nothing tells. */
-  version: string | null;
-  license: string | null;
-  /** What was fetched (for repacked git dependencies: what was packed); null for bundled and `file:` ones. */
-  artifact: Artifact | null;
-  bundlePath: string | null;
-}
+import {
+  ComponentRows,
+  dependencyRow,
+  type ResolvedDependency,
+  sourceRow,
+} from '../../javascript-packages/components.ts';
+import type { SourceLocation } from '../../javascript-packages/purl.ts';
+import { createDependencyLookup, type LockEntry, type LockFile } from './lock-file.ts';
 
 export interface ResolvedNpmPackage {
   lock: LockFile;
@@ -22,13 +14,8 @@ export interface ResolvedNpmPackage {
   directory: string;
   /** What the main package depends on, by folder name. */
   rootDependencies: readonly string[];
-  dependencies: readonly ResolvedDependency[];
+  dependencies: readonly ResolvedDependency<LockEntry>[];
 }
-
-const BUNDLED = 'cdx:npm:package:bundled';
-const DEVELOPMENT = 'cdx:npm:package:development';
-const INSTALL_SCRIPT = 'stowage:npm:has-install-script';
-const MISSING_HASH = 'stowage:missing_hash:in_file';
 
 /** The SBOM's rows (prefetch.md 13.2), one for each package that differs in purl or bytes. */
 export function npmComponents(
@@ -42,9 +29,11 @@ export function npmComponents(
 
 function addPackage(rows: ComponentRows, one: ResolvedNpmPackage, source: SourceLocation): void {
   const { lock, directory } = one;
+  const { name, version, license, path: lockPath } = lock;
+  const main = { name, version, license, lockPath, directory };
   const refs = new Map<string, string>();
   for (const resolved of one.dependencies) {
-    refs.set(resolved.dependency.entry.location, rows.add(dependencyRow(resolved, one, source)));
+    refs.set(resolved.dependency.entry.location, rows.add(dependencyRow(resolved, main, source)));
   }
   const lookup = createDependencyLookup(lock);
   const refsOf = (location: string, names: readonly string[]) =>
@@ -57,107 +46,5 @@ function addPackage(rows: ComponentRows, one: ResolvedNpmPackage, source: Source
     const { location, dependencies } = dependency.entry;
     rows.connect(refs.get(location)!, refsOf(location, dependencies));
   }
-  const purl = sourcePurl(source, lock.name, lock.version, directory);
-  const main = rows.add({
-    ref: purl,
-    purl,
-    type: 'library',
-    name: lock.name,
-    version: lock.version,
-    isSourcePackage: true,
-    hashes: {},
-    ...(lock.license === null ? {} : { license: lock.license }),
-    bundlePaths: [],
-    properties: {},
-    dependsOn: [],
-  });
-  rows.connect(main, refsOf('', one.rootDependencies));
-}
-
-function dependencyRow(
-  resolved: ResolvedDependency,
-  { lock, directory }: ResolvedNpmPackage,
-  source: SourceLocation,
-): SbomComponent {
-  const { dependency, version, license, artifact, bundlePath } = resolved;
-  const { entry, kind } = dependency;
-  const purl = dependencyPurl(dependency, version, source, directory);
-  const isUnverified = kind === 'registry' && dependency.expected.length === 0;
-  return {
-    ref: purl,
-    purl,
-    type: 'library',
-    name: entry.name,
-    version,
-    isSourcePackage: false,
-    hashes: artifact ? namedHashes(dependency, artifact) : {},
-    ...(artifact && kind !== 'git' ? { distributionUrl: publicDownloadUrl(artifact.url) } : {}),
-    ...(license === null ? {} : { license }),
-    bundlePaths: bundlePath === null ? [] : [bundlePath],
-    properties: {
-      ...(entry.bundled ? { [BUNDLED]: 'true' } : {}),
-      ...(entry.dev ? { [DEVELOPMENT]: 'true' } : {}),
-      ...(entry.hasInstallScript ? { [INSTALL_SCRIPT]: 'true' } : {}),
-      ...(isUnverified ? { [MISSING_HASH]: posix.normalize(lock.path) } : {}),
-    },
-    dependsOn: [],
-  };
-}
-
-/** sha256 and what the lock file names: the store may know more by chance, which must not show. */
-function namedHashes({ expected }: Classified, { digests }: Artifact): SbomComponent['hashes'] {
-  const algorithms = new Set([...expected.map(({ algorithm }) => algorithm), 'sha256' as const]);
-  return Object.fromEntries([...algorithms].map((algorithm) => [algorithm, digests[algorithm]!]));
-}
-
-/** Rows by ref; rows that mean the same are merged (prefetch.md 13.1, 13.2). */
-class ComponentRows {
-  readonly #rows = new Map<string, SbomComponent>();
-  readonly #edges = new Map<string, Set<string>>();
-
-  /** The ref under which the row is kept. */
-  add(row: SbomComponent): string {
-    for (let attempt = 1; ; attempt++) {
-      const ref = attempt === 1 ? row.purl : `${row.purl}#${attempt}`;
-      const known = this.#rows.get(ref);
-      if (known && !isSameContent(known, row)) continue;
-      if (known) mergeRows(known, row);
-      else this.#rows.set(ref, { ...row, ref, hashes: { ...row.hashes }, properties: { ...row.properties } });
-      return ref;
-    }
-  }
-
-  connect(from: string, to: readonly string[]): void {
-    const edges = this.#edges.get(from) ?? new Set();
-    for (const ref of to) if (ref !== from) edges.add(ref);
-    this.#edges.set(from, edges);
-  }
-
-  sorted(): SbomComponent[] {
-    return [...this.#rows.values()]
-      .map((row) => ({ ...row, dependsOn: [...(this.#edges.get(row.ref) ?? [])].sort() }))
-      .sort((a, b) => (a.ref < b.ref ? -1 : 1));
-  }
-}
-
-function isSameContent(a: SbomComponent, b: SbomComponent): boolean {
-  const [first, second] = [a.hashes.sha256, b.hashes.sha256];
-  return first === undefined || second === undefined || first === second;
-}
-
-/** Runtime use anywhere wins over development, fetched over bundled; an install script anywhere counts. */
-function mergeRows(into: SbomComponent, row: SbomComponent): void {
-  for (const flag of [BUNDLED, DEVELOPMENT]) {
-    if (row.properties[flag] === undefined) delete into.properties[flag];
-  }
-  if (row.properties[INSTALL_SCRIPT]) into.properties[INSTALL_SCRIPT] = 'true';
-  const missing = new Set(
-    [into, row].flatMap(({ properties }) => properties[MISSING_HASH]?.split(',') ?? []),
-  );
-  if (missing.size > 0) into.properties[MISSING_HASH] = [...missing].sort().join(',');
-  into.hashes = { ...row.hashes, ...into.hashes };
-  into.bundlePaths = [...new Set([...into.bundlePaths, ...row.bundlePaths])].sort();
-  into.isSourcePackage ||= row.isSourcePackage;
-  if (row.license !== undefined) into.license ??= row.license;
-  if (row.distributionUrl !== undefined) into.distributionUrl ??= row.distributionUrl;
+  rows.connect(rows.add(sourceRow(main, source)), refsOf('', one.rootDependencies));
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ConfigurationFile, EnvironmentVariable } from '../../../domain/bundles/bundle-file.ts';
-import { isObject, type JsonObject } from './json-object.ts';
+import { isObject, type JsonObject } from '../../javascript-packages/json-object.ts';
 import { createDependencyLookup, type LockFile, walkTree } from './lock-file.ts';
 
 /** What a lock entry becomes. */

@@ -8,9 +8,9 @@ import {
   parseJsonObject,
   requiredText,
   unexpected,
-} from './json-object.ts';
-import { isPackageName, isVersion } from './package-name.ts';
-import { workspaceTest } from './workspace-glob.ts';
+} from '../../javascript-packages/json-object.ts';
+import { isPackageName, isVersion } from '../../javascript-packages/package-name.ts';
+import { workspaceTest } from '../../javascript-packages/workspace-glob.ts';
 
 /** A lock file of any version in one form (prefetch.md 3.1). */
 export interface LockFile {

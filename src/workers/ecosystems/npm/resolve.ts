@@ -1,9 +1,16 @@
 import { posix } from 'node:path';
 import { ValidationError } from '../../../domain/errors.ts';
 import type { Dependency, ResolvedPackage } from '../../../domain/packages/package.ts';
+import type { ResolvedDependency } from '../../javascript-packages/components.ts';
+import { type Fetched, fetchDependencies } from '../../javascript-packages/downloads.ts';
+import { integrityOf } from '../../javascript-packages/integrity.ts';
+import { isObject, type JsonObject, parseJsonObject } from '../../javascript-packages/json-object.ts';
+import { BundleLayout } from '../../javascript-packages/layout.ts';
+import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
+import { missingIntegrity } from '../../javascript-packages/sources.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
-import { type Classified, classify, missingIntegrity } from './classify.ts';
-import { npmComponents, type ResolvedDependency, type ResolvedNpmPackage } from './components.ts';
+import { type Classified, classify } from './classify.ts';
+import { npmComponents, type ResolvedNpmPackage } from './components.ts';
 import {
   describeNpmrc,
   ENVIRONMENT,
@@ -12,12 +19,8 @@ import {
   rewriteLockFile,
   rewriteManifest,
 } from './configuration.ts';
-import { type Fetched, fetchDependencies } from './downloads.ts';
-import { integrityOf } from './integrity.ts';
-import { isObject, type JsonObject, parseJsonObject } from './json-object.ts';
-import { BundleLayout, NPM_DIRECTORY, tarballPath } from './layout.ts';
-import { type LockFile, parseLockFile } from './lock-file.ts';
-import { type NpmRegistries, readRegistries } from './registries.ts';
+import { NPM_DIRECTORY, tarballPath } from './layout.ts';
+import { type LockEntry, type LockFile, parseLockFile } from './lock-file.ts';
 import { findNpmFiles, isFile, type NpmFiles, readCapped } from './repository-structure.ts';
 
 /** One path of the request, read and classified; nothing is fetched yet. */
@@ -101,7 +104,7 @@ function layOut(
   layout: BundleLayout,
 ): ResolvedNpmPackage & { replacements: Map<string, Replacement> } {
   const replacements = new Map<string, Replacement>();
-  const resolved = dependencies.map((dependency): ResolvedDependency => {
+  const resolved = dependencies.map((dependency): ResolvedDependency<LockEntry> => {
     const { entry } = dependency;
     const owner = `${entry.name}@${dependency.version}`;
     const download = artifacts.get(dependency);

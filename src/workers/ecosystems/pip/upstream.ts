@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { Settings } from '../../../domain/config.ts';
 import { NetworkError } from '../../../domain/errors.ts';
 import { type NetrcEntry, parseNetrc } from '../../downloads/netrc.ts';
+import { upstreamBaseUrl } from '../../downloads/upstream-base-url.ts';
 import { parseLiteral } from './python-literal.ts';
 
 /** The index that all Python projects come from on this machine. */
@@ -44,14 +45,14 @@ export async function readUpstream(
   const own = url.username === '' ? null : { login: url.username, password: url.password };
   const netrc = await readNetrc(environment);
   return {
-    index: withoutCredentials(url),
+    index: upstreamBaseUrl(configured),
     headersFor: (target) => authorization(new URL(target), url, own, netrc),
   };
 }
 
 /** Whether an URL of a requirements file names the same index. */
 export function isSameIndex(upstream: Upstream, text: string): boolean {
-  return URL.canParse(text) && withoutCredentials(new URL(text)) === upstream.index;
+  return URL.canParse(text) && upstreamBaseUrl(text) === upstream.index;
 }
 
 const answers = new Map<string, Promise<string>>();
@@ -126,16 +127,6 @@ function withSimple(setting: string): string {
   const path = url.pathname.replace(/\/+$/, '');
   url.pathname = path.endsWith('simple') ? path : `${path}/simple`;
   return url.href;
-}
-
-function withoutCredentials(url: URL): string {
-  const clean = new URL(url);
-  clean.username = '';
-  clean.password = '';
-  clean.search = '';
-  clean.hash = '';
-  clean.pathname = `${clean.pathname.replace(/\/+$/, '')}/`;
-  return clean.href;
 }
 
 function authorization(

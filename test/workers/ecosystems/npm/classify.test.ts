@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { RequestFailure } from '../../../../src/domain/errors.ts';
 import { classify } from '../../../../src/workers/ecosystems/npm/classify.ts';
 import { parseLockFile } from '../../../../src/workers/ecosystems/npm/lock-file.ts';
-import type { NpmRegistries } from '../../../../src/workers/ecosystems/npm/registries.ts';
-import { DEFAULT_REGISTRY } from '../../../../src/workers/ecosystems/npm/registries.ts';
+import type { NpmRegistries } from '../../../../src/workers/javascript-packages/registries.ts';
+import { DEFAULT_REGISTRY } from '../../../../src/workers/javascript-packages/registries.ts';
 
 const COMMIT = 'ab'.repeat(20);
 const SHA512 = 'cd'.repeat(64);

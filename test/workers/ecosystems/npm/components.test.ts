@@ -5,7 +5,7 @@ import type { Artifact } from '../../../../src/workers/downloads/artifact-store.
 import { classify } from '../../../../src/workers/ecosystems/npm/classify.ts';
 import { npmComponents, type ResolvedNpmPackage } from '../../../../src/workers/ecosystems/npm/components.ts';
 import { parseLockFile } from '../../../../src/workers/ecosystems/npm/lock-file.ts';
-import { sourcePurl } from '../../../../src/workers/ecosystems/npm/purl.ts';
+import { sourcePurl } from '../../../../src/workers/javascript-packages/purl.ts';
 
 const SOURCE = { repository: 'https://user:secret@git.example/team/project.git', commit: 'c'.repeat(40) };
 const VCS = `vcs_url=${encodeURIComponent(`git+https://git.example/team/project.git@${SOURCE.commit}`)}`;

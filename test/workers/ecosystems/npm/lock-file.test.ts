@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ValidationError } from '../../../../src/domain/errors.ts';
 import { createDependencyLookup, parseLockFile } from '../../../../src/workers/ecosystems/npm/lock-file.ts';
-import { isPackageName, isVersion } from '../../../../src/workers/ecosystems/npm/package-name.ts';
+import { isPackageName, isVersion } from '../../../../src/workers/javascript-packages/package-name.ts';
 
 const HEAD = { name: 'application', version: '1.0.0' };
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { npm } from '../../../../src/workers/ecosystems/npm/index.ts';
-import { DEFAULT_REGISTRY } from '../../../../src/workers/ecosystems/npm/registries.ts';
+import { DEFAULT_REGISTRY } from '../../../../src/workers/javascript-packages/registries.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { withoutNetwork } from '../../../support/network.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';

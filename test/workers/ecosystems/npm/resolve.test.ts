@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RequestFailure } from '../../../../src/domain/errors.ts';
 import type { ArtifactRequest } from '../../../../src/workers/downloads/artifact-store.ts';
 import { npm } from '../../../../src/workers/ecosystems/npm/index.ts';
-import { DEFAULT_REGISTRY } from '../../../../src/workers/ecosystems/npm/registries.ts';
+import { DEFAULT_REGISTRY } from '../../../../src/workers/javascript-packages/registries.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import {
   lockFileOf,

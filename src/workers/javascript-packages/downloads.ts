@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
-import type { Artifact, ArtifactRequest } from '../../downloads/artifact-store.ts';
-import type { ResolveContext } from '../ecosystem.ts';
-import type { Classified } from './classify.ts';
+import type { Artifact, ArtifactRequest } from '../downloads/artifact-store.ts';
+import type { ResolveContext } from '../ecosystems/ecosystem.ts';
+import type { ExternalDependency, LockedDependency } from './dependency.ts';
 import { type Repacked, repack } from './external.ts';
 import { assertMatches } from './integrity.ts';
 import { externalSuffix, tarballName } from './layout.ts';
@@ -9,8 +9,8 @@ import { type NpmRegistries, publicTarballUrl, upstreamTarball } from './registr
 
 /** What was fetched, by lock entry. */
 export interface Fetched {
-  artifacts: Map<Classified, Artifact>;
-  repacked: Map<Classified, Repacked>;
+  artifacts: Map<LockedDependency, Artifact>;
+  repacked: Map<LockedDependency, Repacked>;
 }
 
 /** Git repositories that are fetched and packed at a time; downloads have limits of their own. */
@@ -19,7 +19,7 @@ const REPACK_CONCURRENCY = 8;
 /** Registry tarballs in one go, git and URL dependencies beside them. The first failure ends all of it. */
 export async function fetchDependencies(
   context: ResolveContext,
-  all: readonly Classified[],
+  all: readonly LockedDependency[],
   registries: NpmRegistries,
 ): Promise<Fetched> {
   const plan = planDownloads(all, registries, context);
@@ -46,16 +46,16 @@ export async function fetchDependencies(
 
 interface DownloadPlan {
   requests: ArtifactRequest[];
-  assign(artifacts: readonly Artifact[]): Map<Classified, Artifact>;
+  assign(artifacts: readonly Artifact[]): Map<LockedDependency, Artifact>;
 }
 
 /** One request for each file, however many lock entries ask for it. */
 function planDownloads(
-  all: readonly Classified[],
+  all: readonly LockedDependency[],
   registries: NpmRegistries,
   { request, log }: ResolveContext,
 ): DownloadPlan {
-  const byKey = new Map<string, { request: ArtifactRequest; wanted: Classified[] }>();
+  const byKey = new Map<string, { request: ArtifactRequest; wanted: LockedDependency[] }>();
   for (const dependency of all) {
     if (dependency.kind !== 'registry') continue;
     const { entry, fetchVersion, expected } = dependency;
@@ -100,10 +100,10 @@ function planDownloads(
 }
 
 function assignArtifacts(
-  planned: readonly { request: ArtifactRequest; wanted: Classified[] }[],
+  planned: readonly { request: ArtifactRequest; wanted: LockedDependency[] }[],
   artifacts: readonly Artifact[],
-): Map<Classified, Artifact> {
-  const assigned = new Map<Classified, Artifact>();
+): Map<LockedDependency, Artifact> {
+  const assigned = new Map<LockedDependency, Artifact>();
   for (const [index, { request, wanted }] of planned.entries()) {
     const artifact = artifacts[index]!;
     for (const dependency of wanted) {
@@ -117,12 +117,12 @@ function assignArtifacts(
 
 async function repackAll(
   context: ResolveContext,
-  external: readonly Extract<Classified, { kind: 'git' | 'http' }>[],
+  external: readonly ExternalDependency[],
   signal: AbortSignal,
-): Promise<Map<Classified, Repacked>> {
+): Promise<Map<LockedDependency, Repacked>> {
   const limit = pLimit(REPACK_CONCURRENCY);
   const once = new Map<string, Promise<Repacked>>();
-  const repacked = new Map<Classified, Repacked>();
+  const repacked = new Map<LockedDependency, Repacked>();
   const outcomes = await Promise.allSettled(
     external.map(async (dependency) => {
       const key = `${dependency.url}#${externalSuffix(dependency)}`;

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { workspaceTest } from '../../../../src/workers/ecosystems/npm/workspace-glob.ts';
+import { workspaceTest } from '../../../src/workers/javascript-packages/workspace-glob.ts';
 
 const isNamed = (folder: string, glob: string): boolean => workspaceTest([glob])?.(folder) ?? false;
 

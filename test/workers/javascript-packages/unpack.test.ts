@@ -1,10 +1,10 @@
 import { buffer, text } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
-import { readSettings } from '../../../../src/domain/config.ts';
-import { FileBlobStore } from '../../../../src/domain/storage/file-blob-store.ts';
-import { unpackTarball } from '../../../../src/workers/ecosystems/npm/unpack.ts';
-import { temporaryDirectory } from '../../../support/resolve-context.ts';
+import { readSettings } from '../../../src/domain/config.ts';
+import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
+import { unpackTarball } from '../../../src/workers/javascript-packages/unpack.ts';
+import { temporaryDirectory } from '../../support/resolve-context.ts';
 
 async function unpack(...names: string[]): Promise<Record<string, string>> {
   const archive = pack();

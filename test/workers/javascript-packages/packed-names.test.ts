@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packedNames } from '../../../../src/workers/ecosystems/npm/packed-names.ts';
-import { temporaryDirectory } from '../../../support/resolve-context.ts';
+import { packedNames } from '../../../src/workers/javascript-packages/packed-names.ts';
+import { temporaryDirectory } from '../../support/resolve-context.ts';
 
 const { signal } = new AbortController();
 

@@ -1,6 +1,6 @@
 import ssri from 'ssri';
-import { InvalidChecksum } from '../../../domain/errors.ts';
-import type { Artifact, ExpectedDigest, HashAlgorithm } from '../../downloads/artifact-store.ts';
+import { InvalidChecksum } from '../../domain/errors.ts';
+import type { Artifact, ExpectedDigest, HashAlgorithm } from '../downloads/artifact-store.ts';
 
 /** Strongest first, with the length of their hex form. */
 const ALGORITHMS: readonly [HashAlgorithm, number][] = [

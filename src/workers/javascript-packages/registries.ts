@@ -3,7 +3,8 @@ import { delimiter, dirname, join } from 'node:path';
 import Config from '@npmcli/config';
 import npmDefinitions from '@npmcli/config/lib/definitions/index.js';
 import semver from 'semver';
-import type { Settings } from '../../../domain/config.ts';
+import type { Settings } from '../../domain/config.ts';
+import { upstreamBaseUrl } from '../downloads/upstream-base-url.ts';
 import { isVersion } from './package-name.ts';
 
 /** Where npm packages come from on this machine. URLs end in `/` and carry no credentials. */
@@ -24,7 +25,7 @@ type Environment = Record<string, string | undefined>;
 type NpmConfig = ReadonlyMap<string, string>;
 
 /** npm's own default. */
-export const DEFAULT_REGISTRY = withSlash(definitions.registry!.default as string);
+export const DEFAULT_REGISTRY = upstreamBaseUrl(definitions.registry!.default as string);
 const PUBLIC_HOST = new URL(DEFAULT_REGISTRY).host;
 /** Yarn 1's name for the same content (prefetch.md 1.2). Only recognised, never asked; no library defines it. */
 const YARN_ALIAS_HOST = 'registry.yarnpkg.com';
@@ -39,10 +40,10 @@ export async function readRegistries(
   const scopes = new Map<string, string>();
   for (const [key, value] of config) {
     if (!/^@[^:]+:registry$/.test(key)) continue;
-    scopes.set(key.slice(0, -':registry'.length), withoutCredentials(value));
+    scopes.set(key.slice(0, -':registry'.length), upstreamBaseUrl(value));
   }
   return {
-    upstream: withoutCredentials(configured),
+    upstream: upstreamBaseUrl(configured),
     scopes,
     fromSettings: settings.npmRegistry !== null,
     headersFor: (url) => authorization(url, config, configured),
@@ -170,17 +171,4 @@ function findNpm(environment: Environment): { directory: string; nodePath: strin
     }
   }
   return { directory: dirname(process.execPath), nodePath: process.execPath };
-}
-
-function withoutCredentials(text: string): string {
-  const url = new URL(text);
-  url.username = '';
-  url.password = '';
-  url.search = '';
-  url.hash = '';
-  return withSlash(url.href);
-}
-
-function withSlash(url: string): string {
-  return url.endsWith('/') ? url : `${url}/`;
 }

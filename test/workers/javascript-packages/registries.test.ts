@@ -7,8 +7,8 @@ import {
   publicTarballUrl,
   readRegistries,
   upstreamTarball,
-} from '../../../../src/workers/ecosystems/npm/registries.ts';
-import { temporaryDirectory } from '../../../support/resolve-context.ts';
+} from '../../../src/workers/javascript-packages/registries.ts';
+import { temporaryDirectory } from '../../support/resolve-context.ts';
 
 /** An environment without anything of this machine. */
 function environment(npmrc: string, more: Record<string, string> = {}) {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { ValidationError } from '../../../domain/errors.ts';
+import { ValidationError } from '../../domain/errors.ts';
 
 /** A JSON file of a project: hostile until looked at. Keys may be anything, `__proto__` too. */
 export type JsonObject = { [key: string]: unknown };

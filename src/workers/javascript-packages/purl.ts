@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { PackageURL } from 'packageurl-js';
-import { publicVcsUrl, withoutCredentials } from '../../../domain/sources/public-url.ts';
-import { maskCredentials } from '../../downloads/mask-credentials.ts';
-import type { Classified } from './classify.ts';
+import { publicVcsUrl, withoutCredentials } from '../../domain/sources/public-url.ts';
+import { maskCredentials } from '../downloads/mask-credentials.ts';
+import type { LockedDependency } from './dependency.ts';
 
 /** The source of the request, as purls name it. */
 export interface SourceLocation {
@@ -29,7 +29,7 @@ export function sourcePurl(
 
 /** `version` is that of the package itself, without the suffix of repacked ones. */
 export function dependencyPurl(
-  dependency: Classified,
+  dependency: LockedDependency,
   version: string | null,
   source: SourceLocation,
   directory: string,

@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import type { Limits } from '../../../domain/config.ts';
-import { FileAccessError } from '../../../domain/errors.ts';
-import type { BlobStore, StoredBlob } from '../../../domain/storage/blob-store.ts';
+import type { Limits } from '../../domain/config.ts';
+import { FileAccessError } from '../../domain/errors.ts';
+import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
 import type { PackedFile } from './tarball.ts';
 
 export interface UnpackOptions {

@@ -7,11 +7,11 @@ import {
   NetworkError,
   RepositoryAccessError,
   UnsupportedFeature,
-} from '../../../domain/errors.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
-import type { Artifact } from '../../downloads/artifact-store.ts';
-import type { ResolveContext } from '../ecosystem.ts';
-import type { Classified } from './classify.ts';
+} from '../../domain/errors.ts';
+import type { SourceTree } from '../../domain/sources/source-tree.ts';
+import type { Artifact } from '../downloads/artifact-store.ts';
+import type { ResolveContext } from '../ecosystems/ecosystem.ts';
+import type { ExternalDependency } from './dependency.ts';
 import { isCleanText, isObject, type JsonObject, parseJsonObject } from './json-object.ts';
 import { externalSuffix, tarballName } from './layout.ts';
 import { isVersion } from './package-name.ts';
@@ -34,7 +34,6 @@ export interface Repacked {
   treeId: string | null;
 }
 
-type External = Extract<Classified, { kind: 'git' | 'http' }>;
 type Metadata = Pick<Repacked, 'version' | 'license' | 'treeId'>;
 
 /** Changes when the bytes that come out change. */
@@ -46,7 +45,7 @@ const PACKING_SCRIPTS = ['prepare', 'prepack'];
 /** Fetches and repacks; once per source for ever, see {@link ArtifactStore.derive}. */
 export async function repack(
   context: ResolveContext,
-  dependency: External,
+  dependency: ExternalDependency,
   signal: AbortSignal,
 ): Promise<Repacked> {
   const described = `${dependency.entry.name}@${dependency.version}`;
@@ -67,7 +66,7 @@ export async function repack(
   return { artifact, download, ...metadata, newVersion: `${metadata.version}${suffix}` };
 }
 
-type GitDependency = Extract<Classified, { kind: 'git' }>;
+type GitDependency = Extract<ExternalDependency, { kind: 'git' }>;
 
 interface Packing {
   context: ResolveContext;
@@ -78,7 +77,7 @@ interface Packing {
 
 async function fetchTarball(
   context: ResolveContext,
-  { url, expected, entry }: External,
+  { url, expected, entry }: ExternalDependency,
   described: string,
 ): Promise<Artifact> {
   const fileName = posix.basename(new URL(url).pathname) || tarballName(entry.name, 'external');
