@@ -61,7 +61,12 @@ export interface BundleRequest {
   dependenciesCount: number | null;
   createdAt: Date;
   finishedAt: Date | null;
+  createdAtExact: ExactTime;
+  updatedAtExact: ExactTime;
 }
+
+/** A time with microseconds in UTC: `2019-09-17T19:42:47.149979Z`. */
+export type ExactTime = string;
 
 /** Why a request failed, as users and programs see it. */
 export interface RequestError {
@@ -104,6 +109,7 @@ export interface StateHistoryEntry {
   state: RequestState;
   reason: string;
   at: Date;
+  atExact: ExactTime;
 }
 
 /** What subscribers of a request see; `data` by type. */

@@ -38,6 +38,11 @@ export function contentManifest(requests: readonly ManifestedRequest[]): Content
   };
 }
 
+/** One manifest of several: their contents sorted together, repeats kept (cachito.md 5.4). */
+export function mergeContentManifests(manifests: readonly ContentManifest[]): ContentManifest {
+  return { ...contentManifest([]), image_contents: byPurl(manifests.flatMap((one) => one.image_contents)) };
+}
+
 /** The manifest as it is served: its digest is in the provenance. */
 export function contentManifestText(requests: readonly ManifestedRequest[]): string {
   return `${JSON.stringify(contentManifest(requests))}\n`;

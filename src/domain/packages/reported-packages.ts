@@ -55,7 +55,8 @@ function comparePackages(a: PackageName & { dev?: boolean }, b: PackageName & { 
   );
 }
 
-function compareText(a: string, b: string): number {
+/** In code-point order, whatever the locale. */
+export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -1,13 +1,12 @@
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
+import { readReport } from '../../domain/bundle-requests/report.ts';
 import { readArchive } from '../../domain/bundles/archive-reader.ts';
 import { environmentJson, environmentScript } from '../../domain/bundles/consumer-files.ts';
 import { contentManifestText } from '../../domain/bundles/content-manifest.ts';
 import type { Database } from '../../domain/database/database.ts';
 import { findBundle } from '../../domain/database/sql/find-bundle.ts';
 import { markBundleDamaged } from '../../domain/database/sql/mark-bundle-damaged.ts';
-import { readReportedPackages } from '../../domain/database/sql/read-reported-packages.ts';
 import { readEnvironment } from '../../domain/database/sql/request-details.ts';
-import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { ConflictError, DomainError, InvalidInputError } from '../../domain/errors.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import type { ArchiveLayouts } from './archive-layouts.ts';
@@ -82,23 +81,13 @@ async function sbom(
 /** The image content manifest (cachito.md 5.3). */
 async function imageContentManifest(
   { database: { sql } }: DocumentContext,
-  { id, repository, commit, snapshotId }: BundleRequest,
+  request: BundleRequest,
 ): Promise<Representation> {
-  const source = { repository, ref: commit ?? (await treeIdOf(sql, snapshotId!)) };
-  const packages = await readReportedPackages(sql, id);
-  return textRepresentation(contentManifestText([{ ...source, packages }]), {
+  return textRepresentation(contentManifestText([await readReport(sql, request)]), {
     contentType: 'application/json; charset=utf-8',
-    fileName: `stowage-${id}.content-manifest.json`,
+    fileName: `stowage-${request.id}.content-manifest.json`,
     disposition: 'inline',
   });
-}
-
-async function treeIdOf(sql: SqlExecutor, snapshotId: number): Promise<string> {
-  const [row] = await sql.query<{ treeId: string }>(
-    'select tree_id as "treeId" from source_snapshots where id = $1',
-    [snapshotId],
-  );
-  return row!.treeId;
 }
 
 /** DSSE envelopes, one a line (prefetch.md 15). */

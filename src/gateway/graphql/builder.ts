@@ -4,6 +4,7 @@ import ErrorsPlugin from '@pothos/plugin-errors';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import type { FileUpload } from 'graphql-upload/processRequest.mjs';
+import type { ExactTime } from '../../domain/bundle-requests/bundle-request.ts';
 import {
   ConflictError,
   ForbiddenError,
@@ -20,6 +21,7 @@ export interface SchemaTypes {
   Scalars: {
     ID: { Input: string; Output: string | number };
     DateTime: { Input: Date; Output: Date };
+    ExactDateTime: { Input: ExactTime; Output: ExactTime };
     JSON: { Input: unknown; Output: unknown };
     /** A number of bytes: beyond 2^31, below 2^53. */
     Bytes: { Input: number; Output: number };

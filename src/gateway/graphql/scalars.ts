@@ -14,6 +14,17 @@ builder.scalarType('DateTime', {
   },
 });
 
+builder.scalarType('ExactDateTime', {
+  description: 'A point in time with microseconds, ISO 8601 in UTC: `2019-09-17T19:42:47.149979Z`.',
+  serialize: (value) => value,
+  parseValue: (value) => {
+    if (typeof value === 'string' && EXACT_TIME.test(value) && !Number.isNaN(Date.parse(value))) return value;
+    throw new GraphQLError(`${JSON.stringify(value)} is not a time in UTC as in ISO 8601`);
+  },
+});
+
+const EXACT_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/;
+
 builder.scalarType('JSON', {
   description: 'Any JSON value.',
   serialize: (value) => value,

@@ -3,6 +3,8 @@ import './errors.ts';
 import './identity/queries.ts';
 import './identity/mutations.ts';
 import './bundle-requests/queries.ts';
+import './bundle-requests/pages.ts';
+import './bundle-requests/metrics.ts';
 import './bundle-requests/mutations.ts';
 import './bundle-requests/subscriptions.ts';
 import './sources/uploads.ts';

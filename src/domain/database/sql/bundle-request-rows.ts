@@ -2,6 +2,11 @@ import type { BundleRequest, BundleRequestStep } from '../../bundle-requests/bun
 import { NotFoundError } from '../../errors.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
+/** As text: a Date has no microseconds. */
+export function exactTime(column: string): string {
+  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
+
 /** Columns of `bundle_requests r` under the names of {@link BundleRequest}. */
 export const REQUEST_COLUMNS = `
   r.id, r.project_id as "projectId", r.user_id as "userId", r.submitted_by_id as "submittedById", r.repository,
@@ -12,7 +17,8 @@ export const REQUEST_COLUMNS = `
   r.reasons_recorded as "reasonsRecorded", r.error, r.snapshot_id as "snapshotId", r.bundle_digest as "bundleDigest",
   r.cyclonedx_digest as "cyclonedxDigest", r.spdx_digest as "spdxDigest", r.provenance_digest as "provenanceDigest",
   r.packages_count as "packagesCount", r.dependencies_count as "dependenciesCount", r.created_at as "createdAt",
-  r.finished_at as "finishedAt"`;
+  r.finished_at as "finishedAt", ${exactTime('r.created_at')} as "createdAtExact",
+  ${exactTime('r.updated_at')} as "updatedAtExact"`;
 
 const STEP_COLUMNS = `
   s.id, s.request_id as "requestId", s.task, s.package_manager as "packageManager", s.state, s.attempt,

@@ -1,4 +1,4 @@
-import type { BundleRequest } from '../../bundle-requests/bundle-request.ts';
+import type { BundleRequest, ExactTime } from '../../bundle-requests/bundle-request.ts';
 import { visibilityParameters, visibleTo } from '../../bundle-requests/visibility.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
@@ -15,7 +15,14 @@ export interface RequestFilter {
   project?: string | null | undefined;
   user?: string | null | undefined;
   createdFrom?: Date | null | undefined;
+  /** Exclusive. */
   createdTo?: Date | null | undefined;
+  /** Both inclusive. */
+  createdSince?: ExactTime | null | undefined;
+  createdUntil?: ExactTime | null | undefined;
+  /** Of the recorded error. */
+  errorOrigin?: string | null | undefined;
+  errorType?: string | null | undefined;
   /** Requests whose bundle holds this row of `components`. */
   componentId?: number | null;
 }
@@ -26,6 +33,8 @@ export interface RequestRange {
   newerThan?: number | null;
   /** Newest first when false. */
   inverted?: boolean;
+  /** How many of these are left out at the beginning. */
+  offset?: number;
   limit: number;
 }
 
@@ -39,9 +48,15 @@ export async function listRequests(
   return await sql.query<BundleRequest>(
     `select ${REQUEST_COLUMNS} from bundle_requests r
      where ${CONDITIONS}
-       and ($12::bigint is null or r.id < $12) and ($13::bigint is null or r.id > $13)
-     order by r.id ${range.inverted ? 'asc' : 'desc'} limit $14`,
-    [...parametersOf(principal, filter), range.olderThan ?? null, range.newerThan ?? null, range.limit],
+       and ($16::bigint is null or r.id < $16) and ($17::bigint is null or r.id > $17)
+     order by r.id ${range.inverted ? 'asc' : 'desc'} limit $18 offset $19`,
+    [
+      ...parametersOf(principal, filter),
+      range.olderThan ?? null,
+      range.newerThan ?? null,
+      range.limit,
+      range.offset ?? 0,
+    ],
   );
 }
 
@@ -79,11 +94,14 @@ const CONDITIONS = `${visibleTo('$1', '$2')}
   and ($9::timestamptz is null or r.created_at >= $9)
   and ($10::timestamptz is null or r.created_at < $10)
   and ($11::bigint is null or exists (
-    select from request_components rc where rc.component_id = $11 and rc.request_id = r.id))`;
+    select from request_components rc where rc.component_id = $11 and rc.request_id = r.id))
+  and ($12::timestamptz is null or r.created_at >= $12)
+  and ($13::timestamptz is null or r.created_at <= $13)
+  and ($14::text is null or r.error ->> 'errorOrigin' = $14)
+  and ($15::text is null or r.error ->> 'errorType' = $15)`;
 
 function parametersOf(principal: Principal, filter: RequestFilter): unknown[] {
-  const { states, repository, ref, packageManagers, project, user, createdFrom, createdTo, componentId } =
-    filter;
+  const { states, repository, ref, packageManagers, project, user, createdFrom, createdTo } = filter;
   return [
     ...visibilityParameters(principal),
     states ?? null,
@@ -94,6 +112,10 @@ function parametersOf(principal: Principal, filter: RequestFilter): unknown[] {
     user ?? null,
     createdFrom ?? null,
     createdTo ?? null,
-    componentId ?? null,
+    filter.componentId ?? null,
+    filter.createdSince ?? null,
+    filter.createdUntil ?? null,
+    filter.errorOrigin ?? null,
+    filter.errorType ?? null,
   ];
 }

@@ -2,6 +2,7 @@ import type { StateHistoryEntry } from '../../bundle-requests/bundle-request.ts'
 import type { ConfigurationFile, EnvironmentVariable } from '../../bundles/bundle-file.ts';
 import type { PackageName } from '../../packages/package.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
+import { exactTime } from './bundle-request-rows.ts';
 
 /** Every state and reason, oldest first. */
 export async function readHistory(
@@ -9,7 +10,8 @@ export async function readHistory(
   requestIds: readonly number[],
 ): Promise<(StateHistoryEntry & { requestId: number })[]> {
   return await sql.query(
-    `select request_id as "requestId", version, state, reason, at from bundle_request_states
+    `select request_id as "requestId", version, state, reason, at, ${exactTime('at')} as "atExact"
+     from bundle_request_states
      where request_id = any($1::bigint[]) order by request_id, version`,
     [requestIds],
   );

@@ -9,6 +9,7 @@ import { BundleRef } from './bundle.ts';
 import { FlagEnum, PackageManagerEnum, RequestStateEnum } from './enums.ts';
 import { LogPageRef, readLogPage } from './log.ts';
 import { dependenciesField, packagesField } from './packages.ts';
+import { reportFields } from './report.ts';
 import { ConfigurationFileRef, EnvironmentVariableRef } from './setup.ts';
 import { StateChangeRef, StepRef } from './steps.ts';
 
@@ -41,6 +42,8 @@ builder.node(BundleRequestRef, {
       description: 'Time of the last change of state or reason.',
     }),
     finishedAt: t.expose('finishedAt', { type: 'DateTime' }),
+    createdAtExact: t.expose('createdAtExact', { type: 'ExactDateTime', nullable: false }),
+    updatedAtExact: t.expose('updatedAtExact', { type: 'ExactDateTime', nullable: false }),
     version: t.exposeInt('version', {
       nullable: false,
       description: 'Counts everything that happens to the request; see `bundleRequestEvents`.',
@@ -58,6 +61,12 @@ builder.node(BundleRequestRef, {
       type: UserRef,
       description: 'Who submitted it.',
       resolve: ({ userId }, _args, { loaders }) => (userId === null ? null : loaders.user.load(userId)),
+    }),
+    submittedBy: t.field({
+      type: UserRef,
+      description: 'Who submitted it on behalf of `user`; null when that was the user.',
+      resolve: ({ submittedById }, _args, { loaders }) =>
+        submittedById === null ? null : loaders.user.load(submittedById),
     }),
     project: t.field({
       type: ProjectRef,
@@ -83,6 +92,7 @@ builder.node(BundleRequestRef, {
     }),
     packagesCount: t.exposeInt('packagesCount', { description: 'Known when the request is complete.' }),
     dependenciesCount: t.exposeInt('dependenciesCount'),
+    ...reportFields(t),
     packages: packagesField(t),
     dependencies: dependenciesField(t),
     environment: t.field({

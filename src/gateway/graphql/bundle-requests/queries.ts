@@ -6,7 +6,7 @@ import { complexityByRows, connectionById, PAGE_SIZES } from '../connections.ts'
 import { BundleRequestRef } from './bundle-request.ts';
 import { PackageManagerEnum, RequestStateEnum } from './enums.ts';
 
-const FilterInput = builder.inputType('BundleRequestFilter', {
+export const FilterInput = builder.inputType('BundleRequestFilter', {
   description: 'All of what is given must hold.',
   fields: (t) => ({
     states: t.field({ type: [RequestStateEnum] }),
@@ -17,6 +17,10 @@ const FilterInput = builder.inputType('BundleRequestFilter', {
     user: t.string({ description: 'Who submitted it.' }),
     createdFrom: t.field({ type: 'DateTime' }),
     createdTo: t.field({ type: 'DateTime', description: 'Exclusive.' }),
+    createdSince: t.field({ type: 'ExactDateTime', description: 'Inclusive.' }),
+    createdUntil: t.field({ type: 'ExactDateTime', description: 'Inclusive.' }),
+    errorOrigin: t.string({ description: 'Of the recorded error: `client` or `server`.' }),
+    errorType: t.string({ description: "Cachito's name of the recorded error." }),
   }),
 });
 

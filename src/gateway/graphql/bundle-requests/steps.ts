@@ -41,5 +41,6 @@ export const StateChangeRef = builder.objectRef<StateHistoryEntry>('StateChange'
     state: t.expose('state', { type: RequestStateEnum, nullable: false }),
     reason: t.exposeString('reason', { nullable: false }),
     at: t.expose('at', { type: 'DateTime', nullable: false }),
+    atExact: t.expose('atExact', { type: 'ExactDateTime', nullable: false }),
   }),
 });
