@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { durationMs } from './duration.ts';
 import { InvalidInputError } from './errors.ts';
 import { PACKAGE_MANAGERS, type PackageManager } from './packages/package.ts';
 
@@ -42,6 +43,15 @@ export interface Settings {
   goPrivate: string | null;
   urlRewrites: { prefix: string; replacement: string }[];
   allowPrivateNetworks: boolean;
+  /** Seconds after their last change until requests made under Cachito's rules become stale. */
+  requestLifetime: number;
+  requestLifetimeFailed: number;
+  /** The same for requests of the own interface, however they ended; null: they are kept. */
+  nativeRequestLifetime: number | null;
+  /** Seconds since the newest request for a source until `stowage prune` removes it. */
+  pruneAge: number;
+  /** Nothing younger is ever removed. */
+  pruneMinimumAge: number;
   logLevel: string;
   limits: Limits;
 }
@@ -154,6 +164,18 @@ const blobStore: Parser<string> = (value, name) => {
   return value;
 };
 
+const duration: Parser<number> = (value, name) => {
+  try {
+    return durationMs(value) / 1000;
+  } catch {
+    throw new InvalidInputError(`${name} must be a duration like 12h or 30d, not "${value}"`);
+  }
+};
+
+const durationOrNever: Parser<number | null> = (value, name) =>
+  value === 'never' ? null : duration(value, name);
+
+const DAY = 24 * 3600;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 const logLevel: Parser<string> = (value, name) => {
@@ -378,6 +400,41 @@ export const SETTINGS: readonly SettingRow[] = [
     parse: flag,
     fallback: () => false,
     meaning: 'whether sources and URLs may resolve to private addresses',
+  }),
+  row({
+    variable: 'STOWAGE_REQUEST_LIFETIME',
+    key: 'requestLifetime',
+    parse: duration,
+    fallback: () => DAY,
+    meaning: 'how long Cachito requests that are complete or in progress are kept after their last change',
+  }),
+  row({
+    variable: 'STOWAGE_REQUEST_LIFETIME_FAILED',
+    key: 'requestLifetimeFailed',
+    parse: duration,
+    fallback: () => 7 * DAY,
+    meaning: 'the same for failed and cancelled ones',
+  }),
+  row({
+    variable: 'STOWAGE_NATIVE_REQUEST_LIFETIME',
+    key: 'nativeRequestLifetime',
+    parse: durationOrNever,
+    fallback: () => null,
+    meaning: 'how long requests of the own interface are kept after their end, or never: they do not expire',
+  }),
+  row({
+    variable: 'STOWAGE_PRUNE_AGE',
+    key: 'pruneAge',
+    parse: duration,
+    fallback: () => 730 * DAY,
+    meaning: 'age of the newest request for a source at which stowage prune removes the source',
+  }),
+  row({
+    variable: 'STOWAGE_PRUNE_MINIMUM_AGE',
+    key: 'pruneMinimumAge',
+    parse: duration,
+    fallback: () => 365 * DAY,
+    meaning: 'stowage prune never removes a source with a newer request',
   }),
   row({
     variable: 'STOWAGE_LOG_LEVEL',

@@ -104,14 +104,18 @@ async function startRunner(
       else if (level === 'warning') context.logger.warn(message);
       else context.logger.debug(message);
     }),
-    parsedCronItems: parseCronItems([
-      {
-        task: 'collect-garbage',
-        match: '*/10 * * * *',
-        identifier: 'collect-garbage',
-        options: { backfillPeriod: 0, maxAttempts: 1, jobKey: 'collect-garbage' },
-      },
-    ]),
+    // One run for all workers together, whichever takes it.
+    parsedCronItems: parseCronItems(
+      [
+        ['expire-requests', '*/5 * * * *'],
+        ['collect-garbage', '*/10 * * * *'],
+      ].map(([task, match]) => ({
+        task: task!,
+        match: match!,
+        identifier: task!,
+        options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task! },
+      })),
+    ),
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   });
   await onPool(await poolId);

@@ -11,6 +11,11 @@ const DESCRIBED_DEFAULTS: Partial<Record<keyof Settings, string>> = {
   blobStore: '`file:` + data directory + `/blobs`',
   workerConcurrency: '2 × cores',
   packageManagers: 'all',
+  requestLifetime: '`1d`',
+  requestLifetimeFailed: '`7d`',
+  nativeRequestLifetime: 'never',
+  pruneAge: '`730d`',
+  pruneMinimumAge: '`365d`',
   limits: 'below',
 };
 

@@ -2,6 +2,7 @@ import { recordRequestEvent } from '../database/sql/record-request-event.ts';
 import type { SqlExecutor } from '../database/sql-executor.ts';
 import { ConflictError } from '../errors.ts';
 import { type BundleRequest, type RequestError, type RequestState, TRANSITIONS } from './bundle-request.ts';
+import { discardRequest } from './discard.ts';
 
 /**
  * The one place where a request changes its state. The caller holds the row lock (`lockRequest`) and passes the row it
@@ -27,11 +28,12 @@ export async function changeState(
        values ($1, $2, $3, $4, clock_timestamp()) returning at
      )
      update bundle_requests
-     set state = $3, state_reason = $4, error = $5::jsonb, updated_at = (select at from history),
+     set state = $3, state_reason = $4, error = case when $3 = 'stale' then error else $5::jsonb end, updated_at = (select at from history),
        finished_at = case when $3 = 'in_progress' then null else coalesce(finished_at, clock_timestamp()) end
      where id = $1`,
     [request.id, version, state, reason, error === null ? null : JSON.stringify(error)],
   );
+  if (state === 'stale') await discardRequest(sql, request.id);
   request.state = state;
   request.stateReason = reason;
   request.version = version;

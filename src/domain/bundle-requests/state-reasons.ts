@@ -13,6 +13,7 @@ export const SUCCESS_REASON = 'Completed successfully';
 export const FETCHING_SOURCE = 'Fetching the application source';
 export const ASSEMBLING = 'Assembling the bundle archive';
 export const AGGREGATING = 'Aggregating packages data';
+export const EXPIRED_REASON = 'The request has expired';
 
 /** What somebody did with the request. */
 export function reasonOf(action: 'cancelled' | 'retried', principal: Principal): string {

@@ -12,7 +12,7 @@ import { KeptResult } from './kept-result.ts';
 import { counterFamilies, type MetricFamily } from './prometheus-text.ts';
 
 /** Series that are there from the start, at zero, so that alerts can be written against them. */
-const TASKS: readonly (keyof TaskPayloads)[] = [...STEP_TASKS, 'compact-log', 'collect-garbage'];
+const TASKS: readonly (keyof TaskPayloads)[] = [...STEP_TASKS, 'compact-log', 'expire-requests', 'collect-garbage'];
 
 const DURATION_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 

@@ -7,7 +7,7 @@ import { similarNames } from '../../domain/bundles/bundle-manifest.ts';
 import { consumerFiles } from '../../domain/bundles/consumer-files.ts';
 import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
 import { findSteps } from '../../domain/database/sql/bundle-request-rows.ts';
-import { findBundle } from '../../domain/database/sql/find-bundle.ts';
+import { reuseBundle } from '../../domain/database/sql/find-bundle.ts';
 import { recordBlobs } from '../../domain/database/sql/record-blobs.ts';
 import { findSourceMember, insertSourceMember } from '../../domain/database/sql/source-members.ts';
 import { reportPackages } from '../../domain/packages/reported-packages.ts';
@@ -41,7 +41,7 @@ export async function assembleBundle(context: StepContext): Promise<void> {
       ...(request.rules === 'native' ? await consumerFilesOf(context, offline) : []),
     ],
     directories: results.flatMap((result) => result.directories),
-    known: (manifestDigest) => findBundle(sql, manifestDigest),
+    known: (manifestDigest) => reuseBundle(sql, manifestDigest),
     sourceMembers: {
       find: (listing, writer) => findSourceMember(sql, listing, writer),
       insert: async (listing, writer, member) => {

@@ -1,5 +1,6 @@
 import type { Task } from 'graphile-worker';
 import { deleteUnreferencedBlobs } from '../../domain/database/sql/delete-unreferenced-blobs.ts';
+import { deleteUnusedBundles } from '../../domain/database/sql/delete-unused-bundles.ts';
 import { unnamedBlobs } from '../../domain/database/sql/unnamed-blobs.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import type { WorkerContext } from '../worker-context.ts';
@@ -8,16 +9,17 @@ import type { WorkerContext } from '../worker-context.ts';
 const GRACE_MS = 60 * 60 * 1000;
 const PAGE = 1000;
 
-/** Removes blobs that nothing names: rows without a reference first, then blobs without a row. */
+/** Removes bundles that no request names, then blobs that nothing names: rows without a reference, blobs without a row. */
 export function collectGarbage(context: WorkerContext): Task {
   return async () => {
     const { database, blobs, logger } = context;
+    const bundles = await deleteUnusedBundles(database, GRACE_MS / 1000);
     const unreferenced = await deleteUnreferencedBlobs(database.sql, GRACE_MS / 1000);
     const writtenBefore = new Date(Date.now() - GRACE_MS);
     for (const digest of unreferenced) await blobs.delete(digest, { writtenBefore });
     const orphans = await deleteOrphans(context);
-    if (unreferenced.length + orphans > 0)
-      logger.info({ unreferenced: unreferenced.length, orphans }, 'blobs removed');
+    if (bundles + unreferenced.length + orphans > 0)
+      logger.info({ bundles, unreferenced: unreferenced.length, orphans }, 'blobs removed');
   };
 }
 

@@ -3,6 +3,7 @@ import type { WorkerContext } from '../worker-context.ts';
 import { assembleBundle } from './assemble-bundle.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { compactLogOf } from './compact-log.ts';
+import { expireRequestsOf } from './expire-requests.ts';
 import { fetchSource } from './fetch-source.ts';
 import { resolvePackages } from './resolve-packages.ts';
 import { stepTask } from './step-task.ts';
@@ -17,6 +18,7 @@ export function createTasks(context: WorkerContext): { list: TaskList; close(): 
       'resolve-packages': stepTask(services, resolvePackages),
       'assemble-bundle': stepTask(services, assembleBundle),
       'compact-log': compactLogOf(context),
+      'expire-requests': expireRequestsOf(context),
       'collect-garbage': collectGarbage(context),
     },
     close: () => services.close(),

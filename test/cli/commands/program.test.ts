@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { effectiveSettings } from '../../../src/cli/commands/config.ts';
-import { durationMs } from '../../../src/cli/commands/user.ts';
 import { readSettings } from '../../../src/domain/config.ts';
+import { durationMs } from '../../../src/domain/duration.ts';
 
 const STOWAGE = join(import.meta.dirname, '../../../bin/stowage');
 

@@ -6,6 +6,7 @@ export interface TaskPayloads {
   'resolve-packages': StepPayload;
   'assemble-bundle': StepPayload;
   'compact-log': { subjectType: string; subjectId: number };
+  'expire-requests': Record<string, never>;
   'collect-garbage': Record<string, never>;
 }
 

@@ -24,9 +24,11 @@ export async function deleteUnreferencedBlobs(sql: SqlExecutor, olderThanSeconds
     ([table, column]) => `not exists (select from ${table} x where x.${column} = b.digest)`,
   );
   const rows = await sql.query<{ digest: Digest }>(
-    `delete from blobs b
-     where b.created_at < now() - make_interval(secs => $1) and ${unreferenced.join(' and ')}
-     returning b.digest`,
+    `delete from blobs where digest in (
+       select b.digest from blobs b
+       where b.created_at < now() - make_interval(secs => $1) and ${unreferenced.join(' and ')}
+       for update skip locked
+     ) returning digest`,
     [olderThanSeconds],
   );
   return rows.map((row) => row.digest);

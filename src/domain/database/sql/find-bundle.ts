@@ -27,3 +27,9 @@ export async function findBundle(sql: SqlExecutor, manifestDigest: Digest): Prom
   );
   return rows[0] ?? null;
 }
+
+/** The same, for a request that is about to name it: the garbage collection leaves it alone meanwhile. */
+export async function reuseBundle(sql: SqlExecutor, manifestDigest: Digest): Promise<BundleRow | null> {
+  await sql.query('update bundles set last_used_at = now() where manifest_digest = $1', [manifestDigest]);
+  return await findBundle(sql, manifestDigest);
+}

@@ -13,7 +13,7 @@ export async function insertBundle(sql: SqlExecutor, bundle: NewBundle): Promise
     `insert into bundles (manifest_digest, tar_digest, tar_size, archive_digest, archive_size, writer_version,
        source_member_digest, entries)
      values ($1, $2, $3, $4, $5, $6, $7, $8)
-     on conflict (manifest_digest) do nothing`,
+     on conflict (manifest_digest) do update set last_used_at = now()`,
     [
       bundle.manifestDigest,
       bundle.tarDigest,
