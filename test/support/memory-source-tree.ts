@@ -4,12 +4,18 @@ import { dirname, join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import type { SourceEntry, SourceTree } from '../../src/domain/sources/source-tree.ts';
 
-/** A source tree from literal texts, for tests of parsers and resolvers. A value `{ link }` makes a symbolic link. */
-export function memorySourceTree(files: Record<string, string | Buffer | { link: string }>): SourceTree {
+/** A source tree from literal texts, for tests of parsers and resolvers. `{ link }` makes a symbolic link, `{ commit }` a submodule. */
+export function memorySourceTree(
+  files: Record<string, string | Buffer | { link: string } | { commit: string }>,
+): SourceTree {
   const contents = new Map<string, Buffer>();
   const entries = new Map<string, SourceEntry>();
   for (const path of Object.keys(files).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
     const value = files[path]!;
+    if (typeof value === 'object' && 'commit' in value) {
+      entries.set(path, { path, mode: '160000', size: 0, commit: value.commit });
+      continue;
+    }
     if (typeof value === 'object' && 'link' in value) {
       entries.set(path, { path, mode: '120000', size: value.link.length, target: value.link });
       continue;
@@ -56,7 +62,8 @@ export function memorySourceTree(files: Record<string, string | Buffer | { link:
       for (const entry of entries.values()) {
         if (options.only && options.only !== '.' && !entry.path.startsWith(`${options.only}/`)) continue;
         const target = join(directory, entry.path);
-        mkdirSync(dirname(target), { recursive: true });
+        mkdirSync(entry.commit === undefined ? dirname(target) : target, { recursive: true });
+        if (entry.commit !== undefined) continue;
         if (entry.target !== undefined) symlinkSync(entry.target, target);
         else writeFileSync(target, contents.get(entry.path)!);
         if (entry.mode === '100755') chmodSync(target, 0o755);

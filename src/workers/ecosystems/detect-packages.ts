@@ -1,6 +1,6 @@
 import type { PackageManager } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
-import type { DetectedPackage, Ecosystem } from './ecosystem.ts';
+import type { DetectContext, DetectedPackage, Ecosystem } from './ecosystem.ts';
 
 export interface Detection {
   found: Map<PackageManager, DetectedPackage[]>;
@@ -35,11 +35,12 @@ const INCIDENTAL = new Set([
 export async function detectPackages(
   source: SourceTree,
   ecosystems: readonly Ecosystem[],
+  context?: DetectContext,
 ): Promise<Detection> {
   const main: Detection['found'] = new Map();
   const incidental: Detection['found'] = new Map();
   for (const ecosystem of ecosystems) {
-    const detected = await ecosystem.detect(source);
+    const detected = await ecosystem.detect(source, context);
     const { true: aside = [], false: proper = [] } = Object.groupBy(detected, ({ options }) =>
       isIncidental(options.path) ? 'true' : 'false',
     );

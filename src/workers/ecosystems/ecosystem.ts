@@ -21,12 +21,19 @@ import type { GitTrees } from '../git/git-trees.ts';
 export interface Ecosystem {
   readonly name: PackageManager;
   /** Finds what this manager can work on, without reading more than names and small files (prefetch.md 1.1). */
-  detect(source: SourceTree): Promise<DetectedPackage[]>;
+  detect(source: SourceTree, context?: DetectContext): Promise<DetectedPackage[]>;
   /**
    * Fetches and verifies all dependencies of the given packages. Runs nothing of the project. May be called again
    * after a crash and then gives the same result.
    */
   resolve(context: ResolveContext): Promise<Resolution>;
+}
+
+/** Where the source is from, and what is allowed there. */
+export interface DetectContext {
+  /** null for an uploaded archive. */
+  repository: string | null;
+  settings: Settings;
 }
 
 export interface DetectedPackage {

@@ -1,10 +1,11 @@
 import type { PackageManager } from '../../domain/packages/package.ts';
 import type { Ecosystem } from './ecosystem.ts';
+import { gitSubmodule } from './git-submodule/index.ts';
 import { gomod } from './gomod/index.ts';
 import { npm } from './npm/index.ts';
 import { pip } from './pip/index.ts';
 
 /** The package managers of this release, in the order in which results are reported. */
 export const ecosystems: ReadonlyMap<PackageManager, Ecosystem> = new Map(
-  [gomod, npm, pip].map((ecosystem) => [ecosystem.name, ecosystem]),
+  [gomod, npm, pip, gitSubmodule].map((ecosystem) => [ecosystem.name, ecosystem]),
 );

@@ -1,18 +1,27 @@
 import { findTags, insertTags } from '../../domain/database/sql/repository-tags.ts';
-import { findSnapshot, insertSnapshot } from '../../domain/database/sql/source-snapshots.ts';
+import {
+  findSnapshot,
+  insertSnapshot,
+  type SubmoduleDepth,
+} from '../../domain/database/sql/source-snapshots.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { DomainError, RepositoryAccessError, SubprocessCallError } from '../../domain/errors.ts';
 import { openSnapshot, type WrittenSnapshot, writeSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { BlobStore, Digest } from '../../domain/storage/blob-store.ts';
 import { unknownRef } from './fetch-failure.ts';
-import { allowedProtocols } from './git-command.ts';
+import { allowedProtocols, GitFailure } from './git-command.ts';
+import {
+  type GitModule,
+  GitModulesSyntaxError,
+  MAX_GIT_MODULES_BYTES,
+  parseGitModules,
+} from './git-modules.ts';
 import type { GitTag, GitTrees } from './git-trees.ts';
 import { DamagedRepositoryError } from './object-reader.ts';
 import { type CommitFacts, listTree, readRows, type TreeRow } from './read-tree.ts';
 import { RepositoryCache, type RepositoryCacheContext } from './repository-cache.ts';
-import { overHttps, parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts';
-import { submoduleUrls } from './submodules.ts';
+import { overHttps, parseRepositoryUrl, type RepositoryUrl, resolveSubmoduleUrl } from './repository-url.ts';
 import { readReachableTags } from './tag-history.ts';
 
 export interface GitTreesContext extends RepositoryCacheContext {
@@ -44,7 +53,7 @@ export class DatabaseGitTrees implements GitTrees {
   async snapshot(url: string, commit: string, options: TreeOptions = {}): Promise<Digest> {
     const { sql, blobs, log } = this.#context;
     const repository = this.#parse(url);
-    const submodules = options.submodules === 'recursive';
+    const submodules = options.submodules ?? 'none';
     const known = await findSnapshot(sql, repository.origin, commit, submodules);
     if (known && (await hasAll(blobs, [known.index, known.pack]))) return known.index;
 
@@ -130,10 +139,12 @@ export class DatabaseGitTrees implements GitTrees {
     }
   }
 
-  async #read(url: RepositoryUrl, commit: string, submodules: boolean) {
+  async #read(url: RepositoryUrl, commit: string, submodules: SubmoduleDepth) {
     const { blobs, settings, signal } = this.#context;
     const { facts, rows } = await this.#list(url, commit);
-    if (submodules) await this.#addSubmodules(url, facts.commit, rows, { prefix: '', depth: 0, all: rows });
+    if (submodules !== 'none') {
+      await this.#addSubmodules(url, [...rows], { prefix: '', depth: 0, all: rows, submodules });
+    }
     const entries = readRows(this.#cache.git, rows);
     const written = await writeSnapshot(blobs, facts, entries, settings.limits, signal);
     return { facts, written };
@@ -145,29 +156,29 @@ export class DatabaseGitTrees implements GitTrees {
     return { facts, rows: await listTree(git, directory, facts.treeId) };
   }
 
-  /** Adds the rows of submodules, and of theirs, below their paths. */
+  /** Adds the rows of submodules (and of theirs, when that is asked for) below their paths. */
   async #addSubmodules(
     parent: RepositoryUrl,
-    commit: string,
     rows: readonly TreeRow[],
-    into: { prefix: string; depth: number; all: TreeRow[] },
+    into: { prefix: string; depth: number; all: TreeRow[]; submodules: SubmoduleDepth },
   ): Promise<void> {
     const links = rows.filter((row) => row.mode === '160000');
     if (links.length === 0) return;
-    const urls = await submoduleUrls(this.#cache.git, links[0]!.gitDirectory, commit, parent.text);
+    const modules = await this.#modulesOf(rows, into.prefix);
     for (const link of links) {
       const path = into.prefix + link.path;
       const fail = (reason: string, cause?: unknown): SubprocessCallError =>
         submoduleFailure(path, reason, cause);
-      const url = urls.get(link.path);
-      if (url === undefined) throw fail('.gitmodules has no URL for it');
+      const module = modules.get(link.path);
+      if (module === undefined) throw fail('.gitmodules has no URL for it');
+      if (!module.isFetched) continue;
       if (into.depth >= MAX_DEPTH) throw fail(`submodules lie more than ${MAX_DEPTH} levels deep`);
       if (into.all.filter((row) => row.mode === '160000').length > MAX_SUBMODULES)
         throw fail('too many submodules');
       let remote: RepositoryUrl;
       let listed: { facts: CommitFacts; rows: TreeRow[] };
       try {
-        remote = this.#parse(url);
+        remote = this.#parse(resolveSubmoduleUrl(parent.text, module.url));
         if (remote.protocol === 'file' && parent.protocol !== 'file') throw fail('its URL is a local path');
         remote = await this.#chooseRemote(remote, link.objectId, true);
         listed = await this.#list(remote, link.objectId);
@@ -176,8 +187,31 @@ export class DatabaseGitTrees implements GitTrees {
         throw fail(error.hint ?? error.message, error);
       }
       for (const row of listed.rows) into.all.push({ ...row, path: `${path}/${row.path}` });
-      const below = { prefix: `${path}/`, depth: into.depth + 1, all: into.all };
-      await this.#addSubmodules(remote, listed.facts.commit, listed.rows, below);
+      if (into.submodules !== 'recursive') continue;
+      await this.#addSubmodules(remote, listed.rows, {
+        ...into,
+        prefix: `${path}/`,
+        depth: into.depth + 1,
+      });
+    }
+  }
+
+  /** What `.gitmodules` says, by path. */
+  async #modulesOf(rows: readonly TreeRow[], prefix: string): Promise<Map<string, GitModule>> {
+    const row = rows.find(({ path, mode }) => path === '.gitmodules' && mode.startsWith('100'));
+    if (!row) return new Map();
+    const path = `${prefix}.gitmodules`;
+    if (row.size > MAX_GIT_MODULES_BYTES) throw submoduleFailure(path, 'it is too large');
+    const { gitDirectory, objectId } = row;
+    const args = ['cat-file', 'blob', objectId];
+    const text = await this.#cache.git.text(args, { gitDirectory }).catch((error: unknown) => {
+      throw error instanceof GitFailure ? new DamagedRepositoryError(error.message, { cause: error }) : error;
+    });
+    try {
+      return new Map(parseGitModules(text).map((module) => [module.path, module]));
+    } catch (error) {
+      if (!(error instanceof GitModulesSyntaxError)) throw error;
+      throw submoduleFailure(path, error.message, error);
     }
   }
 }
@@ -196,10 +230,10 @@ async function hasAll(blobs: BlobStore, digests: readonly Digest[]): Promise<boo
   return true;
 }
 
-function submoduleFailure(path: string, reason: string, cause: unknown): SubprocessCallError {
+function submoduleFailure(path: string, reason: string, cause?: unknown): SubprocessCallError {
   return new SubprocessCallError('git-failed', 'Updating the Git submodule(s) failed', {
     details: { path, reason },
-    hint: `The submodule ${path}: ${reason}`,
+    hint: `${path}: ${reason}`,
     cause,
   });
 }

@@ -1,3 +1,4 @@
+import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 
 export interface GitTag {
@@ -15,7 +16,7 @@ export interface GitTrees {
   tree(
     url: string,
     commit: string,
-    options?: { submodules?: 'none' | 'recursive'; httpsFirst?: boolean },
+    options?: { submodules?: SubmoduleDepth; httpsFirst?: boolean },
   ): Promise<SourceTree>;
   /** Branch, tag or (abbreviated, if local) commit to full commit id. `null`: the remote's HEAD. */
   resolveRef(url: string, ref: string | null): Promise<string>;

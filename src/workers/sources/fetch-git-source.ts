@@ -1,3 +1,4 @@
+import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import type { Flag } from '../../domain/packages/package.ts';
 import type { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import { parseRepositoryUrl } from '../git/repository-url.ts';
@@ -11,15 +12,16 @@ export interface GitSource {
   /** Branch, tag or commit; null: the remote's HEAD. */
   ref: string | null;
   flags: readonly Flag[];
+  submodules: SubmoduleDepth;
 }
 
 /** The tree of a commit, its ref resolved once (cachito.md 4.2). */
 export async function fetchGitSource(
-  { repository, ref, flags }: GitSource,
+  { repository, ref, flags, submodules }: GitSource,
   context: SourceContext & { git: DatabaseGitTrees },
 ): Promise<FetchedSourceTree> {
   const commit = await context.git.resolveRef(repository, ref);
-  const snapshot = await context.git.snapshot(repository, commit);
+  const snapshot = await context.git.snapshot(repository, commit, { submodules });
   const { origin } = parseRepositoryUrl(repository, context.settings);
-  return safeSource({ snapshot, origin, commit, flags, warnings: [] }, context);
+  return safeSource({ snapshot, origin, commit, submodules, flags, warnings: [] }, context);
 }

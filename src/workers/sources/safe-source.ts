@@ -1,5 +1,5 @@
 import type { Settings } from '../../domain/config.ts';
-import { insertSnapshot } from '../../domain/database/sql/source-snapshots.ts';
+import { insertSnapshot, type SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import type { Flag } from '../../domain/packages/package.ts';
 import { outsideError } from '../../domain/sources/follow-path.ts';
@@ -19,6 +19,7 @@ export interface RawSource {
   snapshot: Digest;
   origin: string;
   commit: string;
+  submodules: SubmoduleDepth;
   flags: readonly Flag[];
   warnings: readonly string[];
 }
@@ -28,7 +29,7 @@ export interface RawSource {
  * `remove-unsafe-symlinks`. Loops lead nowhere and stay (cachito.md 4.2).
  */
 export async function safeSource(
-  { snapshot, origin, commit, flags, warnings }: RawSource,
+  { snapshot, origin, commit, submodules, flags, warnings }: RawSource,
   { sql, blobs }: SourceContext,
 ): Promise<FetchedSourceTree> {
   const tree = await openSnapshot(blobs, snapshot);
@@ -42,7 +43,7 @@ export async function safeSource(
     `Removed symbolic links that leave the source: ${shortList(unsafe)}`,
   ]);
   const { treeId, time, size, files } = safe;
-  const row = { origin: `${origin}#without-unsafe-symlinks`, commit, submodules: false, treeId, time };
+  const row = { origin: `${origin}#without-unsafe-symlinks`, commit, submodules, treeId, time };
   await insertSnapshot(sql, { ...row, index: index.digest, pack, size, files }, [index]);
   return safe;
 }

@@ -30,9 +30,10 @@ export async function unpackArchive(
 ): Promise<FetchedSourceTree> {
   const { sql, blobs } = context;
   const commit = archive.replace(/^sha256:/, '');
-  const known = await findSnapshot(sql, ORIGIN, commit, false);
+  const known = await findSnapshot(sql, ORIGIN, commit, 'none');
   if (known && (await blobs.size(known.index)) !== null && (await blobs.size(known.pack)) !== null) {
-    return safeSource({ snapshot: known.index, origin: ORIGIN, commit, flags, warnings: [] }, context);
+    const raw = { snapshot: known.index, origin: ORIGIN, commit, submodules: 'none', flags } as const;
+    return safeSource({ ...raw, warnings: [] }, context);
   }
   const { members, close } = await listArchive(archive, context);
   try {
@@ -41,10 +42,11 @@ export async function unpackArchive(
     const info = { commit: null, treeId: null, time: members.time };
     const written = await writeSnapshot(blobs, info, entries, context.settings.limits, context.signal);
     const { treeId, snapshot, pack, size, files } = written;
-    const row = { origin: ORIGIN, commit, submodules: false, treeId, time: info.time };
+    const row = { origin: ORIGIN, commit, submodules: 'none' as const, treeId, time: info.time };
     await insertSnapshot(sql, { ...row, index: snapshot, pack, size, files }, written.blobs);
     const warnings = leftOutWarning(members);
-    return await safeSource({ snapshot, origin: ORIGIN, commit, flags, warnings }, context);
+    const raw = { snapshot, origin: ORIGIN, commit, submodules: 'none', flags } as const;
+    return await safeSource({ ...raw, warnings }, context);
   } finally {
     await close();
   }

@@ -1,5 +1,6 @@
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import { Signer } from '../../domain/bundles/signing.ts';
+import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import { NotFoundError } from '../../domain/errors.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import type { ArtifactStore } from '../downloads/artifact-store.ts';
@@ -47,11 +48,11 @@ export class TaskServices {
     });
   }
 
-  async fetchGitSource(step: StepContext): Promise<FetchedSourceTree> {
+  async fetchGitSource(step: StepContext, submodules: SubmoduleDepth): Promise<FetchedSourceTree> {
     const { database, settings } = this.context;
     const { repository, requestedRef, commit, flags } = step.request;
     // A retried request stays at the commit that it has found.
-    const source = { repository: repository!, ref: commit ?? requestedRef, flags };
+    const source = { repository: repository!, ref: commit ?? requestedRef, flags, submodules };
     const { blobs } = step;
     return await fetchGitSource(source, { git: this.gitTrees(step), sql: database.sql, blobs, settings });
   }

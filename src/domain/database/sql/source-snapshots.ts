@@ -1,10 +1,13 @@
 import type { Digest, StoredBlob } from '../../storage/blob-store.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
+/** Which submodules lie in a snapshot: none, those of the repository itself, or theirs as well. */
+export type SubmoduleDepth = 'none' | 'direct' | 'recursive';
+
 export interface NewSnapshot {
   origin: string;
   commit: string;
-  submodules: boolean;
+  submodules: SubmoduleDepth;
   treeId: string;
   time: number;
   index: Digest;
@@ -18,7 +21,7 @@ export async function findSnapshot(
   sql: SqlExecutor,
   origin: string,
   commit: string,
-  submodules: boolean,
+  submodules: SubmoduleDepth,
 ): Promise<{ index: Digest; pack: Digest } | null> {
   const rows = await sql.query<{ index: Digest; pack: Digest }>(
     `update source_snapshots set last_used_at = now()
