@@ -54,6 +54,5 @@ async function goModDownload(stage: Stage, proxy: string, project: Record<string
     GOFLAGS: '-modcacherw',
   };
   const seconds = await secondsOf(() => promisify(execFile)('go', ['mod', 'download'], { cwd: source, env }));
-  await rm(directory, { recursive: true });
   return seconds;
 }

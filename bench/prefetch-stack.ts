@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { type Submission, submitRequest } from '../src/domain/bundle-requests/submit.ts';
 import { readSettings } from '../src/domain/config.ts';
 import { type Database, openDatabase } from '../src/domain/database/database.ts';
@@ -55,7 +54,6 @@ export async function startPrefetchStack(
     await hub.close();
     await database.close();
     await stage.dropDatabase(databaseUrl);
-    await rm(dataDir, { recursive: true, force: true });
   };
   const closeOnce = (): Promise<void> => {
     closing ??= close();

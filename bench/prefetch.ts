@@ -48,7 +48,6 @@ export async function measurePrefetch(context: BenchContext, subject: PrefetchSu
   const bareSeconds = async (some = chains): Promise<number> => {
     const directory = await stage.newDirectory();
     const { seconds } = await bare.ask<Downloaded>({ chains: some, directory });
-    await rm(directory, { recursive: true });
     return seconds;
   };
   await bareSeconds(chains.slice(0, 100));
