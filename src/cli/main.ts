@@ -7,6 +7,7 @@ import { gatewayCommand } from './commands/gateway.ts';
 import { logsCommand } from './commands/logs.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { prefetchCommand } from './commands/prefetch.ts';
+import { pruneCommand } from './commands/prune.ts';
 import { sbomCommand } from './commands/sbom.ts';
 import { serveCommand } from './commands/serve.ts';
 import { userCommand } from './commands/user.ts';
@@ -32,6 +33,7 @@ export function stowageProgram(): Command {
     configCommand(),
     doctorCommand(),
     userCommand(),
+    pruneCommand(),
     logsCommand(),
     sbomCommand(),
     verifyCommand(),

@@ -10,8 +10,8 @@ import { reasonOf } from './state-reasons.ts';
 import { queueStep } from './submit.ts';
 
 /**
- * Runs a failed or cancelled request again: what had succeeded is kept, everything else starts anew. The attempt counter
- * fences off whatever is left of the earlier run.
+ * Runs a failed or cancelled request again: what had succeeded is kept (unless the source was pruned
+ * meanwhile), everything else starts anew. The attempt counter fences off whatever is left of the earlier run.
  */
 export async function retryRequest(
   database: Database,
@@ -34,8 +34,8 @@ export async function retryRequest(
     await tx.sql.query(
       `update bundle_request_steps
        set state = 'waiting', worker_id = null, started_at = null, finished_at = null, progress = '{}'
-       where request_id = $1 and state <> 'succeeded'`,
-      [id],
+       where request_id = $1 and (state <> 'succeeded' or $2)`,
+      [id, request.snapshotId === null],
     );
     await queueNext(tx, id, request.attempt + 1);
     return await lockRequest(tx.sql, id);

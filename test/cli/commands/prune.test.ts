@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Database, openDatabase } from '../../../src/domain/database/database.ts';
+import { insertSnapshot } from '../../../src/domain/database/sql/source-snapshots.ts';
+import { createTestDatabase, dropTestDatabase } from '../../support/database.ts';
+import { submit } from '../../support/requests.ts';
+import { stowage } from '../../support/stowage-command.ts';
+
+const COMMIT = 'a'.repeat(40);
+let url: string;
+let dataDir: string;
+let database: Database;
+
+beforeAll(async () => {
+  url = await createTestDatabase();
+  dataDir = await mkdtemp(join(tmpdir(), 'stowage-prune-'));
+  database = await openDatabase({ url, connections: 2 });
+  const digest = `sha256:${'1'.repeat(64)}` as const;
+  const facts = { treeId: COMMIT, time: 0, index: digest, pack: digest, size: 2_500_000, files: 1 };
+  await insertSnapshot(
+    database.sql,
+    { origin: 'git.example/app', commit: COMMIT, submodules: 'none', ...facts },
+    [{ digest, size: 1, crc32: 0 }],
+  );
+  await submit(database, { ref: COMMIT });
+  await database.sql.query(`update bundle_requests set created_at = '2020-02-03T04:05:06Z'`);
+  await database.sql.query(`update source_snapshots set last_used_at = '2020-02-03T04:05:06Z'`);
+});
+afterAll(async () => {
+  await database.close();
+  await dropTestDatabase(url);
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+const prune = (...args: string[]) =>
+  stowage(['prune', ...args], { env: { DATABASE_URL: url, STOWAGE_DATA_DIR: dataDir } });
+const sources = async (): Promise<number> =>
+  (await database.sql.query('select from source_snapshots')).length;
+
+test('it is a dry run unless it is told to go ahead', async () => {
+  const table = [
+    'SOURCE           COMMIT                                    NEWEST REQUEST   SIZE',
+    `git.example/app  ${COMMIT}  1 of 2020-02-03  2.5 MB`,
+  ];
+  expect(await prune()).toMatchObject({
+    status: 0,
+    stdout: `${table.join('\n')}\nwould remove 1 source; nothing was changed (--execute does it)\n`,
+    stderr: '',
+  });
+  expect(await sources()).toBe(1);
+  expect(await prune('--older-than', '2020-02-01', '--execute')).toMatchObject({ stdout: 'nothing to do\n' });
+  expect(JSON.parse((await prune('--json')).stdout)).toEqual([
+    {
+      origin: 'git.example/app',
+      commit: COMMIT,
+      size: 2_500_000,
+      requestId: 1,
+      requestedAt: '2020-02-03T04:05:06.000Z',
+      removed: false,
+    },
+  ]);
+  expect(await prune('--limit', '1', '--execute')).toMatchObject({
+    status: 0,
+    stdout: `${table.join('\n')}\nremoved 1 source; the space comes back with the next garbage collection\n`,
+  });
+  expect(await sources()).toBe(0);
+});
+
+test.each([
+  [['--older-than', 'yesterday'], '"yesterday" is not a date; write it like 2024-01-31'],
+  [['--older-than', '2999-01-01'], 'are never removed, 2999-01-01 is newer'],
+  [['--limit', '0'], '--limit must be a whole number, not "0"'],
+  [['--limit', 'many'], '--limit must be a whole number, not "many"'],
+])('%j is refused', async (args, message) => {
+  const { status, stderr } = await prune(...args);
+  expect(status).toBe(4);
+  expect(stderr).toContain(message);
+});
