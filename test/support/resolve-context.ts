@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -98,5 +98,9 @@ function fixedTrees(trees: Record<string, SourceTree>, tags: Record<string, GitT
       throw new RepositoryAccessError('bad-revision', `There is no ${ref} in ${url}`);
     },
     reachableTags: async (url, commit) => tags[`${url}#${commit}`] ?? [],
+    async exportGitDirectory(url, commit, directory) {
+      if (!trees[`${url}#${commit}`]) throw new RepositoryAccessError('git-failed', `Failed to clone ${url}`);
+      writeFileSync(join(directory, 'HEAD'), `${commit}\n`);
+    },
   };
 }

@@ -1,3 +1,4 @@
+import { mkdir, rm } from 'node:fs/promises';
 import { findTags, insertTags } from '../../domain/database/sql/repository-tags.ts';
 import {
   findSnapshot,
@@ -6,11 +7,13 @@ import {
 } from '../../domain/database/sql/source-snapshots.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { DomainError, RepositoryAccessError, SubprocessCallError } from '../../domain/errors.ts';
+import { withoutCredentials } from '../../domain/sources/public-url.ts';
 import { openSnapshot, type WrittenSnapshot, writeSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { BlobStore, Digest } from '../../domain/storage/blob-store.ts';
 import { unknownRef } from './fetch-failure.ts';
 import { allowedProtocols, GitFailure } from './git-command.ts';
+import { writeGitDirectory } from './git-directory.ts';
 import {
   type GitModule,
   GitModulesSyntaxError,
@@ -110,9 +113,38 @@ export class DatabaseGitTrees implements GitTrees {
     const known = await findTags(sql, repository.origin, commit);
     if (known) return known;
     const directory = await this.#cache.withHistory(repository, commit);
-    const tags = await readReachableTags(this.#cache.git, directory, commit);
+    const found = await readReachableTags(this.#cache.git, directory, commit);
+    const tags = found.map(({ name, commit }): GitTag => ({ name, commit }));
     await insertTags(sql, repository.origin, commit, tags);
     return tags;
+  }
+
+  async exportGitDirectory(url: string, commit: string, directory: string): Promise<void> {
+    const repository = this.#parse(url);
+    const write = (): Promise<void> => this.#writeGitDirectory(repository, commit, directory);
+    await write()
+      .catch(async (error: unknown) => {
+        if (!(error instanceof GitFailure || error instanceof DamagedRepositoryError)) throw error;
+        const { log } = this.#context;
+        log.warn(
+          `git: the cached history of ${repository.origin} is damaged and is fetched again: ${error.message}`,
+        );
+        await this.#cache.discardHistory(repository, commit);
+        await rm(directory, { recursive: true });
+        await mkdir(directory);
+        return write();
+      })
+      .catch((error: unknown) => {
+        throw error instanceof GitFailure || error instanceof DamagedRepositoryError ? broken(error) : error;
+      });
+  }
+
+  async #writeGitDirectory(repository: RepositoryUrl, commit: string, directory: string): Promise<void> {
+    const { git } = this.#cache;
+    const repositories = await this.#cache.withFullHistory(repository, commit);
+    const tags = await readReachableTags(git, repositories.tagRepository, commit);
+    const url = repository.protocol === 'file' ? null : withoutCredentials(repository.text);
+    await writeGitDirectory(git, { ...repositories, commit, tags, url }, directory);
   }
 
   #parse(url: string): RepositoryUrl {
@@ -238,7 +270,7 @@ function submoduleFailure(path: string, reason: string, cause?: unknown): Subpro
   });
 }
 
-function broken(error: DamagedRepositoryError): RepositoryAccessError {
+function broken(error: DamagedRepositoryError | GitFailure): RepositoryAccessError {
   return new RepositoryAccessError('git-failed', 'Failed to fetch from the remote Git repository', {
     details: { reason: error.message },
     hint: `The repository lacks objects or is damaged: ${error.message}`,

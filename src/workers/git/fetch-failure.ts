@@ -51,6 +51,13 @@ export function leftLock({ stderr }: GitFailure): boolean {
   return /\.lock': File exists/.test(stderr);
 }
 
+/** What is in the cache already cannot be read. */
+export function saysDamaged({ stderr }: GitFailure): boolean {
+  return /is corrupt|unable to unpack|inflate: data stream|packfile .* (?:cannot be|is not|does not|claims)|bad object|index file .* (?:is too|wrong)/i.test(
+    stderr,
+  );
+}
+
 /** The texts of cachito.md 4.2: for a repository that was never fetched from, and for one that was. */
 export function fetchFailure(url: RepositoryUrl, error: GitFailure, isFirst: boolean): RequestFailure {
   if (error.timedOut) {

@@ -22,4 +22,9 @@ export interface GitTrees {
   resolveRef(url: string, ref: string | null): Promise<string>;
   /** Tags that are ancestors of (or at) the commit. Fetches tags and history once per commit, then never again. */
   reachableTags(url: string, commit: string): Promise<GitTag[]>;
+  /**
+   * Writes a git directory (what `.git` is called in a work tree) into an existing empty directory: the commit as a
+   * detached head, its whole history with the tags in it, an index. Fetches once per commit, then never again.
+   */
+  exportGitDirectory(url: string, commit: string, directory: string): Promise<void>;
 }

@@ -13,6 +13,7 @@ import {
   leftLock,
   refusesFilter,
   refusesSingleCommits,
+  saysDamaged,
   saysUnknownCommit,
   unknownRef,
 } from './fetch-failure.ts';
@@ -88,14 +89,44 @@ export class RepositoryCache {
     });
   }
 
+  /**
+   * Repositories that have the commit's history with all contents, and all tags of it: tags are kept apart, because most
+   * of a remote's are no part of this history.
+   */
+  async withFullHistory(
+    url: RepositoryUrl,
+    commit: string,
+  ): Promise<{ history: string; tagRepository: string }> {
+    const history = this.#directory(url, commit, '.full');
+    const tagRepository = this.#directory(url, commit, '.history');
+    if ((await this.#find(history, commit)) && (await this.#find(tagRepository, commit))) {
+      return { history, tagRepository };
+    }
+    await this.#locked(history, async () => {
+      if (await this.#find(history, commit)) return;
+      await this.#initialise(history, commit);
+      const isFirst = !hasRefs(history);
+      this.#log.info(`git: fetching the history of ${commit} of ${url.origin}`);
+      try {
+        await this.#fetch(history, url, [], [`+${commit}:${keepRef(commit)}`]);
+      } catch (error) {
+        if (!(error instanceof GitFailure)) throw error;
+        if (!saysUnknownCommit(error) && !refusesSingleCommits(error))
+          throw this.#failure(url, error, isFirst);
+        await this.#fetchEverything(history, url, commit, isFirst);
+      }
+    });
+    return { history, tagRepository: await this.withHistory(url, commit) };
+  }
+
   /** Forgets what is there: it turned out to be damaged. */
   async discard(url: RepositoryUrl, commit: string): Promise<void> {
-    const directory = this.#directory(url, commit, '');
-    await this.#locked(directory, async () => {
-      const aside = `${directory}.damaged-${process.pid}`;
-      await rename(directory, aside).catch(() => undefined);
-      await rm(aside, { recursive: true, force: true });
-    });
+    await this.#discard(this.#directory(url, commit, ''));
+  }
+
+  async discardHistory(url: RepositoryUrl, commit: string): Promise<void> {
+    for (const kind of ['.full', '.history'] as const)
+      await this.#discard(this.#directory(url, commit, kind));
   }
 
   /** Rows of `git ls-remote` by name, for the names or patterns given. */
@@ -229,10 +260,18 @@ export class RepositoryCache {
     await rename(aside, directory);
   }
 
-  #directory({ origin }: RepositoryUrl, commit: string, kind: '' | '.history'): string {
+  #directory({ origin }: RepositoryUrl, commit: string, kind: '' | '.history' | '.full'): string {
     const key = createHash('sha256').update(origin).digest('hex').slice(0, 40);
     const format = commit.length === 64 ? '.sha256' : '';
     return join(this.git.settings.dataDir, 'git', `${key}${kind}${format}.git`);
+  }
+
+  async #discard(directory: string): Promise<void> {
+    await this.#locked(directory, async () => {
+      const aside = `${directory}.damaged-${process.pid}`;
+      await rename(directory, aside).catch(() => undefined);
+      await rm(aside, { recursive: true, force: true });
+    });
   }
 
   async #locked<T>(directory: string, work: () => Promise<T>): Promise<T> {
@@ -265,6 +304,7 @@ export class RepositoryCache {
 
   #failure(url: RepositoryUrl, error: GitFailure, isFirst: boolean): Error {
     this.#log.warn(`git: ${url.origin}: ${lastWords(error)}`);
+    if (!isFirst && saysDamaged(error)) return new DamagedRepositoryError(error.message, { cause: error });
     return fetchFailure(url, error, isFirst);
   }
 }
