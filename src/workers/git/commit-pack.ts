@@ -6,7 +6,12 @@ import type { Git } from './git-command.ts';
  * Writes a pack of one commit, its trees and its blobs, without its history. No deltas and one thread: the same bytes
  * wherever the same git (and zlib) writes it.
  */
-export async function packCommit(git: Git, gitDirectory: string, commit: string, file: string): Promise<void> {
+export async function packCommit(
+  git: Git,
+  gitDirectory: string,
+  commit: string,
+  file: string,
+): Promise<void> {
   const listing = git.stream(
     ['rev-list', '--objects', '--no-walk', '--no-object-names', '--end-of-options', commit],
     { gitDirectory },
