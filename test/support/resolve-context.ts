@@ -102,5 +102,11 @@ function fixedTrees(trees: Record<string, SourceTree>, tags: Record<string, GitT
       if (!trees[`${url}#${commit}`]) throw new RepositoryAccessError('git-failed', `Failed to clone ${url}`);
       writeFileSync(join(directory, 'HEAD'), `${commit}\n`);
     },
+    async packCommit(url, commit) {
+      throw new RepositoryAccessError('git-failed', `There are no objects of ${commit} in ${url}`);
+    },
+    async indexPack(pack) {
+      throw new RepositoryAccessError('git-failed', `There is no pack ${pack}`);
+    },
   };
 }

@@ -1,4 +1,10 @@
-import type { BundleFile, ConsumerSetup, EnvironmentVariable, SourceChange } from '../bundles/bundle-file.ts';
+import type {
+  BundleFile,
+  BundleLink,
+  ConsumerSetup,
+  EnvironmentVariable,
+  SourceChange,
+} from '../bundles/bundle-file.ts';
 import type { SbomComponent } from '../bundles/sbom-component.ts';
 import type { ResolvedPackage } from '../packages/package.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
@@ -7,6 +13,7 @@ import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
 export interface StepResult {
   packages: ResolvedPackage[];
   files: BundleFile[];
+  links?: BundleLink[];
   directories: string[];
   sourceChanges: SourceChange[];
   offline: ConsumerSetup;

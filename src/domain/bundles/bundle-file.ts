@@ -10,6 +10,13 @@ export interface BundleFile {
   crc32: number;
 }
 
+/** A symbolic link below `deps/`: work trees of git dependencies have them. Its target stays inside the bundle. */
+export interface BundleLink {
+  /** Relative to the bundle root. */
+  path: string;
+  target: string;
+}
+
 /** A change of the source in the bundle: `app/` shows go.mod edits, vendor directories and the like. */
 export type SourceChange =
   | { kind: 'write'; path: string; file: BundleFile }

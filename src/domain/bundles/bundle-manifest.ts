@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { InvalidRequestData } from '../errors.ts';
 import type { SourceEntry, SourceTree } from '../sources/source-tree.ts';
 import type { Digest } from '../storage/blob-store.ts';
-import type { BundleFile, SourceChange } from './bundle-file.ts';
+import type { BundleFile, BundleLink, SourceChange } from './bundle-file.ts';
 import { tarTime } from './deterministic-tar.ts';
 
 /**
@@ -42,6 +42,7 @@ export interface BundleParts {
   sourceChanges: readonly SourceChange[];
   /** Below `deps/`, and what lies beside it in native bundles. */
   files: readonly BundleFile[];
+  links?: readonly BundleLink[];
   directories: readonly string[];
 }
 
@@ -61,6 +62,7 @@ export function layOutBundle(parts: BundleParts): BundleContents {
     if (change.kind === 'write') addFile({ ...change.file, path: change.path }, entries, contents);
   }
   for (const file of parts.files) addFile(file, entries, contents);
+  for (const link of parts.links ?? []) addLink(link, entries);
   for (const path of ['deps', ...parts.directories]) addDirectory(path, entries);
   for (const path of [...entries.keys()]) addParents(path, entries);
   entries.delete(SOURCE_ROOT);
@@ -154,6 +156,13 @@ function addFile(
   }
   entries.set(path, { path, type: 'file', mode: file.mode === 0o755 ? '0755' : '0644', size, digest });
   contents.set(path, { kind: 'blob', digest, size, crc32 });
+}
+
+function addLink({ path, target }: BundleLink, entries: Map<string, ManifestEntry>): void {
+  if (entries.has(path)) {
+    throw new InvalidRequestData('package-rejected', `A file and a link have the path ${path} in the bundle`);
+  }
+  entries.set(path, { path, type: 'symlink', mode: '0777', size: 0, target });
 }
 
 function addDirectory(path: string, entries: Map<string, ManifestEntry>): void {

@@ -1,4 +1,9 @@
-import type { BundleFile, ConsumerSetup, SourceChange } from '../../domain/bundles/bundle-file.ts';
+import type {
+  BundleFile,
+  BundleLink,
+  ConsumerSetup,
+  SourceChange,
+} from '../../domain/bundles/bundle-file.ts';
 import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
 import type { Settings } from '../../domain/config.ts';
 import type {
@@ -88,6 +93,8 @@ export interface Resolution {
   packages: ResolvedPackage[];
   /** Files below `deps/`. */
   files: BundleFile[];
+  /** Symbolic links below `deps/`. */
+  links?: BundleLink[];
   /** Directories that must exist even when empty, e.g. `deps/npm`. */
   directories: string[];
   sourceChanges: SourceChange[];

@@ -4,8 +4,9 @@ import { gitSubmodule } from './git-submodule/index.ts';
 import { gomod } from './gomod/index.ts';
 import { npm } from './npm/index.ts';
 import { pip } from './pip/index.ts';
+import { rubygems } from './rubygems/index.ts';
 
 /** The package managers of this release, in the order in which results are reported. */
 export const ecosystems: ReadonlyMap<PackageManager, Ecosystem> = new Map(
-  [gomod, npm, pip, gitSubmodule].map((ecosystem) => [ecosystem.name, ecosystem]),
+  [gomod, npm, pip, gitSubmodule, rubygems].map((ecosystem) => [ecosystem.name, ecosystem]),
 );

@@ -11,6 +11,7 @@ import { withoutCredentials } from '../../domain/sources/public-url.ts';
 import { openSnapshot, type WrittenSnapshot, writeSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { BlobStore, Digest } from '../../domain/storage/blob-store.ts';
+import { indexPack, packCommit } from './commit-pack.ts';
 import { unknownRef } from './fetch-failure.ts';
 import { allowedProtocols, GitFailure } from './git-command.ts';
 import { writeGitDirectory } from './git-directory.ts';
@@ -145,6 +146,31 @@ export class DatabaseGitTrees implements GitTrees {
     const tags = await readReachableTags(git, repositories.tagRepository, commit);
     const url = repository.protocol === 'file' ? null : withoutCredentials(repository.text);
     await writeGitDirectory(git, { ...repositories, commit, tags, url }, directory);
+  }
+
+  async packCommit(url: string, commit: string, file: string): Promise<void> {
+    const repository = this.#parse(url);
+    const { git } = this.#cache;
+    const pack = async (): Promise<void> => {
+      const { directory } = await this.#cache.withCommit(repository, commit);
+      await packCommit(git, directory, commit, file);
+    };
+    await pack()
+      .catch(async (error: unknown) => {
+        if (!(error instanceof GitFailure)) throw error;
+        this.#context.log.warn(
+          `git: the cached repository ${repository.origin} is damaged and is fetched again: ${error.message}`,
+        );
+        await this.#cache.discard(repository, commit);
+        return pack();
+      })
+      .catch((error: unknown) => {
+        throw error instanceof GitFailure ? broken(error) : error;
+      });
+  }
+
+  async indexPack(pack: string, index: string): Promise<void> {
+    await indexPack(this.#cache.git, pack, index);
   }
 
   #parse(url: string): RepositoryUrl {

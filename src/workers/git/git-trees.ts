@@ -27,4 +27,8 @@ export interface GitTrees {
    * detached head, its whole history with the tags in it, an index. Fetches once per commit, then never again.
    */
   exportGitDirectory(url: string, commit: string, directory: string): Promise<void>;
+  /** Writes a pack of one commit, without its history, to a file. Fetches the commit when it is not there. */
+  packCommit(url: string, commit: string, file: string): Promise<void>;
+  /** Writes the `.idx` of a pack. */
+  indexPack(pack: string, index: string): Promise<void>;
 }

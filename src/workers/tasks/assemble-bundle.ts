@@ -40,6 +40,7 @@ export async function assembleBundle(context: StepContext): Promise<void> {
       ...results.flatMap((result) => result.files),
       ...(request.rules === 'native' ? await consumerFilesOf(context, offline) : []),
     ],
+    links: results.flatMap((result) => result.links ?? []),
     directories: results.flatMap((result) => result.directories),
     known: (manifestDigest) => reuseBundle(sql, manifestDigest),
     sourceMembers: {

@@ -1,30 +1,20 @@
-import type { BundleFile } from '../../../domain/bundles/bundle-file.ts';
-import { ValidationError } from '../../../domain/errors.ts';
-import type { StoredBlob } from '../../../domain/storage/blob-store.ts';
 import type { ExpectedDigest } from '../../downloads/artifact-store.ts';
-import type { StepLog } from '../ecosystem.ts';
+import { bundlePath, decoded, repositoryFolders } from '../bundle-layout.ts';
 
 /** Where archives lie in the bundle (prefetch.md 5.1). */
 export const PIP_DIRECTORY = 'deps/pip';
 export const INDEX_PAGE = `${PIP_DIRECTORY}/index.html`;
 
-const MAX_FILE_NAME = 255;
-
 /** `name`: as in the file's own name. */
 export function indexFilePath(name: string, fileName: string): string {
-  return bundlePath([name, fileName]);
+  return bundlePath(PIP_DIRECTORY, [name, fileName]);
 }
 
 /** `<host>/<namespace…>/<repo>/<repo>-external-gitcommit-<sha>.tar.gz` */
 export function gitArchivePath(url: string, commit: string): string {
-  const { hostname, pathname } = new URL(url);
-  const parts = decoded(pathname)
-    .replace(/\/+$/, '')
-    .replace(/\.git$/, '')
-    .split('/')
-    .filter(Boolean);
-  const repository = parts.at(-1) ?? '';
-  return bundlePath([hostname, ...parts, `${repository}-external-gitcommit-${commit}.tar.gz`]);
+  const folders = repositoryFolders(url);
+  const repository = folders.length > 1 ? folders.at(-1)! : '';
+  return bundlePath(PIP_DIRECTORY, [...folders, `${repository}-external-gitcommit-${commit}.tar.gz`]);
 }
 
 /** `external-<name>/<name>-external-<alg>-<digest><ext>`; pip knows a wheel only by its own name. */
@@ -35,70 +25,8 @@ export function urlArchivePath(
   url: string,
 ): string {
   const wheel = extension === '.whl' ? decoded(new URL(url).pathname.split('/').at(-1)!) : null;
-  return bundlePath([`external-${name}`, wheel ?? `${name}-external-${algorithm}-${hex}${extension}`]);
-}
-
-/** The files of all packages of a request: one for each path, and never two for one. */
-export class BundleLayout {
-  readonly #files = new Map<string, BundleFile>();
-  readonly #owners = new Map<string, string>();
-  readonly #folders = new Map<string, string>();
-  readonly #log: StepLog;
-
-  constructor(log: StepLog) {
-    this.#log = log;
-  }
-
-  /** Throws ValidationError when other bytes have the path already (prefetch.md 9). */
-  add(path: string, { digest, size, crc32 }: StoredBlob, owner: string): void {
-    if (this.#files.get(path)?.digest === digest) return;
-    const folders = parentPaths(path);
-    const inTheWay =
-      this.#owners.get(path) ??
-      this.#folders.get(path) ??
-      folders.map((folder) => this.#owners.get(folder)).find((name) => name !== undefined);
-    if (inTheWay !== undefined) {
-      this.#log.warn(`${inTheWay} and ${owner} have the same path in the bundle: ${path}`);
-      throw new ValidationError(
-        'package-rejected',
-        `The dependencies ${inTheWay} and ${owner} have the same path in the bundle, but not the same content: ${path}`,
-      );
-    }
-    this.#files.set(path, { path, mode: 0o644, digest, size, crc32 });
-    this.#owners.set(path, owner);
-    for (const folder of folders) this.#folders.set(folder, owner);
-  }
-
-  files(): BundleFile[] {
-    return [...this.#files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  }
-}
-
-/** Names and URLs come from outside: nothing that climbs or hides gets through. */
-function bundlePath(parts: readonly string[]): string {
-  for (const part of parts) {
-    const isSafe = /^[^/\\\0-\x1f\x7f]+$/.test(part) && part !== '.' && part !== '..';
-    if (!isSafe || Buffer.byteLength(part) > MAX_FILE_NAME) {
-      throw new ValidationError(
-        'path-outside-root',
-        `The name ${JSON.stringify(part)} cannot be part of a path`,
-      );
-    }
-  }
-  return `${PIP_DIRECTORY}/${parts.join('/')}`;
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-function parentPaths(path: string): string[] {
-  const parents: string[] = [];
-  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1))
-    parents.push(path.slice(0, at));
-  return parents;
+  return bundlePath(PIP_DIRECTORY, [
+    `external-${name}`,
+    wheel ?? `${name}-external-${algorithm}-${hex}${extension}`,
+  ]);
 }

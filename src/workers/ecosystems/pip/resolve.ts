@@ -5,20 +5,14 @@ import { ValidationError } from '../../../domain/errors.ts';
 import type { Dependency, PackageOptions, ResolvedPackage } from '../../../domain/packages/package.ts';
 import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
+import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { pipComponents, type ResolvedFile, type ResolvedPipPackage } from './components.ts';
 import { OFFLINE_ENVIRONMENT, type Redirected, rewriteRequirements } from './configuration.ts';
 import { fetchGit, fetchUrl } from './fetch-direct.ts';
 import { type FetchedFile, fetchRelease } from './fetch-release.ts';
 import { renderIndexPage } from './index-page.ts';
-import {
-  BundleLayout,
-  gitArchivePath,
-  INDEX_PAGE,
-  indexFilePath,
-  PIP_DIRECTORY,
-  urlArchivePath,
-} from './layout.ts';
+import { gitArchivePath, INDEX_PAGE, indexFilePath, PIP_DIRECTORY, urlArchivePath } from './layout.ts';
 import {
   type Planned,
   type PlannedGit,

@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Settings } from '../../../domain/config.ts';
+import { type NetrcEntry, parseNetrc } from '../../downloads/netrc.ts';
+import { upstreamBaseUrl } from '../../downloads/upstream-base-url.ts';
+
+/** Where gems come from on this machine. */
+export interface Upstream {
+  /** What serves the gems of a registry that a lock names. */
+  sourceFor(remote: string): GemSource;
+  /** Whether the operator configured this registry. */
+  isConfigured(remote: string): boolean;
+}
+
+export interface GemSource {
+  /** Ends in `/`, no credentials. */
+  url: string;
+  headersFor(url: string): Record<string, string>;
+}
+
+type Environment = Record<string, string | undefined>;
+/** Bundler's settings by their names in the environment, e.g. `BUNDLE_MIRROR__ALL`. */
+type BundlerSettings = ReadonlyMap<string, string>;
+
+const MIRROR_KEY = 'BUNDLE_MIRROR__';
+
+/**
+ * STOWAGE_RUBYGEMS_SOURCE, else what Bundler itself would use here: its mirrors (environment, then the user's
+ * configuration), the first source of the user's or the system's gemrc; without any of them what the lock names.
+ */
+export async function readUpstream(
+  settings: Pick<Settings, 'rubygemsSource'>,
+  environment: Environment = process.env,
+): Promise<Upstream> {
+  const bundler = await readBundlerSettings(environment);
+  const gemSources = settings.rubygemsSource === null ? await readGemSources(environment) : [];
+  const netrc = await readNetrc(environment);
+  const everywhere = settings.rubygemsSource ?? httpUrl(bundler.get(`${MIRROR_KEY}ALL`));
+  const choose = (remote: string): string =>
+    everywhere ?? httpUrl(bundler.get(mirrorKey(remote))) ?? gemSources[0] ?? remote;
+  const configured = [
+    settings.rubygemsSource,
+    ...gemSources,
+    ...[...bundler].flatMap(([key, value]) => (key.startsWith(MIRROR_KEY) ? [httpUrl(value)] : [])),
+  ].flatMap((url) => (url == null ? [] : [upstreamBaseUrl(url)]));
+  return {
+    sourceFor(remote) {
+      const chosen = choose(remote);
+      return {
+        url: upstreamBaseUrl(chosen),
+        headersFor: (url) => authorization(new URL(url), new URL(chosen), bundler, netrc),
+      };
+    },
+    isConfigured: (remote) => configured.includes(upstreamBaseUrl(remote)),
+  };
+}
+
+function httpUrl(text: string | undefined): string | null {
+  return text !== undefined && /^https?:\/\//i.test(text) && URL.canParse(text) ? text : null;
+}
+
+/** As Bundler writes the names of settings. */
+function settingKey(name: string): string {
+  return `BUNDLE_${name.replaceAll('.', '__').replaceAll('-', '___').toUpperCase()}`;
+}
+
+function mirrorKey(remote: string): string {
+  return settingKey(`mirror.${remote.replace(/\/*$/, '/')}`);
+}
+
+// --- configuration files --------------------------------------------------------------------------------------------
+
+async function readBundlerSettings(environment: Environment): Promise<BundlerSettings> {
+  const file =
+    environment.BUNDLE_CONFIG ||
+    environment.BUNDLE_USER_CONFIG ||
+    join(environment.BUNDLE_USER_HOME || join(homeOf(environment), '.bundle'), 'config');
+  const found = new Map<string, string>();
+  const add = (key: string, value: string): void => {
+    // Host names and mirrors are written with and without the slash at the end, in any case.
+    const isMirrorUrl = key.startsWith(`${MIRROR_KEY}HTTP`) && !key.endsWith('__FALLBACK_TIMEOUT');
+    found.set(isMirrorUrl ? key.replace(/\/*$/, '/') : key, value);
+  };
+  for (const line of (await readText(file)).split(/\r?\n/)) {
+    const [, key, , value] = /^(BUNDLE_\S*?): (["']?)(.*)\2$/.exec(line.trimEnd()) ?? [];
+    if (key !== undefined && value !== undefined) add(key.toUpperCase(), value);
+  }
+  for (const [key, value] of Object.entries(environment)) {
+    if (key.startsWith('BUNDLE_') && value) add(key.toUpperCase(), value);
+  }
+  return found;
+}
+
+/** `:sources:` of a gemrc: a list, an item a line. */
+async function readGemSources(environment: Environment): Promise<string[]> {
+  const files = [
+    ...(environment.GEMRC ?? '').split(/[:;]/),
+    join(homeOf(environment), '.gemrc'),
+    '/etc/gemrc',
+  ];
+  for (const file of files) {
+    if (file === '') continue;
+    const sources = sourcesOf(await readText(file));
+    if (sources.length > 0) return sources;
+  }
+  return [];
+}
+
+function sourcesOf(gemrc: string): string[] {
+  const sources: string[] = [];
+  let isSources = false;
+  for (const line of gemrc.split(/\r?\n/)) {
+    const [, item] = /^ *- *["']?(\S+?)["']?\s*$/.exec(line) ?? [];
+    if (item === undefined) isSources = /^:?sources:\s*$/.test(line);
+    else if (isSources && httpUrl(item) !== null) sources.push(item);
+  }
+  return sources;
+}
+
+async function readNetrc(environment: Environment): Promise<NetrcEntry[]> {
+  return parseNetrc(await readText(environment.NETRC ?? join(homeOf(environment), '.netrc')));
+}
+
+function homeOf(environment: Environment): string {
+  return environment.HOME ?? homedir();
+}
+
+async function readText(file: string): Promise<string> {
+  return await readFile(file, 'utf8').catch(() => '');
+}
+
+// --- credentials ----------------------------------------------------------------------------------------------------
+
+/** Of the source's URL, of Bundler's settings, or of netrc, for URLs of the host that they belong to. */
+function authorization(
+  target: URL,
+  source: URL,
+  bundler: BundlerSettings,
+  netrc: readonly NetrcEntry[],
+): Record<string, string> {
+  if (target.host === source.host && target.protocol === source.protocol && source.username !== '') {
+    return basic(`${decodeURIComponent(source.username)}:${decodeURIComponent(source.password)}`);
+  }
+  const ofHost = bundler.get(settingKey(target.hostname));
+  if (ofHost !== undefined) return basic(ofHost);
+  const entry = netrc.find(({ machine }) => machine === target.hostname);
+  return entry ? basic(`${entry.login}:${entry.password}`) : {};
+}
+
+function basic(credentials: string): Record<string, string> {
+  return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+}
