@@ -27,6 +27,8 @@ export interface Settings {
   trustedProxies: string[];
   packageManagers: PackageManager[];
   defaultPackageManagers: PackageManager[];
+  /** Pairs that may not work on the same directory of a Cachito request. */
+  mutuallyExclusivePackageManagers: [PackageManager, PackageManager][];
   workerConcurrency: number;
   downloadConcurrency: number;
   /** At most so many connections to one host. */
@@ -41,6 +43,9 @@ export interface Settings {
   rubygemsSource: string | null;
   goToolchainDownloads: boolean;
   goPrivate: string | null;
+  /** `file:` dependencies that are let through, by the name of the package that has them (cachito.md 7). */
+  npmFileDepsAllowlist: FileDepsAllowlist;
+  yarnFileDepsAllowlist: FileDepsAllowlist;
   urlRewrites: { prefix: string; replacement: string }[];
   allowPrivateNetworks: boolean;
   /** Seconds after their last change until requests made under Cachito's rules become stale. */
@@ -55,6 +60,8 @@ export interface Settings {
   logLevel: string;
   limits: Limits;
 }
+
+export type FileDepsAllowlist = Readonly<Record<string, readonly string[]>>;
 
 /** Caps on what a source or an upstream may make us read, write and remember (prefetch.md 12). */
 export interface Limits {
@@ -140,6 +147,17 @@ const managers: Parser<PackageManager[]> = (value, name) => {
   });
 };
 
+const managerPairs: Parser<[PackageManager, PackageManager][]> = (value, name) =>
+  value === 'none'
+    ? []
+    : words(value, name).map((pair) => {
+        const [first, second, ...others] = managers(pair.replaceAll('/', ' '), name);
+        if (pair === 'all' || !first || !second || others.length > 0 || first === second) {
+          throw new InvalidInputError(`${name}: "${pair}" is not a pair like npm/yarn`);
+        }
+        return [first, second];
+      });
+
 const baseUrl: Parser<string> = (value, name) => {
   if (!/^https?:\/\//.test(value) || !URL.canParse(value)) {
     throw new InvalidInputError(`${name} must be an http or https URL, not "${value}"`);
@@ -186,6 +204,21 @@ const logLevel: Parser<string> = (value, name) => {
 const readableFile: Parser<string> = (value, name) => {
   if (!existsSync(value)) throw new InvalidInputError(`${name}: there is no file ${value}`);
   return resolve(value);
+};
+
+const allowlist: Parser<FileDepsAllowlist> = (value, name) => {
+  const form = `${name} must be a JSON object of the form {"package": ["dependency"]}`;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    throw new InvalidInputError(form);
+  }
+  const isTextList = (list: unknown) => Array.isArray(list) && list.every((one) => typeof one === 'string');
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new InvalidInputError(form);
+  if (!Object.values(parsed).every(isTextList)) throw new InvalidInputError(form);
+  return parsed as FileDepsAllowlist;
 };
 
 const limits: Parser<Limits> = (value, name) => {
@@ -304,6 +337,13 @@ export const SETTINGS: readonly SettingRow[] = [
     meaning: 'used when a Cachito request names none',
   }),
   row({
+    variable: 'STOWAGE_MUTUALLY_EXCLUSIVE_PACKAGE_MANAGERS',
+    key: 'mutuallyExclusivePackageManagers',
+    parse: managerPairs,
+    fallback: () => [['npm', 'yarn']],
+    meaning: 'pairs that may not work on the same directory of a Cachito request, or none',
+  }),
+  row({
     variable: 'STOWAGE_WORKER_CONCURRENCY',
     key: 'workerConcurrency',
     parse: count(1, 1000),
@@ -386,6 +426,20 @@ export const SETTINGS: readonly SettingRow[] = [
     parse: text,
     fallback: () => null,
     meaning: 'module patterns that skip proxy and checksum database',
+  }),
+  row({
+    variable: 'STOWAGE_NPM_FILE_DEPS_ALLOWLIST',
+    key: 'npmFileDepsAllowlist',
+    parse: allowlist,
+    fallback: () => ({}),
+    meaning: 'npm: file: dependencies that are let through, {"package": ["dependency"]}',
+  }),
+  row({
+    variable: 'STOWAGE_YARN_FILE_DEPS_ALLOWLIST',
+    key: 'yarnFileDepsAllowlist',
+    parse: allowlist,
+    fallback: () => ({}),
+    meaning: 'the same for yarn',
   }),
   row({
     variable: 'STOWAGE_URL_REWRITES',

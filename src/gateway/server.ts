@@ -14,6 +14,7 @@ import { registerGraphQL } from './graphql/graphql-endpoint.ts';
 import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
+import { registerCachito } from './rest/cachito/register-cachito.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 
 export interface GatewayOptions {
@@ -57,6 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { subscribers } = registerHealth(app, options);
   const graphql = registerGraphQL(app, { ...options, principalOf, authenticate, subscribers });
   registerDownloads(app, { ...options, principalOf });
+  registerCachito(app, { ...options, principalOf });
 
   await app.listen({ host: settings.host, port: settings.port });
   const { port } = app.server.address() as AddressInfo;

@@ -11,6 +11,7 @@ const DESCRIBED_DEFAULTS: Partial<Record<keyof Settings, string>> = {
   blobStore: '`file:` + data directory + `/blobs`',
   workerConcurrency: '2 × cores',
   packageManagers: 'all',
+  mutuallyExclusivePackageManagers: '`npm/yarn`',
   requestLifetime: '`1d`',
   requestLifetimeFailed: '`7d`',
   nativeRequestLifetime: 'never',

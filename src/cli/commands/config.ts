@@ -54,9 +54,14 @@ function masked(value: unknown, secret: boolean): unknown {
   return value;
 }
 
+/** Pairs stand together, as they are set. */
+function asItem(value: unknown): string {
+  return Array.isArray(value) ? value.join('/') : asText(value);
+}
+
 function asText(value: unknown): string {
   if (value === null) return '–';
-  if (Array.isArray(value)) return value.length === 0 ? '–' : value.map(asText).join(' ');
+  if (Array.isArray(value)) return value.length === 0 ? '–' : value.map(asItem).join(' ');
   if (typeof value === 'object') {
     const entries = Object.entries(value as Record<string, unknown>);
     const { prefix, replacement } = value as { prefix?: string; replacement?: string };

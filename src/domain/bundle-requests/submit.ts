@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import type { Settings } from '../config.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import { addJob, LOCAL_SOURCE_JOB } from '../database/sql/add-job.ts';
@@ -16,8 +15,10 @@ import {
   type PackageManager,
   type PackageOptions,
 } from '../packages/package.ts';
+import { packagePath } from '../packages/package-path.ts';
 import { isLocalRepository } from '../sources/local-repository.ts';
 import type { BundleRequest, StepTask } from './bundle-request.ts';
+import { requireReplaceable } from './cachito-rules/dependency-replacements.ts';
 import { INITIAL_REASON } from './state-reasons.ts';
 
 /** What a client asks for. Exactly one of `repository` and `uploadId`. */
@@ -47,19 +48,22 @@ export async function submitRequest(
   return await database.transaction(async (tx) => {
     const projectId = await projectOf(tx, principal, submission.projectName ?? null);
     if (submission.uploadId != null) await requireUpload(tx, principal, submission.uploadId);
-    const id = await insertRequest(tx.sql, {
-      ...input,
-      projectId,
-      userId: principal.userId,
-      reason: INITIAL_REASON,
-    });
-    await insertSteps(tx.sql, id, [
-      { task: 'fetch-source', packageManager: null, state: 'queued' },
-      ...stepsOf(input.packageManagers),
-    ]);
-    await queueStep(tx, id, 1, 'fetch-source', null);
-    return (await findRequest(tx.sql, id))!;
+    return await storeRequest(tx, { ...input, projectId, userId: principal.userId, submittedById: null });
   });
+}
+
+/** Stores what is known to be valid, under whichever rules. */
+export async function storeRequest(
+  tx: Transaction,
+  request: ValidSubmission & Pick<BundleRequest, 'projectId' | 'userId' | 'submittedById'>,
+): Promise<BundleRequest> {
+  const id = await insertRequest(tx.sql, { ...request, reason: INITIAL_REASON });
+  await insertSteps(tx.sql, id, [
+    { task: 'fetch-source', packageManager: null, state: 'queued' },
+    ...stepsOf(request.packageManagers),
+  ]);
+  await queueStep(tx, id, 1, 'fetch-source', null);
+  return (await findRequest(tx.sql, id))!;
 }
 
 /** The steps that follow the source, waiting. */
@@ -85,9 +89,10 @@ export async function queueStep(
   packageManager: PackageManager | null,
 ): Promise<void> {
   const [step] = await tx.sql.query<{ id: number; repository: string | null }>(
+    // Under Cachito's rules a path is refused by whichever worker comes, with the reason that its clients know.
     `update bundle_request_steps set state = 'queued', queued_at = clock_timestamp()
      where request_id = $1 and task = $2 and package_manager is not distinct from $3
-     returning id, (select repository from bundle_requests where id = $1) as repository`,
+     returning id, (select repository from bundle_requests where id = $1 and rules = 'native') as repository`,
     [requestId, task, packageManager],
   );
   const { id: stepId, repository } = step!;
@@ -102,7 +107,8 @@ export async function queueStep(
 
 // --- rules of the input ---------------------------------------------------------------------------------------------
 
-type ValidSubmission = Pick<
+/** What may be stored: every rule of the interface that it came by holds. */
+export type ValidSubmission = Pick<
   BundleRequest,
   | 'repository'
   | 'requestedRef'
@@ -118,7 +124,6 @@ type ValidSubmission = Pick<
 
 const LONGEST_REPOSITORY = 2_000;
 const LONGEST_REF = 255;
-const LONGEST_PATH = 4_096;
 
 function validate(submission: Submission, settings: Settings): ValidSubmission {
   const { repository = null, uploadId = null } = submission;
@@ -212,31 +217,18 @@ function requirePathOnly(manager: PackageManager, list: readonly PackageOptions[
 }
 
 function validatePath(path: string): string {
-  const normal = posix.normalize(path).replace(/\/+$/, '');
-  if (
-    path === '' ||
-    path.length > LONGEST_PATH ||
-    path.includes('\0') ||
-    posix.isAbsolute(path) ||
-    normal.split('/').includes('..')
-  ) {
+  const normal = packagePath(path);
+  if (normal === null) {
     throw new InvalidInputError(`"${path.slice(0, 60)}" must be a relative path in the source repository`);
   }
   return normal;
 }
 
-/** cachito.md 3, check 12: replacements for managers that are not requested do nothing. */
 function validateReplacements(
   replacements: readonly DependencyReplacement[],
   requested: readonly PackageManager[],
 ): DependencyReplacement[] {
-  for (const manager of ['npm', 'pip', 'rubygems', 'yarn'] as const) {
-    if (!requested.includes(manager) || !replacements.some(({ type }) => type === manager)) continue;
-    const title = manager === 'rubygems' ? 'RubyGems' : manager;
-    throw new InvalidInputError(
-      `Dependency replacements are not yet supported for the ${title} package manager`,
-    );
-  }
+  requireReplaceable(replacements, requested);
   return [...replacements];
 }
 

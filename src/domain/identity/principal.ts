@@ -15,13 +15,17 @@ export interface Principal {
 
 export const ANONYMOUS: Principal = { userId: null, name: null, isAdmin: false, scopes: new Set() };
 
+/** Nobody, where everybody may read what was made in public (cachito.md 1.2); see bundle-requests/visibility.ts. */
+export const PUBLIC_READER: Principal = { ...ANONYMOUS, scopes: new Set(['read']) };
+
 /** The service itself: recovery, schedules. */
 export const SYSTEM: Principal = { userId: null, name: 'system', isAdmin: true, scopes: new Set(SCOPES) };
 
 /** Throws UnauthenticatedError for anonymous callers, ForbiddenError when the token lacks the scope. */
 export function requireScope(principal: Principal, scope: Scope): void {
+  if (principal.scopes.has(scope)) return;
   if (principal.name === null) throw new UnauthenticatedError();
-  if (!principal.scopes.has(scope)) throw new ForbiddenError(`This token does not have the scope "${scope}"`);
+  throw new ForbiddenError(`This token does not have the scope "${scope}"`);
 }
 
 export function requireAdmin(principal: Principal): void {

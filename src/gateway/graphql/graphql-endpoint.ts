@@ -8,9 +8,8 @@ import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { baseUrlOf } from '../base-url.ts';
 import { clientError } from '../http-errors.ts';
-import type { GraphQLContext } from './context.ts';
+import { contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
 import { countSubscriptions } from './count-subscriptions.ts';
-import { createLoaders } from './loaders.ts';
 import { maskError } from './mask-error.ts';
 import { multipartUploads } from './multipart-uploads.ts';
 import { parseLimits } from './parse-limits.ts';
@@ -29,12 +28,6 @@ export interface GraphQLServices {
   /** Open subscriptions, for the metrics. */
   subscribers: { inc(): void; dec(): void };
   authenticate: (authorization: string | undefined) => Promise<Principal>;
-}
-
-/** What the HTTP server or the web socket knows of an operation before it is read. */
-export interface OperationOrigin {
-  principal: Principal;
-  baseUrl: string;
 }
 
 type YogaServerContext = OperationOrigin & { req: FastifyRequest; reply: FastifyReply };
@@ -116,9 +109,4 @@ function answerInGraphQL(error: unknown, request: FastifyRequest, reply: Fastify
     .code(status)
     .header('cache-control', 'no-store')
     .send({ errors: [{ message, extensions: { code, hint, details } }] });
-}
-
-function contextOf(services: GraphQLServices, { principal, baseUrl }: OperationOrigin): GraphQLContext {
-  const { settings, database, blobs, hub } = services;
-  return { settings, database, blobs, hub, principal, baseUrl, loaders: createLoaders(database, principal) };
 }

@@ -6,9 +6,11 @@ import './bundle-requests/queries.ts';
 import './bundle-requests/pages.ts';
 import './bundle-requests/metrics.ts';
 import './bundle-requests/mutations.ts';
+import './bundle-requests/cachito.ts';
 import './bundle-requests/subscriptions.ts';
 import './sources/uploads.ts';
 import './components/components.ts';
+import './processes/status.ts';
 import './processes/workers.ts';
 import { builder } from './builder.ts';
 

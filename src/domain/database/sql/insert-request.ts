@@ -5,6 +5,7 @@ import { recordRequestEvent } from './record-request-event.ts';
 export interface NewRequest {
   projectId: number | null;
   userId: number | null;
+  submittedById: number | null;
   repository: string | null;
   requestedRef: string | null;
   uploadId: number | null;
@@ -21,13 +22,14 @@ export interface NewRequest {
 /** A new request in its first state, with its first event and history entry. */
 export async function insertRequest(sql: SqlExecutor, request: NewRequest): Promise<number> {
   const [row] = await sql.query<{ id: number }>(
-    `insert into bundle_requests (project_id, user_id, repository, requested_ref, upload_id, rules, detect,
-       package_managers, packages, flags, dependency_replacements, strict_integrity, state, state_reason)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11::jsonb, $12, 'in_progress', $13)
+    `insert into bundle_requests (project_id, user_id, submitted_by_id, repository, requested_ref, upload_id, rules,
+       detect, package_managers, packages, flags, dependency_replacements, strict_integrity, state, state_reason)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb, $13, 'in_progress', $14)
      returning id`,
     [
       request.projectId,
       request.userId,
+      request.submittedById,
       request.repository,
       request.requestedRef,
       request.uploadId,

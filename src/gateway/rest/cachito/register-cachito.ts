@@ -1,0 +1,113 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { UnauthenticatedError } from '../../../domain/errors.ts';
+import { requireSubmitter, requireWorker } from '../../../domain/identity/cachito-roles.ts';
+import { type Principal, PUBLIC_READER } from '../../../domain/identity/principal.ts';
+import { baseUrlOf } from '../../base-url.ts';
+import type { GatewayOptions } from '../../server.ts';
+import { answerCachitoError, answerUnknownResource, MethodNotAllowedError } from './errors.ts';
+import { registerRequestBody } from './request-body.ts';
+import type { CachitoCall, CachitoRoute } from './route.ts';
+import { ROUTES } from './routes/routes.ts';
+import { runOperation } from './run-operation.ts';
+
+export type CachitoServices = GatewayOptions & {
+  principalOf: (request: FastifyRequest) => Promise<Principal>;
+};
+
+export const CACHITO_PREFIX = '/api/v1';
+
+/** Cachito's API (cachito.md), with its own language for errors, also for paths that there are not. */
+export function registerCachito(app: FastifyInstance, services: CachitoServices): void {
+  app.register(
+    async (scope) => {
+      scope.setErrorHandler(answerCachitoError);
+      scope.setNotFoundHandler(answerUnknownResource);
+      registerRequestBody(scope);
+      for (const route of ROUTES) addRoute(scope, services, route);
+      for (const [path, routes] of Map.groupBy(ROUTES, (route) => route.path)) {
+        addOtherMethods(scope, path, routes);
+      }
+    },
+    { prefix: CACHITO_PREFIX },
+  );
+}
+
+function addRoute(scope: FastifyInstance, services: CachitoServices, route: CachitoRoute): void {
+  scope.route({
+    method: methodsOf(route),
+    url: route.path,
+    onRequest: async (request) => await requireLogin(services, route, request),
+    handler: async (request, reply) => {
+      await route.handle(await callOf(services, route, request), request, reply);
+      return reply;
+    },
+  });
+}
+
+function methodsOf({ method }: CachitoRoute): ('GET' | 'HEAD' | 'POST' | 'PATCH')[] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method];
+}
+
+const OTHER_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'] as const;
+
+/** `OPTIONS` tells the methods of a path; all others are refused. */
+function addOtherMethods(scope: FastifyInstance, path: string, routes: readonly CachitoRoute[]): void {
+  const own: string[] = routes.flatMap(methodsOf);
+  const allow = [...own, 'OPTIONS'].sort().join(', ');
+  scope.options(path, async (_request, reply) =>
+    reply.header('allow', allow).type('text/html; charset=utf-8').send(''),
+  );
+  scope.route({
+    method: OTHER_METHODS.filter((method) => !own.includes(method)),
+    url: path,
+    // Before a body is read.
+    onRequest: async (_request: FastifyRequest, reply: FastifyReply) => {
+      reply.header('allow', allow);
+      throw new MethodNotAllowedError();
+    },
+    handler: async () => undefined,
+  });
+}
+
+async function requireLogin(
+  { settings, principalOf }: CachitoServices,
+  { login }: CachitoRoute,
+  request: FastifyRequest,
+): Promise<void> {
+  if (login === undefined || settings.cachitoLoginDisabled) return;
+  const principal = await principalOf(request);
+  if (login === 'user') requireSubmitter(settings, principal);
+  else requireWorker(settings, principal);
+}
+
+async function callOf(
+  services: CachitoServices,
+  route: CachitoRoute,
+  request: FastifyRequest,
+): Promise<CachitoCall> {
+  const principal = await callerOf(services, route, request);
+  const baseUrl = baseUrlOf(services.settings, request);
+  return {
+    ...services,
+    principal,
+    baseUrl,
+    run: (operation, variables) => runOperation(services, { principal, baseUrl }, operation, variables),
+  };
+}
+
+/**
+ * Reading needs no login (cachito.md 1.2): wrong credentials, and those that are not for reading, are as good as none.
+ */
+async function callerOf(
+  { settings, principalOf }: CachitoServices,
+  { login }: CachitoRoute,
+  request: FastifyRequest,
+): Promise<Principal> {
+  if (settings.cachitoLoginDisabled) return PUBLIC_READER;
+  if (login !== undefined) return await principalOf(request);
+  const principal = await principalOf(request).catch((error: unknown) => {
+    if (error instanceof UnauthenticatedError) return PUBLIC_READER;
+    throw error;
+  });
+  return principal.scopes.has('read') ? principal : PUBLIC_READER;
+}
