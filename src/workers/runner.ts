@@ -18,6 +18,7 @@ import type { EventHub } from '../domain/events/event-hub.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Recovery } from './recovery.ts';
+import { ServiceReports } from './status/service-reports.ts';
 import { createTasks } from './tasks/tasks.ts';
 import type { WorkerContext } from './worker-context.ts';
 import { WorkerMetrics } from './worker-metrics.ts';
@@ -56,9 +57,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
   const heartbeat = new Heartbeat(context);
   const recovery = new Recovery(context);
+  const reports = new ServiceReports(context);
   const tasks = createTasks(context);
   const runner = await startRunner(context, tasks.list, (poolId) => heartbeat.start(poolId));
   await recovery.start();
+  reports.start();
   context.logger.info({ worker: workerId, concurrency: options.settings.workerConcurrency }, 'worker ready');
 
   let stopping: Promise<void> | null = null;
@@ -67,6 +70,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     await runner.stop();
     clearTimeout(deadline);
     shutdown.abort(new Error('the worker stops'));
+    await reports.stop();
     await recovery.stop();
     await heartbeat.stop();
     await tasks.close();

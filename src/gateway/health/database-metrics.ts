@@ -8,11 +8,16 @@ import {
 import { type RequestDurations, readRequestDurations } from '../../domain/database/sql/request-durations.ts';
 import { readWorkerTotals, type WorkerTotals } from '../../domain/database/sql/worker-totals.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
-import { KeptResult } from './kept-result.ts';
+import { KeptResult } from '../../domain/kept-result.ts';
 import { counterFamilies, type MetricFamily } from './prometheus-text.ts';
 
 /** Series that are there from the start, at zero, so that alerts can be written against them. */
-const TASKS: readonly (keyof TaskPayloads)[] = [...STEP_TASKS, 'compact-log', 'expire-requests', 'collect-garbage'];
+const TASKS: readonly (keyof TaskPayloads)[] = [
+  ...STEP_TASKS,
+  'compact-log',
+  'expire-requests',
+  'collect-garbage',
+];
 
 const DURATION_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 
@@ -29,7 +34,12 @@ export function databaseMetrics(sql: SqlExecutor): () => Promise<MetricFamily[]>
   const durations = new KeptResult(() => readRequestDurations(sql, DURATION_BOUNDS), DURATIONS_KEPT_MS);
   return async () => {
     const [[jobs, workers], requests] = await Promise.all([queue.get(), durations.get()]);
-    return [...queueFamilies(jobs), ...workerFamilies(workers), ...requestFamilies(requests)];
+    return [
+      ...queueFamilies(jobs),
+      ...workerFamilies(workers),
+      ...requestFamilies(requests),
+      ...cachitoFamilies(requests),
+    ];
   };
 }
 
@@ -95,6 +105,34 @@ function requestFamilies(rows: readonly RequestDurations[]): MetricFamily[] {
           rows.filter((row) => row.state === state && row.bucket !== null),
         ),
       ),
+    },
+  ];
+}
+
+/** Names that Cachito's dashboards know (cachito.md 1.16). It has no cancelled requests: they count as failed. */
+function cachitoFamilies(rows: readonly RequestDurations[]): MetricFamily[] {
+  const finished = rows.filter((row) => row.bucket !== null);
+  const counts = {
+    complete: countOf(rows, 'complete'),
+    failed: countOf(rows, 'failed') + countOf(rows, 'cancelled'),
+    in_progress: countOf(rows, 'in_progress'),
+    stale: countOf(rows, 'stale'),
+  };
+  return [
+    {
+      name: 'cachito_requests_count',
+      type: 'gauge',
+      help: 'Requests by state, under the name that Cachito has for it.',
+      samples: Object.entries(counts).map(([state, value]) => ({ labels: { state }, value })),
+    },
+    {
+      name: 'cachito_request_duration_seconds',
+      type: 'summary',
+      help: 'Time from the submission of a request to its end, under the name that Cachito has for it.',
+      samples: [
+        { suffix: '_sum', value: finished.reduce((sum, row) => sum + row.seconds, 0) },
+        { suffix: '_count', value: finished.reduce((sum, row) => sum + row.count, 0) },
+      ],
     },
   ];
 }

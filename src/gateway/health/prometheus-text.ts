@@ -1,13 +1,13 @@
 /** One metric of the Prometheus text format, with a sample for each set of labels. */
 export interface MetricFamily {
   name: string;
-  type: 'counter' | 'gauge' | 'histogram';
+  type: 'counter' | 'gauge' | 'histogram' | 'summary';
   help: string;
   samples: Sample[];
 }
 
 interface Sample {
-  /** Of a histogram: `_bucket`, `_sum` or `_count`. */
+  /** Of a histogram: `_bucket`, `_sum` or `_count`; of a summary the last two. */
   suffix?: string;
   labels?: Record<string, string>;
   value: number;

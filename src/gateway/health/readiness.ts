@@ -1,7 +1,7 @@
 import type { Database } from '../../domain/database/database.ts';
 import { pendingMigrations } from '../../domain/database/pending-migrations.ts';
+import { KeptResult, withTimeout } from '../../domain/kept-result.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
-import { KeptResult, withTimeout } from './kept-result.ts';
 
 /** What `/readyz` answers. */
 export interface Readiness {

@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from '../../domain/database/database.ts';
+import { withTimeout } from '../../domain/kept-result.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { databaseMetrics } from './database-metrics.ts';
-import { withTimeout } from './kept-result.ts';
 import { type MetricFamily, prometheusText } from './prometheus-text.ts';
 import { readinessChecks } from './readiness.ts';
 

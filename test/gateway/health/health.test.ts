@@ -156,6 +156,12 @@ describe('Health', () => {
           [id, seconds],
         );
       }
+      const { id: cancelled } = await submit(database);
+      await database.sql.query(
+        `update bundle_requests set state = 'cancelled', finished_at = created_at + interval '1 second'
+         where id = $1`,
+        [cancelled],
+      );
       await database.sql.query(
         `update graphile_worker._private_jobs set run_at = now() - interval '100 seconds' where key = $1`,
         [await keyOf(waiting.id)],
@@ -175,7 +181,7 @@ describe('Health', () => {
       expect(value('stowage_jobs_total{task="fetch-source",outcome="succeeded"}')).toBe(6);
       expect(value('stowage_jobs_total{task="fetch-source",outcome="failed"}')).toBe(3);
       expect([...values.keys()].filter((name) => name.includes('broken'))).toEqual([]);
-      expect(value('stowage_queue_jobs{task="fetch-source",state="ready"}')).toBe(5);
+      expect(value('stowage_queue_jobs{task="fetch-source",state="ready"}')).toBe(6);
       expect(value('stowage_queue_jobs{task="fetch-source",state="running"}')).toBe(1);
       expect(value('stowage_queue_jobs{task="fetch-source",state="failed"}')).toBe(0);
       expect(value('stowage_queue_jobs{task="assemble-bundle",state="ready"}')).toBe(0);
@@ -184,6 +190,10 @@ describe('Health', () => {
       expect(value('stowage_queue_age_seconds{task="compact-log"}')).toBe(0);
       expect(value('stowage_bundle_requests{state="complete"}')).toBe(4);
       expect(value('stowage_bundle_requests{state="in_progress"}')).toBe(2);
+      const states = ['complete', 'failed', 'in_progress', 'stale'];
+      expect(states.map((state) => value(`cachito_requests_count{state="${state}"}`))).toEqual([4, 1, 2, 0]);
+      expect(value('cachito_request_duration_seconds_count')).toBe(5);
+      expect(value('cachito_request_duration_seconds_sum')).toBeCloseTo(7_207.2, 3);
       const duration = 'stowage_bundle_request_duration_seconds';
       const bucket = (le: string) => value(`${duration}_bucket{state="complete",le="${le}"}`);
       expect(['0.5', '1', '2', '5', '10', '3600', '+Inf'].map(bucket)).toEqual([1, 1, 1, 3, 3, 3, 4]);
