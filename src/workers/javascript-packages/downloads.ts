@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import type { Artifact, ArtifactRequest } from '../downloads/artifact-store.ts';
+import type { Artifact, ArtifactRequest, HashAlgorithm } from '../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystems/ecosystem.ts';
 import type { ExternalDependency, LockedDependency } from './dependency.ts';
 import { type Repacked, repack } from './external.ts';
@@ -13,6 +13,13 @@ export interface Fetched {
   repacked: Map<LockedDependency, Repacked>;
 }
 
+interface DownloadNeeds {
+  /** For the log. */
+  manager: string;
+  /** Digests that the rewritten files need besides those of the lock. */
+  digests: readonly HashAlgorithm[];
+}
+
 /** Git repositories that are fetched and packed at a time; downloads have limits of their own. */
 const REPACK_CONCURRENCY = 8;
 
@@ -21,8 +28,9 @@ export async function fetchDependencies(
   context: ResolveContext,
   all: readonly LockedDependency[],
   registries: NpmRegistries,
+  needs: DownloadNeeds = { manager: 'npm', digests: [] },
 ): Promise<Fetched> {
-  const plan = planDownloads(all, registries, context);
+  const plan = planDownloads(all, registries, context, needs);
   const external = all.filter((one) => one.kind === 'git' || one.kind === 'http');
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
@@ -54,6 +62,7 @@ function planDownloads(
   all: readonly LockedDependency[],
   registries: NpmRegistries,
   { request, log }: ResolveContext,
+  { manager, digests }: DownloadNeeds,
 ): DownloadPlan {
   const byKey = new Map<string, { request: ArtifactRequest; wanted: LockedDependency[] }>();
   for (const dependency of all) {
@@ -67,7 +76,7 @@ function planDownloads(
       request.rules === 'native',
     );
     if (expected.length === 0)
-      log.warn(`npm: ${entry.name}@${fetchVersion} has no integrity in the lock file`);
+      log.warn(`${manager}: ${entry.name}@${fetchVersion} has no integrity in the lock file`);
     const key = `npm:${upstream.registry}:${entry.name}@${fetchVersion}`;
     const known = byKey.get(key);
     if (known) {
@@ -88,7 +97,7 @@ function planDownloads(
         upstream: { url: upstream.url, headers: registries.headersFor(upstream.url) },
         expected,
         fileName: tarballName(entry.name, fetchVersion),
-        record: [...new Set(expected.map(({ algorithm }) => algorithm))],
+        record: [...new Set([...digests, ...expected.map(({ algorithm }) => algorithm)])],
       },
     });
   }

@@ -54,7 +54,7 @@ export async function repack(
   const artifact = await context.artifacts.derive({
     key: `${PACKING}:${dependency.url}#${suffix}`,
     url: dependency.url,
-    record: ['sha512'],
+    record: ['sha1', 'sha512'],
     produce: async () => {
       const packing = { context, suffix, described, signal };
       return download

@@ -1,14 +1,16 @@
 import hostedGitInfo from 'hosted-git-info';
+import type { FileDepsAllowlist } from '../../domain/config.ts';
 import { InvalidFileFormat, InvalidRepoStructure, UnsupportedFeature } from '../../domain/errors.ts';
 import type { ExpectedDigest } from '../downloads/artifact-store.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { GitShorthand, LockedDependency, LockedPackage } from './dependency.ts';
 import { inRegistry, isPublicRegistry, type NpmRegistries } from './registries.ts';
 
-export interface RegistryRules {
+export interface ClassificationRules {
   registries: NpmRegistries;
   /** Also believe the registries that are configured on this machine (prefetch.md 3.3). */
   configuredRegistries: boolean;
+  fileDepsAllowlist: FileDepsAllowlist;
 }
 
 const GIT_SCHEMES = [
@@ -22,7 +24,7 @@ const GIT_SCHEMES = [
 ];
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
 
-export function isFromRegistry(source: string, entry: LockedPackage, rules: RegistryRules): boolean {
+export function isFromRegistry(source: string, entry: LockedPackage, rules: ClassificationRules): boolean {
   if (!URL.canParse(source)) return false;
   const url = new URL(source);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return false;
@@ -63,6 +65,15 @@ export function unsupportedLocation(described: string): UnsupportedFeature {
     'unsupported-feature',
     `The dependency ${described} is hosted in an unsupported location`,
   );
+}
+
+/** Whether the operator lets a `file:` dependency of a package through. */
+export function isAllowedFileDependency(
+  allowlist: FileDepsAllowlist,
+  packageName: string,
+  dependencyName: string,
+): boolean {
+  return Object.hasOwn(allowlist, packageName) && allowlist[packageName]!.includes(dependencyName);
 }
 
 export function fileDependencyRefused(name: string, source: string): InvalidRepoStructure {

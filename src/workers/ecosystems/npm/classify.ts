@@ -3,11 +3,12 @@ import type { ExpectedDigest } from '../../downloads/artifact-store.ts';
 import type { LockedDependency } from '../../javascript-packages/dependency.ts';
 import { expectedDigests } from '../../javascript-packages/integrity.ts';
 import {
+  type ClassificationRules,
   describe,
   externalDependency,
   fileDependencyRefused,
+  isAllowedFileDependency,
   isFromRegistry,
-  type RegistryRules,
   unsupportedLocation,
 } from '../../javascript-packages/sources.ts';
 import type { LockEntry, LockFile } from './lock-file.ts';
@@ -15,7 +16,7 @@ import type { LockEntry, LockFile } from './lock-file.ts';
 export type Classified = LockedDependency<LockEntry>;
 
 /** What a lock entry is. Throws the contract's refusals (prefetch.md 3.1). */
-export function classify(lock: LockFile, entry: LockEntry, rules: RegistryRules): Classified {
+export function classify(lock: LockFile, entry: LockEntry, rules: ClassificationRules): Classified {
   const { source, version } = entry;
   const described = describe(entry.name, source ?? version ?? '');
   const expected = expectedDigests(entry.integrity, described);
@@ -29,7 +30,7 @@ export function classify(lock: LockFile, entry: LockEntry, rules: RegistryRules)
     if (version === null) throw unsupportedLocation(described);
     return { kind: 'registry', entry, expected, version, fetchVersion: version };
   }
-  if (source.startsWith('file:')) return fileDependency(lock, entry, source, expected);
+  if (source.startsWith('file:')) return fileDependency(lock, entry, expected, rules);
   return externalDependency(entry, source, expected);
 }
 
@@ -44,11 +45,14 @@ function isBundledByProject({ integrity, location }: LockEntry): boolean {
 function fileDependency(
   lock: LockFile,
   entry: LockEntry,
-  source: string,
   expected: readonly ExpectedDigest[],
+  { fileDepsAllowlist }: ClassificationRules,
 ): Classified {
+  const source = entry.source!;
   const path = source.slice('file:'.length);
-  if (!isWorkspace(lock, path)) throw fileDependencyRefused(entry.name, source);
+  if (!isWorkspace(lock, path) && !isAllowedFileDependency(fileDepsAllowlist, lock.name, entry.name)) {
+    throw fileDependencyRefused(entry.name, source);
+  }
   return { kind: 'file', entry, expected, version: source, path: posix.normalize(path) };
 }
 

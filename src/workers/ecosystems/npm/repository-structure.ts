@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
-import { InvalidRepoStructure, ValidationError } from '../../../domain/errors.ts';
+import { InvalidRepoStructure } from '../../../domain/errors.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import { isDirectory, isFile } from '../../javascript-packages/source-files.ts';
 
 /** The files of one npm package of the source. Paths are relative to the source root. */
 export interface NpmFiles {
@@ -28,26 +29,6 @@ export function findNpmFiles(source: SourceTree, directory: string): NpmFiles {
     );
   }
   return { directory, lockFile, manifest };
-}
-
-/** Reads a lock file or package.json; throws ValidationError when it is longer than the cap. */
-export async function readCapped(source: SourceTree, path: string, maxBytes: number): Promise<Buffer> {
-  const entry = source.lookup(path);
-  if (entry !== null && entry !== 'directory' && entry.size > maxBytes) {
-    throw new ValidationError('invalid-lockfile', `The file ${path} is larger than ${maxBytes} bytes`);
-  }
-  return source.read(path, maxBytes);
-}
-
-export function isFile(source: SourceTree, path: string): boolean {
-  const found = source.lookup(path);
-  return found !== null && found !== 'directory' && found.mode !== '160000';
-}
-
-/** A submodule is a directory too. */
-function isDirectory(source: SourceTree, path: string): boolean {
-  const found = source.lookup(path);
-  return found === 'directory' || found?.mode === '160000';
 }
 
 function required(code: 'lockfile-not-found' | 'package-rejected', files: string): InvalidRepoStructure {

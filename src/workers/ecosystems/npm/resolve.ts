@@ -7,6 +7,7 @@ import { integrityOf } from '../../javascript-packages/integrity.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../../javascript-packages/json-object.ts';
 import { BundleLayout } from '../../javascript-packages/layout.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
+import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
 import { missingIntegrity } from '../../javascript-packages/sources.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { type Classified, classify } from './classify.ts';
@@ -21,7 +22,7 @@ import {
 } from './configuration.ts';
 import { NPM_DIRECTORY, tarballPath } from './layout.ts';
 import { type LockEntry, type LockFile, parseLockFile } from './lock-file.ts';
-import { findNpmFiles, isFile, type NpmFiles, readCapped } from './repository-structure.ts';
+import { findNpmFiles, type NpmFiles } from './repository-structure.ts';
 
 /** One path of the request, read and classified; nothing is fetched yet. */
 interface NpmPackage {
@@ -73,7 +74,11 @@ async function readPackage(
   const { lockFileBytes } = settings.limits;
   const lock = parseLockFile(files.lockFile, await readCapped(source, files.lockFile, lockFileBytes));
   const manifest = parseJsonObject(files.manifest, await readCapped(source, files.manifest, lockFileBytes));
-  const rules = { registries, configuredRegistries: request.rules === 'native' };
+  const rules = {
+    registries,
+    configuredRegistries: request.rules === 'native',
+    fileDepsAllowlist: settings.npmFileDepsAllowlist,
+  };
   const dependencies = lock.entries.map((entry) => classify(lock, entry, rules));
   if (request.strictIntegrity) refuseUnverified(dependencies);
   return { files, lock, manifest, dependencies };

@@ -36,7 +36,11 @@ function old(node: Record<string, unknown>) {
 
 function classified(document: object, configuredRegistries: boolean) {
   const lock = parseLockFile('web/package-lock.json', Buffer.from(JSON.stringify(document)));
-  return classify(lock, lock.entries[0]!, { registries, configuredRegistries });
+  return classify(lock, lock.entries[0]!, {
+    registries,
+    configuredRegistries,
+    fileDepsAllowlist: {},
+  });
 }
 
 describe('kinds and reported versions', () => {

@@ -30,7 +30,11 @@ function resolved(
     directory,
     rootDependencies: rootDependencies ?? lock.rootDependencies ?? [],
     dependencies: lock.entries.map((entry) => {
-      const dependency = classify(lock, entry, { registries, configuredRegistries: false });
+      const dependency = classify(lock, entry, {
+        registries,
+        configuredRegistries: false,
+        fileDepsAllowlist: {},
+      });
       const spec = `${entry.name}@${entry.version}`;
       const artifact = {
         url: `https://r.example/${spec}`,

@@ -1,0 +1,48 @@
+import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
+import {
+  ComponentRows,
+  dependencyRow,
+  type ResolvedDependency,
+  sourceRow,
+} from '../../javascript-packages/components.ts';
+import type { SourceLocation } from '../../javascript-packages/purl.ts';
+import type { PlacedEntry } from './classify.ts';
+import { createPatternLookup } from './lock-file.ts';
+import { patternsOf, REQUIREMENT_FIELDS, type YarnProject } from './project.ts';
+
+export interface ResolvedYarnPackage {
+  project: YarnProject;
+  dependencies: readonly ResolvedDependency<PlacedEntry>[];
+}
+
+/** The SBOM's rows (prefetch.md 13.2), one for each package that differs in purl or bytes. */
+export function yarnComponents(
+  packages: readonly ResolvedYarnPackage[],
+  source: SourceLocation,
+): SbomComponent[] {
+  const rows = new ComponentRows();
+  for (const one of packages) addPackage(rows, one, source);
+  return rows.sorted();
+}
+
+function addPackage(
+  rows: ComponentRows,
+  { project, dependencies }: ResolvedYarnPackage,
+  source: SourceLocation,
+): void {
+  const { name, version, license, manifest, files, workspaces } = project;
+  const main = { name, version, license, lockPath: files.lockFile, directory: files.directory };
+  const refs = new Map<PlacedEntry, string>();
+  for (const resolved of dependencies) {
+    refs.set(resolved.dependency.entry, rows.add(dependencyRow(resolved, main, source)));
+  }
+  const lookup = createPatternLookup([...refs.keys()]);
+  const refsOf = (patterns: readonly string[]) =>
+    patterns.flatMap((pattern) => lookup(pattern).map((entry) => refs.get(entry)!));
+  for (const [entry, ref] of refs) rows.connect(ref, refsOf(entry.dependencies));
+  rows.connect(rows.add(sourceRow(main, source)), [
+    ...refsOf(patternsOf(manifest, REQUIREMENT_FIELDS)),
+    // Nobody need ask for a workspace: it belongs to the package.
+    ...refsOf(workspaces.map((workspace) => `${workspace.name}@`)),
+  ]);
+}

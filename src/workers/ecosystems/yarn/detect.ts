@@ -1,0 +1,36 @@
+import { posix } from 'node:path';
+import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import { isFile } from '../../javascript-packages/source-files.ts';
+import type { DetectedPackage } from '../ecosystem.ts';
+import { FORBIDDEN_FILE_NAMES, LOCK_FILE_NAME } from './repository-structure.ts';
+
+/**
+ * Directories with a package.json and a lock file of yarn 1, apart from installed and hidden ones. Where a lock file of npm
+ * lies beside it, the directory is npm's.
+ */
+export async function detect(source: SourceTree): Promise<DetectedPackage[]> {
+  const detected: DetectedPackage[] = [];
+  for (const path of source.entries.keys()) {
+    if (posix.basename(path) !== 'package.json') continue;
+    const directory = posix.dirname(path);
+    if (directory.split('/').some((part) => part === 'node_modules' || /^\../.test(part))) continue;
+    const lockFile = posix.join(directory, LOCK_FILE_NAME);
+    if (!source.entries.has(lockFile) || isOfNpm(source, directory)) continue;
+    if (await isOfNewerYarn(source, lockFile)) continue;
+    detected.push({ options: { path: directory }, evidence: [path, lockFile] });
+  }
+  return detected.sort((a, b) => (a.options.path < b.options.path ? -1 : 1));
+}
+
+function isOfNpm(source: SourceTree, directory: string): boolean {
+  return FORBIDDEN_FILE_NAMES.some((name) => source.entries.has(posix.join(directory, name)));
+}
+
+/** Newer yarns begin with `__metadata`: one look at the beginning, for lock files may be large. */
+async function isOfNewerYarn(source: SourceTree, lockFile: string): Promise<boolean> {
+  if (!isFile(source, lockFile)) return false;
+  for await (const chunk of source.open(lockFile)) {
+    return /^"?__metadata"?\s*:/m.test((chunk as Buffer).toString('latin1'));
+  }
+  return false;
+}

@@ -1,0 +1,5 @@
+import type { Ecosystem } from '../ecosystem.ts';
+import { detect } from './detect.ts';
+import { resolve } from './resolve.ts';
+
+export const yarn: Ecosystem = { name: 'yarn', detect, resolve };

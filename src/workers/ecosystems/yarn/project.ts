@@ -1,0 +1,102 @@
+import { posix } from 'node:path';
+import { InvalidRequestData } from '../../../domain/errors.ts';
+import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import {
+  isCleanText,
+  isObject,
+  type JsonObject,
+  parseJsonObject,
+  requiredText,
+} from '../../javascript-packages/json-object.ts';
+import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
+import type { YarnFiles } from './repository-structure.ts';
+import { findWorkspaces, readWorkspaceGlobs, type WorkspaceGlobs } from './workspaces.ts';
+
+/** The package.json files of one yarn package. */
+export interface YarnProject {
+  files: YarnFiles;
+  name: string;
+  version: string;
+  license: string | null;
+  manifest: JsonObject;
+  globs: WorkspaceGlobs;
+  workspaces: Workspace[];
+}
+
+export interface Workspace {
+  /** Relative to the package. */
+  folder: string;
+  /** Of its package.json, relative to the source root. */
+  path: string;
+  name: string;
+  version: string | null;
+  manifest: JsonObject;
+}
+
+/** What a package needs at run time; and what else its package.json asks for. */
+export const RUNTIME_FIELDS = ['dependencies', 'optionalDependencies', 'peerDependencies'] as const;
+export const REQUIREMENT_FIELDS = [...RUNTIME_FIELDS, 'devDependencies'] as const;
+
+export async function readProject(
+  source: SourceTree,
+  files: YarnFiles,
+  maxBytes: number,
+): Promise<YarnProject> {
+  const { manifest: path, directory } = files;
+  const manifest = await readManifest(source, path, maxBytes);
+  const { name, version } = manifest;
+  if (!isCleanText(name) || name === '' || !isCleanText(version) || version === '') {
+    throw new InvalidRequestData(
+      'package-rejected',
+      'The package.json file is missing required data (name, version)',
+    );
+  }
+  const globs = readWorkspaceGlobs(path, manifest);
+  const workspaces: Workspace[] = [];
+  for (const folder of findWorkspaces(source, directory, globs)) {
+    workspaces.push(await readWorkspace(source, directory, folder, maxBytes));
+  }
+  return { files, name, version, license: licenseOf(manifest), manifest, globs, workspaces };
+}
+
+/** The package.json of a dependency in the source; null when it is none or lies outside. */
+export async function readLocalManifest(
+  source: SourceTree,
+  directory: string,
+  folder: string,
+  maxBytes: number,
+): Promise<{ path: string; manifest: JsonObject } | null> {
+  const path = posix.join(directory, folder, 'package.json');
+  if (posix.isAbsolute(folder) || path.startsWith('../') || !isFile(source, path)) return null;
+  return { path, manifest: await readManifest(source, path, maxBytes) };
+}
+
+/** What a package.json asks for, as patterns. */
+export function patternsOf(manifest: JsonObject, fields: readonly string[]): string[] {
+  return fields.flatMap((field) => {
+    const requirements = manifest[field];
+    return isObject(requirements)
+      ? Object.entries(requirements).map(([name, range]) => `${name}@${range}`)
+      : [];
+  });
+}
+
+async function readWorkspace(
+  source: SourceTree,
+  directory: string,
+  folder: string,
+  maxBytes: number,
+): Promise<Workspace> {
+  const path = posix.join(directory, folder, 'package.json');
+  const manifest = await readManifest(source, path, maxBytes);
+  const version = isCleanText(manifest.version) ? manifest.version : null;
+  return { folder, path, name: requiredText(path, manifest, 'name'), version, manifest };
+}
+
+async function readManifest(source: SourceTree, path: string, maxBytes: number): Promise<JsonObject> {
+  return parseJsonObject(path, await readCapped(source, path, maxBytes));
+}
+
+function licenseOf({ license }: JsonObject): string | null {
+  return isCleanText(license) && license !== '' ? license : null;
+}

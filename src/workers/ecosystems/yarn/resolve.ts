@@ -1,0 +1,202 @@
+import { posix } from 'node:path';
+import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
+import type { ResolvedDependency } from '../../javascript-packages/components.ts';
+import { fetchDependencies } from '../../javascript-packages/downloads.ts';
+import { ENVIRONMENT } from '../../javascript-packages/environment.ts';
+import { BundleLayout } from '../../javascript-packages/layout.ts';
+import { describeSettings, offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
+import { placeDependency, type Replacement } from '../../javascript-packages/placement.ts';
+import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
+import {
+  expectDependencies,
+  refuseUnverified,
+  reportDependencies,
+} from '../../javascript-packages/report.ts';
+import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
+import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { type Classified, classify, type PlacedEntry, workspaceDependency } from './classify.ts';
+import { yarnComponents } from './components.ts';
+import {
+  newVersions,
+  offlineAddress,
+  type Replacements,
+  registryTarball,
+  rewriteLockFile,
+  rewriteManifest,
+  type TarballAddress,
+  yarnrc,
+} from './configuration.ts';
+import { runtimeEntries } from './development.ts';
+import { YARN_DIRECTORY } from './layout.ts';
+import { parseLockFile, type YarnLock } from './lock-file.ts';
+import {
+  patternsOf,
+  REQUIREMENT_FIELDS,
+  readLocalManifest,
+  readProject,
+  type Workspace,
+  type YarnProject,
+} from './project.ts';
+import { findYarnFiles, type YarnFiles } from './repository-structure.ts';
+
+/** One path of the request, read and classified; nothing is fetched yet. */
+interface YarnPackage {
+  project: YarnProject;
+  lock: YarnLock<PlacedEntry>;
+  dependencies: Classified[];
+}
+
+type Placed = ResolvedDependency<PlacedEntry> & { replacement: Replacement | null };
+
+/** From lock files to verified tarballs, reports and rewritten configuration (prefetch.md 4). */
+export async function resolve(context: ResolveContext): Promise<Resolution> {
+  const { source, packages, settings, log } = context;
+  const files = packages.map(({ path }) => findYarnFiles(source, posix.normalize(path)));
+  const registries = await readRegistries(settings);
+  const found: YarnPackage[] = [];
+  for (const one of files) found.push(await readPackage(context, one, registries));
+  const all = found.flatMap(({ dependencies }) => dependencies);
+  expectDependencies(context, all.length);
+  log.info(`yarn: ${all.length} dependencies in ${files.map(({ lockFile }) => lockFile).join(', ')}`);
+
+  const needs = { manager: 'yarn', digests: ['sha1'] as const };
+  const fetched = await fetchDependencies(context, all, registries, needs);
+
+  const layout = new BundleLayout(log);
+  const resolved = found.map((one) => ({
+    ...one,
+    dependencies: one.dependencies.map((dependency) =>
+      placeDependency(dependency, dependency.entry.version, fetched, { layout, directory: YARN_DIRECTORY }),
+    ),
+  }));
+  context.progress.add({ packages: all.length });
+  const setups = [];
+  for (const one of resolved) {
+    await logDroppedFiles(context, one.project.files.directory);
+    setups.push(await consumerFiles(context, one));
+  }
+  return {
+    packages: found.map(({ project, dependencies }) => ({
+      type: 'yarn',
+      name: project.name,
+      version: project.version,
+      path: project.files.directory,
+      dependencies: reportDependencies('yarn', dependencies),
+    })),
+    files: layout.files(),
+    directories: [YARN_DIRECTORY],
+    sourceChanges: [],
+    offline: {
+      environment: [...ENVIRONMENT],
+      configurationFiles: setups.flatMap(({ offline }) => offline),
+    },
+    registry: {
+      environment: [...ENVIRONMENT],
+      configurationFiles: setups.flatMap(({ registry }) => registry),
+    },
+    components: yarnComponents(resolved, context.request),
+    tools: {},
+  };
+}
+
+async function readPackage(
+  context: ResolveContext,
+  files: YarnFiles,
+  registries: NpmRegistries,
+): Promise<YarnPackage> {
+  const { source, settings, request } = context;
+  const { lockFileBytes } = settings.limits;
+  const project = await readProject(source, files, lockFileBytes);
+  const { path, entries } = parseLockFile(
+    files.lockFile,
+    await readCapped(source, files.lockFile, lockFileBytes),
+  );
+  const runtime = runtimeEntries(entries, project);
+  const lock = { path, entries: entries.map((entry) => ({ ...entry, dev: !runtime.has(entry) })) };
+  const rules = {
+    registries,
+    configuredRegistries: request.rules === 'native',
+    fileDepsAllowlist: settings.yarnFileDepsAllowlist,
+  };
+  const dependencies = [
+    ...lock.entries.map((entry) => classify(project, entry, rules)),
+    ...project.workspaces.map((one) => workspaceDependency(workspaceEntry(one), one.folder)),
+  ];
+  if (request.strictIntegrity) refuseUnverified(dependencies);
+  return { project, lock, dependencies };
+}
+
+/** Workspaces are in no lock file, but reported (prefetch.md 4.1). */
+function workspaceEntry({ folder, name, version, manifest }: Workspace): PlacedEntry {
+  return {
+    patterns: [],
+    name,
+    version,
+    resolved: null,
+    source: `file:${folder}`,
+    path: folder,
+    integrity: null,
+    sha1: null,
+    dependencies: patternsOf(manifest, REQUIREMENT_FIELDS),
+    block: null,
+    bundled: false,
+    dev: false,
+    hasInstallScript: false,
+    license: null,
+  };
+}
+
+/** What the consumer lays over the bundle, in both forms (cachito.md 4.5). */
+async function consumerFiles(
+  context: ResolveContext,
+  {
+    project,
+    lock,
+    dependencies,
+  }: Pick<YarnPackage, 'project' | 'lock'> & { dependencies: readonly Placed[] },
+): Promise<{ offline: ConfigurationFile[]; registry: ConfigurationFile[] }> {
+  const { directory } = project.files;
+  const replacements: Replacements = new Map(
+    dependencies.flatMap(({ dependency, replacement }) =>
+      replacement === null ? [] : [[dependency.entry, replacement] as const],
+    ),
+  );
+  const versions = newVersions(replacements);
+  const manifests = await sourceManifests(context, project, dependencies);
+  const rewritten = manifests.map(({ path, manifest }) => rewriteManifest(path, manifest, versions));
+  const setup = (addressOf: TarballAddress, npmrc: ConfigurationFile) =>
+    [...rewritten, rewriteLockFile(lock, replacements, versions, addressOf), npmrc, yarnrc(directory)].filter(
+      (file) => file !== null,
+    );
+  return {
+    offline: setup(offlineAddress(lock.path), offlineNpmrc(directory)),
+    registry: setup(registryTarball, registryNpmrc(directory, 'yarn')),
+  };
+}
+
+/** All package.json files that yarn reads: they must agree with the lock. */
+async function sourceManifests(
+  { source, settings }: ResolveContext,
+  { files, manifest, workspaces }: YarnProject,
+  dependencies: readonly Placed[],
+) {
+  const manifests = new Map([[posix.normalize(files.manifest), manifest]]);
+  for (const workspace of workspaces) manifests.set(workspace.path, workspace.manifest);
+  for (const { dependency } of dependencies) {
+    if (dependency.kind !== 'file') continue;
+    const { lockFileBytes } = settings.limits;
+    const local = await readLocalManifest(source, files.directory, dependency.path, lockFileBytes);
+    if (local) manifests.set(local.path, local.manifest);
+  }
+  return [...manifests].map(([path, content]) => ({ path, manifest: content }));
+}
+
+const REPLACED_FILES = ['.npmrc', '.yarnrc'];
+
+async function logDroppedFiles({ source, log, settings }: ResolveContext, directory: string): Promise<void> {
+  for (const path of REPLACED_FILES.map((name) => posix.join(directory, name))) {
+    if (!isFile(source, path)) continue;
+    const lines = describeSettings(await readCapped(source, path, settings.limits.lockFileBytes));
+    log.warn(`yarn: ${path} of the repository is not used; its lines are dropped: ${lines.join(', ')}`);
+  }
+}

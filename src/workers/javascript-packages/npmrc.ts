@@ -1,0 +1,44 @@
+import { posix } from 'node:path';
+import type { ConfigurationFile } from '../../domain/bundles/bundle-file.ts';
+import {
+  registryAddress,
+  registryAuth,
+  registryUrl,
+} from '../../domain/package-registries/registry-address.ts';
+
+/** The lines of `.npmrc` (prefetch.md 3.1) that name no registry (cachito.md 4.5). */
+const OFFLINE = ['fetch-retries=5', 'fetch-retry-factor=2', 'strict-ssl=true'];
+
+/** Takes the place of a `.npmrc` of the repository. */
+export function offlineNpmrc(directory: string): ConfigurationFile {
+  return npmrc(directory, OFFLINE);
+}
+
+/** The same for the per-request registry. */
+export function registryNpmrc(directory: string, kind: 'npm' | 'yarn'): ConfigurationFile {
+  return npmrc(directory, [
+    `registry=${registryUrl(kind)}`,
+    'email=noreply@domain.local',
+    'always-auth=true',
+    `${registryAddress(kind)}:_auth=${registryAuth(kind)}`,
+    ...OFFLINE,
+  ]);
+}
+
+/** The lines of a `.npmrc` or `.yarnrc` of a repository, without their values. */
+export function describeSettings(content: Buffer): string[] {
+  return content
+    .toString('utf8')
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith(';'))
+    .map((line) => {
+      const name = /^[^\s=]*(?=\s*[\s=])/.exec(line)?.[0];
+      return name === undefined ? '***' : `${name}=***`;
+    });
+}
+
+function npmrc(directory: string, lines: readonly string[]): ConfigurationFile {
+  const content = lines.map((line) => `${line}\n`).join('');
+  return { path: posix.join('app', directory, '.npmrc'), content: Buffer.from(content) };
+}
