@@ -1,6 +1,7 @@
 import { recordRequestEvent } from '../database/sql/record-request-event.ts';
 import type { SqlExecutor } from '../database/sql-executor.ts';
 import { ConflictError } from '../errors.ts';
+import { openRegistries, revokeRegistries } from '../package-registries/open-and-revoke.ts';
 import { type BundleRequest, type RequestError, type RequestState, TRANSITIONS } from './bundle-request.ts';
 import { discardRequest } from './discard.ts';
 
@@ -33,6 +34,8 @@ export async function changeState(
      where id = $1`,
     [request.id, version, state, reason, error === null ? null : JSON.stringify(error)],
   );
+  if (state === 'complete') await openRegistries({ sql }, request.id);
+  else if (state !== 'in_progress') await revokeRegistries({ sql }, request.id);
   if (state === 'stale') await discardRequest(sql, request.id);
   request.state = state;
   request.stateReason = reason;

@@ -5,7 +5,11 @@ import { insertBundle, type NewBundle } from '../database/sql/insert-bundle.ts';
 import { insertComponents, insertPackageVersions } from '../database/sql/insert-dictionaries.ts';
 import { insertRequestComponents } from '../database/sql/insert-request-components.ts';
 import { insertRequestPackages } from '../database/sql/insert-request-packages.ts';
-import type { SetupForm } from '../database/sql/request-details.ts';
+import {
+  insertConfigurationFiles,
+  insertEnvironment,
+  type SetupForm,
+} from '../database/sql/request-setup.ts';
 import { type ReportedPackages, uniqueDependencies } from '../packages/reported-packages.ts';
 import type { Digest, StoredBlob } from '../storage/blob-store.ts';
 import { changeState } from './change-state.ts';
@@ -77,25 +81,11 @@ async function insertSetup(
   form: SetupForm,
   { environment, configurationFiles }: ConsumerSetup,
 ): Promise<void> {
-  await sql.query(
-    `insert into bundle_request_environment (request_id, form, name, value, kind)
-     select $1, $2, * from unnest($3::text[], $4::text[], $5::text[])`,
-    [
-      requestId,
-      form,
-      environment.map((variable) => variable.name),
-      environment.map((variable) => variable.value),
-      environment.map((variable) => variable.kind),
-    ],
-  );
-  await sql.query(
-    `insert into bundle_request_configuration_files (request_id, form, path, content)
-     select $1, $2, * from unnest($3::text[], $4::bytea[])`,
-    [
-      requestId,
-      form,
-      configurationFiles.map((file) => file.path),
-      configurationFiles.map((file) => file.content),
-    ],
+  await insertEnvironment(sql, requestId, form, environment);
+  await insertConfigurationFiles(
+    sql,
+    requestId,
+    form,
+    configurationFiles.map(({ path, content }) => ({ path, content, encoded: null })),
   );
 }

@@ -1,18 +1,23 @@
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import { readReport } from '../../domain/bundle-requests/report.ts';
+import { readEnvironment } from '../../domain/bundle-requests/setup.ts';
 import { readArchive } from '../../domain/bundles/archive-reader.ts';
 import { environmentJson, environmentScript } from '../../domain/bundles/consumer-files.ts';
 import { contentManifestText } from '../../domain/bundles/content-manifest.ts';
 import type { Database } from '../../domain/database/database.ts';
 import { findBundle } from '../../domain/database/sql/find-bundle.ts';
 import { markBundleDamaged } from '../../domain/database/sql/mark-bundle-damaged.ts';
-import { readEnvironment } from '../../domain/database/sql/request-details.ts';
-import { ConflictError, DomainError, InvalidInputError } from '../../domain/errors.ts';
+import {
+  ConflictError,
+  DomainError,
+  type DomainErrorOptions,
+  InvalidInputError,
+} from '../../domain/errors.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import type { ArchiveLayouts } from './archive-layouts.ts';
 import { blobRepresentation, type Representation, textRepresentation } from './representation.ts';
 
-interface DocumentContext {
+export interface DocumentContext {
   database: Database;
   blobs: BlobStore;
   layouts: ArchiveLayouts;
@@ -26,21 +31,22 @@ type OpenDocument = (
 
 /** What a complete request offers, by the last part of the path. */
 export const DOCUMENTS: Record<string, OpenDocument> = {
-  archive,
+  archive: openBundleArchive,
   manifest,
-  sbom,
+  sbom: openSbom,
   'content-manifest': imageContentManifest,
   provenance,
   environment,
 };
 
-async function archive(
+/** Throws DomainError `damaged` for a bundle in which something was found changed. */
+export async function openBundleArchive(
   { database, blobs, layouts }: DocumentContext,
   { id, bundleDigest }: BundleRequest,
 ): Promise<Representation> {
   const bundle = await findBundle(database.sql, bundleDigest!);
   if (!bundle || bundle.damagedAt !== null) {
-    throw new DomainError('damaged', `The bundle of request ${id} is damaged and is not served any more`, {
+    throw new DamagedBundleError(`The bundle of request ${id} is damaged and is not served any more`, {
       hint: 'A file of the blob store was changed or is missing: ask the operator to check the store.',
     });
   }
@@ -64,7 +70,7 @@ async function manifest({ blobs }: DocumentContext, request: BundleRequest): Pro
   });
 }
 
-async function sbom(
+export async function openSbom(
   { blobs }: DocumentContext,
   request: BundleRequest,
   asked: string | null,
@@ -105,12 +111,19 @@ async function environment(
   asked: string | null,
 ): Promise<Representation> {
   const isJson = oneOf(['shell', 'json'], asked) === 'json';
-  const variables = await readEnvironment(database.sql, request.id, 'offline');
+  const variables = await readEnvironment(database.sql, { request, form: 'offline', baseUrl: '' });
   return textRepresentation(isJson ? environmentJson(variables) : environmentScript(variables), {
     contentType: isJson ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8',
     fileName: isJson ? `stowage-${request.id}.env.json` : `stowage-${request.id}.env`,
     disposition: 'inline',
   });
+}
+
+/** A part was found changed; it is not served any more. */
+export class DamagedBundleError extends DomainError {
+  constructor(message: string, options?: DomainErrorOptions) {
+    super('damaged', message, options);
+  }
 }
 
 /** Throws ConflictError with the state for requests that have nothing to offer (yet, or any more). */

@@ -1,5 +1,4 @@
 import type { StateHistoryEntry } from '../../bundle-requests/bundle-request.ts';
-import type { ConfigurationFile, EnvironmentVariable } from '../../bundles/bundle-file.ts';
 import type { PackageName } from '../../packages/package.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 import { exactTime } from './bundle-request-rows.ts';
@@ -103,30 +102,4 @@ export async function readDependencies(
     return { rows: [], total };
   }
   return { rows: rows.slice(0, page.limit), total: rows[0]?.total ?? 0 };
-}
-
-export type SetupForm = 'offline' | 'registry';
-
-export async function readEnvironment(
-  sql: SqlExecutor,
-  requestId: number,
-  form: SetupForm,
-): Promise<EnvironmentVariable[]> {
-  return await sql.query<EnvironmentVariable>(
-    `select name, value, kind from bundle_request_environment
-     where request_id = $1 and form = $2 order by name collate "C", id`,
-    [requestId, form],
-  );
-}
-
-export async function readConfigurationFiles(
-  sql: SqlExecutor,
-  requestId: number,
-  form: SetupForm,
-): Promise<ConfigurationFile[]> {
-  return await sql.query<ConfigurationFile>(
-    `select path, content from bundle_request_configuration_files
-     where request_id = $1 and form = $2 order by path collate "C"`,
-    [requestId, form],
-  );
 }

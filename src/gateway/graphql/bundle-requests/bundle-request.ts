@@ -1,12 +1,12 @@
 import type { BundleRequest, RequestError } from '../../../domain/bundle-requests/bundle-request.ts';
-import { readConfigurationFiles, readEnvironment } from '../../../domain/database/sql/request-details.ts';
+import { readConfigurationFiles, readEnvironment } from '../../../domain/bundle-requests/setup.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
 import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import { builder } from '../builder.ts';
 import { ProjectRef } from '../identity/project.ts';
 import { UserRef } from '../identity/user.ts';
 import { BundleRef } from './bundle.ts';
-import { FlagEnum, PackageManagerEnum, RequestStateEnum } from './enums.ts';
+import { FlagEnum, PackageManagerEnum, RequestStateEnum, SetupFormatEnum } from './enums.ts';
 import { LogPageRef, readLogPage } from './log.ts';
 import { dependenciesField, packagesField } from './packages.ts';
 import { reportFields } from './report.ts';
@@ -98,14 +98,18 @@ builder.node(BundleRequestRef, {
     environment: t.field({
       type: [EnvironmentVariableRef],
       nullable: false,
-      description: 'What a build sets so that it finds the dependencies in the unpacked bundle.',
-      resolve: ({ id }, _args, { database }) => readEnvironment(database.sql, id, 'offline'),
+      description: 'What a build sets so that it finds the dependencies.',
+      args: { format: t.arg({ type: SetupFormatEnum, description: FORMAT }) },
+      resolve: (request, { format }, { database, baseUrl }) =>
+        readEnvironment(database.sql, { request, form: format ?? null, baseUrl }),
     }),
     configurationFiles: t.field({
       type: [ConfigurationFileRef],
       nullable: false,
-      description: 'Files that a build lays over the unpacked bundle.',
-      resolve: ({ id }, _args, { database }) => readConfigurationFiles(database.sql, id, 'offline'),
+      description: 'Files that a build lays over the unpacked bundle, by path.',
+      args: { format: t.arg({ type: SetupFormatEnum, description: FORMAT }) },
+      resolve: (request, { format }, { database, baseUrl }) =>
+        readConfigurationFiles(database.sql, { request, form: format ?? null, baseUrl }),
     }),
     log: t.field({
       type: LogPageRef,
@@ -127,6 +131,9 @@ builder.node(BundleRequestRef, {
     }),
   }),
 });
+
+const FORMAT =
+  'Default: OFFLINE; for requests that came over the API of Cachito REGISTRY, unless they have the flag OFFLINE_BUNDLE.';
 
 function numberOf(id: string): number {
   if (!/^\d{1,15}$/.test(id)) throw new InvalidInputError('This is not the id of a bundle request');

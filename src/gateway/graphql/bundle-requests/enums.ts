@@ -33,6 +33,12 @@ export const VariableKindEnum = builder.enumType('EnvironmentVariableKind', {
   values: valuesOf(['path', 'literal']),
 });
 
+export const SetupFormatEnum = builder.enumType('SetupFormat', {
+  description:
+    "OFFLINE: dependencies are found in the unpacked bundle. REGISTRY: in this service's own registries of the request.",
+  values: valuesOf(['offline', 'registry']),
+});
+
 export const RequestEventTypeEnum = builder.enumType('BundleRequestEventType', {
   values: valuesOf(['state', 'source', 'plan', 'step', 'progress']),
 });

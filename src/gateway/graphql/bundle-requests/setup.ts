@@ -1,4 +1,5 @@
-import type { ConfigurationFile, EnvironmentVariable } from '../../../domain/bundles/bundle-file.ts';
+import type { StoredConfigurationFile } from '../../../domain/bundle-requests/setup.ts';
+import type { EnvironmentVariable } from '../../../domain/bundles/bundle-file.ts';
 import { builder } from '../builder.ts';
 import { VariableKindEnum } from './enums.ts';
 
@@ -12,23 +13,21 @@ export const EnvironmentVariableRef = builder
     }),
   });
 
-export const ConfigurationFileRef = builder.objectRef<ConfigurationFile>('ConfigurationFile').implement({
-  fields: (t) => ({
-    path: t.exposeString('path', {
-      nullable: false,
-      description: 'Relative to the root of the unpacked bundle.',
+export const ConfigurationFileRef = builder
+  .objectRef<StoredConfigurationFile>('ConfigurationFile')
+  .implement({
+    fields: (t) => ({
+      path: t.exposeString('path', {
+        nullable: false,
+        description: 'Relative to the root of the unpacked bundle.',
+      }),
+      content: t.exposeString('encoded', { nullable: false, description: 'Base64.' }),
+      text: t.string({
+        description: 'The content as text, if it is UTF-8.',
+        resolve: ({ content }) => textOf(content),
+      }),
     }),
-    content: t.string({
-      nullable: false,
-      description: 'Base64.',
-      resolve: ({ content }) => content.toString('base64'),
-    }),
-    text: t.string({
-      description: 'The content as text, if it is UTF-8.',
-      resolve: ({ content }) => textOf(content),
-    }),
-  }),
-});
+  });
 
 function textOf(content: Buffer): string | null {
   try {
