@@ -14,7 +14,16 @@ export class ArchiveLayouts {
   /** The oldest first. */
   readonly #kept = new Map<Digest, { layout: Promise<ArchiveLayout>; entries: number }>();
 
-  constructor(database: Database, blobs: BlobStore) {
+  /** Those of this process: each dialect that serves archives reads the same ones. */
+  static of(database: Database, blobs: BlobStore): ArchiveLayouts {
+    const known = ArchiveLayouts.#ofStores.get(blobs) ?? new ArchiveLayouts(database, blobs);
+    ArchiveLayouts.#ofStores.set(blobs, known);
+    return known;
+  }
+
+  static readonly #ofStores = new WeakMap<BlobStore, ArchiveLayouts>();
+
+  private constructor(database: Database, blobs: BlobStore) {
     this.#database = database;
     this.#blobs = blobs;
   }

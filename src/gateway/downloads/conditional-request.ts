@@ -8,31 +8,44 @@ export type Selection =
   /** Nothing of the representation lies in the range. */
   | { status: 416 };
 
+/** What conditions are compared with. */
+export interface Validators {
+  /** Strong, with its quotes. */
+  etag: string;
+  lastModified: Date | null;
+}
+
 /**
  * RFC 9110: preconditions in the order of 13.2.2, then the range of 14.2. One range only: several are answered by the
  * whole, which 14.2 leaves to the server; so is what is no valid range of bytes, and any range of a HEAD.
- *
- * @param etag with its quotes
  */
 export function selectRange(
   method: string,
   headers: IncomingHttpHeaders,
-  etag: string,
+  { etag, lastModified }: Validators,
   size: number,
 ): Selection {
   const ifMatch = headers['if-match'];
   if (ifMatch !== undefined && !matchesAny(ifMatch, etag, 'strong')) return { status: 412 };
   const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch !== undefined && matchesAny(ifNoneMatch, etag, 'weak')) return { status: 304 };
+  const ifModifiedSince = headers['if-modified-since'];
+  if (ifNoneMatch === undefined && lastModified && ifModifiedSince !== undefined) {
+    if (secondsOf(lastModified) <= Date.parse(ifModifiedSince) / 1_000) return { status: 304 };
+  }
 
   const whole: Selection = { status: 200, range: { start: 0, end: size } };
   if (method === 'HEAD' || headers.range === undefined) return whole;
-  // A date never matches: there is no Last-Modified that it could come from.
+  // A date never matches: it is no strong validator, and clients that have it have the entity tag too.
   if (headers['if-range'] !== undefined && headers['if-range'] !== etag) return whole;
   const asked = parseRange(headers.range);
   if (asked === null) return whole;
   const range = resolveRange(asked, size);
   return range === null ? { status: 416 } : { status: 206, range };
+}
+
+function secondsOf(time: Date): number {
+  return Math.floor(time.getTime() / 1_000);
 }
 
 /** As in the header; an open end is Infinity, `suffix` counts from the end. */

@@ -27,7 +27,7 @@ export interface DownloadServices {
 export function registerDownloads(app: FastifyInstance, services: DownloadServices): void {
   app.register(async (scope) => {
     const { database, blobs } = services;
-    const context = { database, blobs, layouts: new ArchiveLayouts(database, blobs) };
+    const context = { database, blobs, layouts: ArchiveLayouts.of(database, blobs) };
     const requestOf = async (request: FastifyRequest): Promise<BundleRequest> =>
       await getRequest(database, await services.principalOf(request), numberOf(request));
     const get = (
@@ -46,14 +46,12 @@ export function registerDownloads(app: FastifyInstance, services: DownloadServic
 
     scope.setErrorHandler(answerError);
     for (const [name, open] of Object.entries(DOCUMENTS)) {
-      const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      get(`/bundle-requests/:number/${name}`, async (request, reply) => {
         const format = parameter(request, 'format');
         const bundleRequest = await requestOf(request);
         requireComplete(bundleRequest);
         await sendRepresentation(request, reply, await open(context, bundleRequest, format));
-      };
-      get(`/bundle-requests/:number/${name}`, handler);
-      if (name === 'sbom') get(`/api/v1/requests/:number/${name}`, handler);
+      });
     }
     get('/bundle-requests/:number/log', async (request, reply) => {
       const after = afterOf(request);

@@ -13,6 +13,9 @@ export interface Representation {
   fileName: string;
   /** `inline`: a browser shows it. */
   disposition: 'attachment' | 'inline';
+  lastModified?: Date;
+  /** Instead of the usual ones: what the clients of a dialect know. */
+  headers?: Readonly<Record<string, string>>;
   open(range: ByteRange): Readable;
   /** Called when the bytes turned out not to be those of the digest. */
   onDamage?(): Promise<void>;

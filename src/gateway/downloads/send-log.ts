@@ -10,6 +10,7 @@ export async function sendLog(
   reply: FastifyReply,
   log: OpenedLog,
   afterNumber: number,
+  textOfLine = textOf,
 ): Promise<void> {
   const response = takeOver(reply, 200, {
     ...INERT,
@@ -24,16 +25,19 @@ export async function sendLog(
     return;
   }
   try {
-    await pipeline(textOf(log.pages(afterNumber)), response);
+    await pipeline(textsOf(log.pages(afterNumber), textOfLine), response);
   } catch (error) {
     logBreak(request, 'log', error);
   }
 }
 
-async function* textOf(pages: AsyncIterable<LogLine[]>): AsyncGenerator<string> {
+async function* textsOf(
+  pages: AsyncIterable<LogLine[]>,
+  textOfLine: (line: LogLine) => string,
+): AsyncGenerator<string> {
   for await (const page of pages) yield page.map((line) => `${textOfLine(line)}\n`).join('');
 }
 
-function textOfLine({ at, level, source, text }: LogLine): string {
+function textOf({ at, level, source, text }: LogLine): string {
   return `${at.toISOString()} ${level.padEnd(5)} ${source}: ${text}`;
 }

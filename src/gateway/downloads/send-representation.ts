@@ -18,10 +18,12 @@ export async function sendRepresentation(
   reply: FastifyReply,
   representation: Representation,
 ): Promise<void> {
-  const { size } = representation;
+  const { size, lastModified = null } = representation;
   const etag = `"${representation.digest}"`;
-  const selection = selectRange(request.method, request.headers, etag, size);
+  const selection = selectRange(request.method, request.headers, { etag, lastModified }, size);
   reply.headers({ etag, 'cache-control': 'private, no-cache', 'accept-ranges': 'bytes' });
+  if (lastModified) reply.header('last-modified', lastModified.toUTCString());
+  reply.headers(representation.headers ?? {});
   switch (selection.status) {
     case 304:
       await reply.code(304).send();
@@ -58,6 +60,7 @@ async function sendBytes(
     digest: `sha-256=${base64}`,
     'repr-digest': `sha-256=:${base64}:`,
     ...(status === 206 && { 'content-range': `bytes ${range.start}-${range.end - 1}/${size}` }),
+    ...representation.headers,
   };
   if (request.method === 'HEAD' || size === 0) {
     takeOver(reply, status, headers).end();

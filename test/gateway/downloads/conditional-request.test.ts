@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { type Selection, selectRange } from '../../../src/gateway/downloads/conditional-request.ts';
 
 const ETAG = '"sha256:abc"';
+const VALIDATORS = { etag: ETAG, lastModified: new Date('2021-07-07T18:02:35.123Z') };
 const whole: Selection = { status: 200, range: { start: 0, end: 100 } };
 const part = (start: number, end: number): Selection => ({ status: 206, range: { start, end } });
 
@@ -40,13 +41,13 @@ test.each<[string, Selection]>([
   ['0-1', whole],
   ['', whole],
 ])('range %#: %s', (range, expected) => {
-  expect(selectRange('GET', { range }, ETAG, 100)).toEqual(expected);
+  expect(selectRange('GET', { range }, VALIDATORS, 100)).toEqual(expected);
 });
 
 test('nothing can be a range of an empty file', () => {
-  expect(selectRange('GET', {}, ETAG, 0)).toEqual({ status: 200, range: { start: 0, end: 0 } });
+  expect(selectRange('GET', {}, VALIDATORS, 0)).toEqual({ status: 200, range: { start: 0, end: 0 } });
   for (const range of ['bytes=0-', 'bytes=0-0', 'bytes=-5']) {
-    expect(selectRange('GET', { range }, ETAG, 0)).toEqual({ status: 416 });
+    expect(selectRange('GET', { range }, VALIDATORS, 0)).toEqual({ status: 416 });
   }
 });
 
@@ -61,21 +62,37 @@ test.each([
   ['', false],
   ['"'.repeat(10_001), false],
 ])('the list %s names the file: %s', (list, isNamed) => {
-  expect(selectRange('GET', { 'if-none-match': list }, ETAG, 100).status).toBe(isNamed ? 304 : 200);
-  expect(selectRange('GET', { 'if-match': list }, ETAG, 100).status).toBe(isNamed ? 200 : 412);
+  expect(selectRange('GET', { 'if-none-match': list }, VALIDATORS, 100).status).toBe(isNamed ? 304 : 200);
+  expect(selectRange('GET', { 'if-match': list }, VALIDATORS, 100).status).toBe(isNamed ? 200 : 412);
 });
 
 test('weak tags match for If-None-Match only', () => {
-  expect(selectRange('GET', { 'if-none-match': `W/${ETAG}` }, ETAG, 100).status).toBe(304);
-  expect(selectRange('GET', { 'if-match': `W/${ETAG}` }, ETAG, 100).status).toBe(412);
-  expect(selectRange('GET', { 'if-range': `W/${ETAG}`, range: 'bytes=0-1' }, ETAG, 100)).toEqual(whole);
+  expect(selectRange('GET', { 'if-none-match': `W/${ETAG}` }, VALIDATORS, 100).status).toBe(304);
+  expect(selectRange('GET', { 'if-match': `W/${ETAG}` }, VALIDATORS, 100).status).toBe(412);
+  expect(selectRange('GET', { 'if-range': `W/${ETAG}`, range: 'bytes=0-1' }, VALIDATORS, 100)).toEqual(whole);
 });
 
 test('preconditions come before ranges, and HEAD has no ranges', () => {
   const range = 'bytes=500-';
-  expect(selectRange('GET', { range, 'if-none-match': ETAG }, ETAG, 100)).toEqual({ status: 304 });
-  expect(selectRange('GET', { range, 'if-match': '"x"' }, ETAG, 100)).toEqual({ status: 412 });
-  expect(selectRange('GET', { range, 'if-range': '"x"' }, ETAG, 100)).toEqual(whole);
-  expect(selectRange('GET', { range, 'if-range': ETAG }, ETAG, 100)).toEqual({ status: 416 });
-  expect(selectRange('HEAD', { range }, ETAG, 100)).toEqual(whole);
+  expect(selectRange('GET', { range, 'if-none-match': ETAG }, VALIDATORS, 100)).toEqual({ status: 304 });
+  expect(selectRange('GET', { range, 'if-match': '"x"' }, VALIDATORS, 100)).toEqual({ status: 412 });
+  expect(selectRange('GET', { range, 'if-range': '"x"' }, VALIDATORS, 100)).toEqual(whole);
+  expect(selectRange('GET', { range, 'if-range': ETAG }, VALIDATORS, 100)).toEqual({ status: 416 });
+  expect(selectRange('HEAD', { range }, VALIDATORS, 100)).toEqual(whole);
+});
+
+test.each<[Record<string, string>, number]>([
+  [{ 'if-modified-since': 'Wed, 07 Jul 2021 18:02:35 GMT' }, 304],
+  [{ 'if-modified-since': 'Wed, 07 Jul 2021 18:02:36 GMT' }, 304],
+  [{ 'if-modified-since': 'Wed, 07 Jul 2021 18:02:34 GMT' }, 200],
+  [{ 'if-modified-since': 'yesterday' }, 200],
+  [{ 'if-modified-since': 'Wed, 07 Jul 2021 18:02:35 GMT', 'if-none-match': '"x"' }, 200],
+  [{ 'if-range': 'Wed, 07 Jul 2021 18:02:35 GMT', range: 'bytes=0-1' }, 200],
+])('dates: %j', (headers, status) => {
+  expect(selectRange('GET', headers, VALIDATORS, 100).status).toBe(status);
+});
+
+test('without a time of the last change no date matches', () => {
+  const headers = { 'if-modified-since': 'Wed, 07 Jul 2100 18:02:35 GMT' };
+  expect(selectRange('GET', headers, { etag: ETAG, lastModified: null }, 100)).toEqual(whole);
 });

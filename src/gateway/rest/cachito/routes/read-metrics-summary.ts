@@ -1,9 +1,9 @@
 import { METRICS_SUMMARY } from '../operations/metrics.ts';
+import { required } from '../parameters/query.ts';
 import { timeRangeOf } from '../parameters/time-range.ts';
 import type { CachitoRoute } from '../route.ts';
 import { sendJson } from '../send-json.ts';
 import { metricsSummary } from '../shapes/metrics.ts';
-import { required } from '../parameters/query.ts';
 
 /** cachito.md 1.16 */
 export const readMetricsSummary: CachitoRoute = {

@@ -1,4 +1,5 @@
-import { DomainError, NotFoundError } from '../../../../domain/errors.ts';
+import { NotFoundError } from '../../../../domain/errors.ts';
+import { BrokenStateError } from '../errors.ts';
 import { REQUEST_PACKAGES } from '../operations/requests.ts';
 import { type CachitoRoute, ID, numberOf } from '../route.ts';
 import { sendJson } from '../send-json.ts';
@@ -15,7 +16,7 @@ export const readPackages: CachitoRoute = {
     if (bundleRequest?.packageReport) {
       sendJson(reply, 200, recordedPackages(bundleRequest.packageReport));
     } else if (bundleRequest && stateOf(bundleRequest.state) === 'complete') {
-      throw new DomainError('lost-data', 'Invalid state: packages file was not found.');
+      throw new BrokenStateError('Invalid state: packages file was not found.');
     } else throw new NotFoundError(`The bundle request ${number} has no packages`);
   },
 };
