@@ -5,8 +5,9 @@ import { gomod } from './gomod/index.ts';
 import { npm } from './npm/index.ts';
 import { pip } from './pip/index.ts';
 import { rubygems } from './rubygems/index.ts';
+import { yarn } from './yarn/index.ts';
 
 /** The package managers of this release, in the order in which results are reported. */
 export const ecosystems: ReadonlyMap<PackageManager, Ecosystem> = new Map(
-  [gomod, npm, pip, gitSubmodule, rubygems].map((ecosystem) => [ecosystem.name, ecosystem]),
+  [gomod, npm, pip, gitSubmodule, yarn, rubygems].map((ecosystem) => [ecosystem.name, ecosystem]),
 );
