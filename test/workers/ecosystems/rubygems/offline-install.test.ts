@@ -1,0 +1,180 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSettings } from '../../../../src/domain/config.ts';
+import type { Database } from '../../../../src/domain/database/database.ts';
+import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
+import { rubygems } from '../../../../src/workers/ecosystems/rubygems/index.ts';
+import { DatabaseGitTrees } from '../../../../src/workers/git/database-git-trees.ts';
+import { testDatabase } from '../../../support/database.ts';
+import {
+  type GemServer,
+  gemConstant,
+  gemSource,
+  makeGem,
+  startGemServer,
+} from '../../../support/gem-server.ts';
+import { gemfileLock, gitSection, pathSection } from '../../../support/gemfile-lock.ts';
+import { TestRepository } from '../../../support/git-repository.ts';
+import { MemoryBlobStore } from '../../../support/memory-blob-store.ts';
+import { memorySourceTree } from '../../../support/memory-source-tree.ts';
+import { withoutNetwork } from '../../../support/network.ts';
+import {
+  resolveContext,
+  type TestResolveContext,
+  temporaryDirectory,
+} from '../../../support/resolve-context.ts';
+
+const run = promisify(execFile);
+const GIT_URL = 'https://git.example/team/git-gem.git';
+
+let server: GemServer;
+let database: Database;
+let root: string;
+let repository: TestRepository;
+
+beforeAll(async () => {
+  await run('bundle', ['--version']).catch((cause) => {
+    throw new Error('Bundler is missing: install the Debian packages of system-packages.txt', { cause });
+  });
+  server = await startGemServer([
+    makeGem('plain', '1.0'),
+    makeGem('dotted.name', '2.1.0.pre1', { dependencies: { plain: '>= 0' } }),
+    makeGem('needs-others', '3.0', { dependencies: { 'dotted.name': '>= 2.0.a', plain: '~> 1.0' } }),
+  ]);
+  database = await testDatabase();
+  root = mkdtempSync(join(tmpdir(), 'stowage-rubygems-'));
+  repository = new TestRepository({ 'README.md': 'older\n' });
+  repository.commit({
+    ...gemSource('git-gem', '4.2'),
+    'README.md': 'newer\n',
+    'bin/tool': { executable: '#!/bin/sh\n' },
+    'lib/link.rb': { link: 'git-gem.rb' },
+  });
+});
+
+afterAll(async () => {
+  await server.close();
+  await database.close();
+  rmSync(root, { recursive: true, force: true });
+  rmSync(repository.path, { recursive: true, force: true });
+});
+
+/** Real git, which finds the repository behind the URL of the lock on this machine. */
+function gitTrees(blobs: MemoryBlobStore): DatabaseGitTrees {
+  const gitConfig = join(root, 'gitconfig');
+  writeFileSync(gitConfig, `[url "file://${repository.path}"]\n\tinsteadOf = ${GIT_URL}\n`);
+  const settings = readSettings({
+    STOWAGE_DATA_DIR: mkdtempSync(join(root, 'data-')),
+    STOWAGE_GIT_CONFIG: gitConfig,
+  });
+  const log = { debug: () => {}, info: () => {}, warn: () => {} };
+  return new DatabaseGitTrees({
+    sql: database.sql,
+    blobs,
+    settings,
+    log,
+    signal: new AbortController().signal,
+  });
+}
+
+function prepare(files: Record<string, string>, packages = [{ path: '.' }]): TestResolveContext {
+  const blobs = new MemoryBlobStore();
+  return resolveContext({
+    source: memorySourceTree(files),
+    settings: { rubygemsSource: server.url },
+    packages,
+    blobs,
+    git: gitTrees(blobs),
+  });
+}
+
+/** Lays the bundle out as a consumer does. */
+async function unpack(
+  { context, blobs }: TestResolveContext,
+  resolution: Resolution,
+  form: 'offline' | 'registry' = 'offline',
+): Promise<string> {
+  const bundle = temporaryDirectory();
+  mkdirSync(join(bundle, 'app'));
+  await context.source.exportTo(join(bundle, 'app'));
+  const write = (path: string, content: Uint8Array, mode = 0o644): void => {
+    mkdirSync(dirname(join(bundle, path)), { recursive: true });
+    writeFileSync(join(bundle, path), content, { mode });
+  };
+  for (const { path, digest, mode } of resolution.files) write(path, blobs.blobs.get(digest)!, mode);
+  for (const { path, target } of resolution.links ?? []) symlinkSync(target, join(bundle, path));
+  for (const { path, content } of resolution[form].configurationFiles) write(path, content);
+  return bundle;
+}
+
+/** Installs without any network, and tells the versions that Ruby then sees. */
+async function install(directory: string, gems: readonly string[], ...options: string[]): Promise<string[]> {
+  const environment = { PATH: process.env.PATH, HOME: temporaryDirectory(), LANG: 'C.UTF-8' };
+  const [program, args] = withoutNetwork('bundle', 'install', ...options);
+  await run(program, args, { cwd: directory, env: environment });
+  const script = gems.map((gem) => `require ${JSON.stringify(gem)}; puts ${gemConstant(gem)}`).join('; ');
+  const { stdout } = await run('bundle', ['exec', 'ruby', '-e', script], {
+    cwd: directory,
+    env: environment,
+  });
+  return stdout.trim().split('\n');
+}
+
+describe('bundle install without network', { timeout: 60_000 }, () => {
+  test('gems, a git dependency and a gem of the source', async () => {
+    const commit = repository.head;
+    const prepared = prepare({
+      Gemfile: [
+        'source "https://rubygems.org"',
+        'gem "needs-others"',
+        `gem "git-gem", git: "${GIT_URL}", branch: "main"`,
+        'gem "own", path: "engines/own"',
+        '',
+      ].join('\n'),
+      'Gemfile.lock': gemfileLock({
+        sections: [
+          gitSection(GIT_URL, { revision: commit, branch: 'main' }, ['git-gem (4.2)']),
+          pathSection('engines/own', ['own (0.1)']),
+        ],
+        gems: [
+          'dotted.name (2.1.0.pre1)',
+          '  plain',
+          'needs-others (3.0)',
+          '  dotted.name (>= 2.0.a)',
+          '  plain (~> 1.0)',
+          'plain (1.0)',
+        ],
+        dependencies: ['git-gem!', 'needs-others', 'own!'],
+      }),
+      'engines/own/own.gemspec': gemSource('own', '0.1')['own.gemspec']!.replace(/.*spec.files.*\n/, ''),
+      'engines/own/lib/own.rb': gemSource('own', '0.1')['lib/own.rb']!,
+    });
+    const resolution = await rubygems.resolve(prepared.context);
+    const bundle = await unpack(prepared, resolution);
+    const gems = ['plain', 'dotted.name', 'needs-others', 'git-gem', 'own'];
+    expect(await install(join(bundle, 'app'), gems, '--local')).toEqual([
+      '1.0',
+      '2.1.0.pre1',
+      '3.0',
+      '4.2',
+      '0.1',
+    ]);
+
+    const workTree = join(
+      bundle,
+      'deps/rubygems/git.example/team/git-gem',
+      `git-gem-external-gitcommit-${commit}`,
+      'app',
+    );
+    const git = async (...args: string[]) => (await run('git', args, { cwd: workTree })).stdout;
+    expect(await git('rev-parse', 'HEAD')).toBe(`${commit}\n`);
+    expect(await git('rev-parse', '--abbrev-ref', 'HEAD')).toBe('main\n');
+    expect(await git('status', '--porcelain')).toBe('');
+    expect(await git('fsck', '--full', '--strict')).toBe('');
+    expect(readFileSync(join(workTree, '.git/config'), 'utf8')).toContain(`url = "${GIT_URL}"`);
+  });
+});
