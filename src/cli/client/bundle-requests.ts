@@ -41,6 +41,7 @@ export interface BundleInfo {
   tarSize: number;
   archiveDigest: string;
   archiveSize: number;
+  reproducibleDigest: string | null;
   entries: number;
 }
 
@@ -86,7 +87,7 @@ const OUTCOME = `query Outcome($number: Int!) {
     number repository commit state stateReason attempt packagesCount dependenciesCount createdAt finishedAt
     error { code message hint details }
     steps { task packageManager progress { packages files bytes cachedFiles expectedPackages expectedFiles } }
-    bundle { manifestDigest tarDigest tarSize archiveDigest archiveSize entries }
+    bundle { manifestDigest tarDigest tarSize archiveDigest archiveSize reproducibleDigest entries }
   }
 }`;
 

@@ -17,6 +17,7 @@ export function prefetchCommand(): Command {
     .option('--npm <path>', 'an npm package in this directory; may be given again', collect)
     .option('--pip <path>', 'a Python package in this directory; may be given again', collect)
     .option('--gomod <path>', 'a Go module in this directory; may be given again', collect)
+    .option('--git-submodule', 'the submodules of the repository, one level deep')
     .option('--requirements <file>', 'requirements file, relative to --pip; may be given again', collect)
     .option('--requirements-build <file>', 'build requirements, relative to --pip', collect)
     .option(
@@ -37,7 +38,7 @@ export function prefetchCommand(): Command {
     .addOption(serverOption())
     .addOption(tokenOption())
     .option('--json', 'one JSON object a line on standard output')
-    .addHelpText('after', '\nWithout --npm, --pip and --gomod the package managers are detected.')
+    .addHelpText('after', '\nWithout options that name package managers they are detected.')
     .action(run);
 }
 

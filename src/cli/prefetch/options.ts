@@ -8,6 +8,7 @@ export interface PrefetchOptions {
   npm?: string[];
   pip?: string[];
   gomod?: string[];
+  gitSubmodule?: boolean;
   requirements?: string[];
   requirementsBuild?: string[];
   wheels?: string;
@@ -25,8 +26,12 @@ export interface PrefetchOptions {
 /** What is asked of the server besides the source. Throws InvalidInputError for options that exclude each other. */
 export function submissionOf(options: PrefetchOptions): SubmissionInput {
   const packages = packagesOf(options);
-  if (options.sourceOnly && packages.length > 0) {
-    throw new InvalidInputError('--source-only does not go with --npm, --pip or --gomod');
+  const managers = [
+    ...new Set(packages.map((one) => one.manager)),
+    ...(options.gitSubmodule ? [enumName('git-submodule')] : []),
+  ];
+  if (options.sourceOnly && managers.length > 0) {
+    throw new InvalidInputError('--source-only does not go with options that name package managers');
   }
   const requirements = options.requirements ?? options.requirementsBuild;
   if (requirements && !options.pip) {
@@ -41,10 +46,8 @@ export function submissionOf(options: PrefetchOptions): SubmissionInput {
   }
   return {
     ...(options.sourceOnly && { packageManagers: [] }),
-    ...(packages.length > 0 && {
-      packages,
-      packageManagers: [...new Set(packages.map((one) => one.manager))],
-    }),
+    ...(packages.length > 0 && { packages }),
+    ...(managers.length > 0 && { packageManagers: managers }),
     ...(options.flag && { flags: options.flag.map(enumName) }),
     ...(options.strictIntegrity && { strictIntegrity: true }),
     ...(options.project !== undefined && { project: options.project }),

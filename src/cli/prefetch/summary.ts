@@ -17,6 +17,7 @@ export function summaryLines(outcome: RequestOutcome, files: OutputFiles, elapse
     `contains    ${packages.join(', ')}`,
     ...(outcome.commit === null ? [] : [`commit      ${outcome.commit}`]),
     `manifest    ${bundle.manifestDigest}`,
+    ...(bundle.reproducibleDigest === null ? [] : [`without git ${bundle.reproducibleDigest}`]),
     `tar         ${bundle.tarDigest}`,
     `archive     ${bundle.archiveDigest}`,
     `beside it   ${[files.sbom, files.manifest, files.provenance, files.environment].map((file) => basename(file)).join(', ')}`,

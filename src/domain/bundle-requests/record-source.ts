@@ -14,6 +14,8 @@ export interface FetchedSource {
   size: number;
   /** What detection found; null when the request named its package managers. */
   plan: SourcePlan | null;
+  /** What the source brings besides its tree, see step-result.ts. */
+  result?: Digest | null;
 }
 
 export interface SourcePlan {
@@ -41,6 +43,10 @@ export async function recordSource(
        where id = $1`,
       [request.id, source.commit, managers, JSON.stringify(packages), source.snapshot],
     );
+    await tx.sql.query('update bundle_request_steps set result_digest = $2 where id = $1', [
+      lease.step.id,
+      source.result ?? null,
+    ]);
     const { commit, files, size } = source;
     await recordRequestEvent(tx.sql, request.id, 'source', { commit, files, size });
     const evidence = source.plan?.evidence ?? {};

@@ -17,6 +17,7 @@ import {
 } from './bundle-manifest.ts';
 import { compressedMembers, WRITER_VERSION } from './deterministic-gzip.ts';
 import { tarHeader, tarPadding } from './deterministic-tar.ts';
+import { reproducibleDigest } from './reproducible-part.ts';
 
 export interface AssemblyOptions extends BundleParts {
   blobs: BlobStore;
@@ -61,6 +62,7 @@ export async function assembleBundle(options: AssemblyOptions): Promise<Assemble
     ...about,
     manifestDigest,
     ...digests,
+    reproducibleDigest: reproducibleDigest(contents.manifest, options.files),
     writerVersion: WRITER_VERSION,
     sourceMemberDigest: member.digest,
     entries: contents.manifest.entries.length,

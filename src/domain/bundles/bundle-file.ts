@@ -8,6 +8,8 @@ export interface BundleFile {
   digest: Digest;
   size: number;
   crc32: number;
+  /** The bytes are not the same on every machine: it holds a git directory (prefetch.md 14). */
+  varies?: true;
 }
 
 /** A symbolic link below `deps/`: work trees of git dependencies have them. Its target stays inside the bundle. */

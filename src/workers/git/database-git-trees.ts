@@ -120,8 +120,13 @@ export class DatabaseGitTrees implements GitTrees {
     return tags;
   }
 
-  async exportGitDirectory(url: string, commit: string, directory: string): Promise<void> {
-    const repository = this.#parse(url);
+  async exportGitDirectory(
+    url: string,
+    commit: string,
+    directory: string,
+    { httpsFirst = false }: { httpsFirst?: boolean } = {},
+  ): Promise<void> {
+    const repository = await this.#chooseRemote(this.#parse(url), commit, httpsFirst);
     const write = (): Promise<void> => this.#writeGitDirectory(repository, commit, directory);
     await write()
       .catch(async (error: unknown) => {

@@ -26,7 +26,7 @@ export async function writeGitDirectory(git: Git, parts: GitDirectoryParts, targ
   for (const name of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags']) {
     await mkdir(join(target, name), { recursive: true });
   }
-  await writeFile(join(target, 'config'), configText(commit, url));
+  await writeFile(join(target, 'config'), gitConfigText(commit.length === 64 ? 'sha256' : 'sha1', url));
   await writeFile(join(target, 'packed-refs'), packedRefs(tags));
   await writeFile(join(target, 'HEAD'), `${commit}\n`);
   const shallow = await shallowCommits(git, history, commit);
@@ -45,10 +45,11 @@ function packedRefs(tags: readonly TagObject[]): string {
   return PACKED_REFS_HEAD + rows.join('');
 }
 
-function configText(commit: string, url: string | null): string {
-  const isSha256 = commit.length === 64;
-  const core = `[core]\n\trepositoryformatversion = ${isSha256 ? 1 : 0}\n\tfilemode = true\n\tbare = false\n`;
-  const extensions = isSha256 ? '[extensions]\n\tobjectformat = sha256\n' : '';
+/** The configuration of a repository with a work tree; `url` becomes the remote `origin`. */
+export function gitConfigText(format: 'sha1' | 'sha256', url: string | null): string {
+  const version = format === 'sha1' ? 0 : 1;
+  const core = `[core]\n\trepositoryformatversion = ${version}\n\tfilemode = true\n\tbare = false\n`;
+  const extensions = format === 'sha1' ? '' : '[extensions]\n\tobjectformat = sha256\n';
   const remote =
     url === null
       ? ''

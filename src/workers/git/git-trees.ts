@@ -26,7 +26,12 @@ export interface GitTrees {
    * Writes a git directory (what `.git` is called in a work tree) into an existing empty directory: the commit as a
    * detached head, its whole history with the tags in it, an index. Fetches once per commit, then never again.
    */
-  exportGitDirectory(url: string, commit: string, directory: string): Promise<void>;
+  exportGitDirectory(
+    url: string,
+    commit: string,
+    directory: string,
+    options?: { httpsFirst?: boolean },
+  ): Promise<void>;
   /** Writes a pack of one commit, without its history, to a file. Fetches the commit when it is not there. */
   packCommit(url: string, commit: string, file: string): Promise<void>;
   /** Writes the `.idx` of a pack. */

@@ -19,6 +19,7 @@ export interface ArchiveMember {
 /** What was found in an archive, in any order. */
 export class ArchiveMembers {
   readonly #members = new Map<string, ArchiveMember>();
+  readonly #git = new Map<string, ArchiveMember>();
   readonly #left: string[] = [];
 
   /**
@@ -29,6 +30,7 @@ export class ArchiveMembers {
     const { path } = member;
     if (isLeftOut(path)) {
       this.#left.push(path);
+      if (/^(?:[^/]+\/)?\.git\//.test(path)) this.#git.set(path, member);
       return;
     }
     if (this.#members.has(path)) {
@@ -44,6 +46,22 @@ export class ArchiveMembers {
   /** Paths that were left out. */
   get leftOut(): readonly string[] {
     return this.#left;
+  }
+
+  /** Members of the git directory of the source, by their paths in it; they are also among those left out. */
+  gitDirectory(): Map<string, ArchiveMember> {
+    const prefix = this.#gitPrefix();
+    return new Map(this.gitDirectoryPaths().map((path) => [path.slice(prefix.length), this.#git.get(path)!]));
+  }
+
+  /** The same members, by their paths in the archive. */
+  gitDirectoryPaths(): string[] {
+    const prefix = this.#gitPrefix();
+    return [...this.#git.keys()].filter((path) => path.startsWith(prefix));
+  }
+
+  #gitPrefix(): string {
+    return `${commonRoot([...this.#members.keys()])}.git/`;
   }
 
   /** Time of the newest member. */

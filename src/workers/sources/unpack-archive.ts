@@ -13,6 +13,7 @@ import { readTar } from './read-tar.ts';
 import { readZip } from './read-zip.ts';
 import { type SourceContext, safeSource } from './safe-source.ts';
 import { UnpackLimits } from './unpack-limits.ts';
+import { exportUploadedGitDirectory } from './uploaded-git-directory.ts';
 
 export interface ArchiveSource {
   /** The uploaded blob: zip, tar or tar.gz, whatever its name was. */
@@ -20,13 +21,15 @@ export interface ArchiveSource {
   flags: readonly Flag[];
 }
 
+type UnpackContext = SourceContext & { signal: AbortSignal; temporaryDirectory: string };
+
 /** Under this origin the snapshots of archives are kept, with the archive's digest as their commit. */
 const ORIGIN = 'archive';
 
 /** The tree of an uploaded archive. Nothing is written but the snapshot's blobs and one temporary file. */
 export async function unpackArchive(
   { archive, flags }: ArchiveSource,
-  context: SourceContext & { signal: AbortSignal; temporaryDirectory: string },
+  context: UnpackContext,
 ): Promise<FetchedSourceTree> {
   const { sql, blobs } = context;
   const commit = archive.replace(/^sha256:/, '');
@@ -44,7 +47,7 @@ export async function unpackArchive(
     const { treeId, snapshot, pack, size, files } = written;
     const row = { origin: ORIGIN, commit, submodules: 'none' as const, treeId, time: info.time };
     await insertSnapshot(sql, { ...row, index: snapshot, pack, size, files }, written.blobs);
-    const warnings = leftOutWarning(members);
+    const warnings = leftOutWarning(members, flags.includes('include-git-dir'));
     const raw = { snapshot, origin: ORIGIN, commit, submodules: 'none', flags } as const;
     return await safeSource({ ...raw, warnings }, context);
   } finally {
@@ -52,9 +55,29 @@ export async function unpackArchive(
   }
 }
 
+/**
+ * The git directory of the archive, made anew in an existing empty directory; false when there is none. Throws
+ * InvalidFileFormat when it cannot be used.
+ */
+export async function unpackGitDirectory(
+  archive: Digest,
+  directory: string,
+  context: UnpackContext,
+): Promise<boolean> {
+  const { members, close } = await listArchive(archive, context);
+  try {
+    const found = members.gitDirectory();
+    if (found.size === 0) return false;
+    await exportUploadedGitDirectory(found, directory, context);
+    return true;
+  } finally {
+    await close();
+  }
+}
+
 async function listArchive(
   archive: Digest,
-  context: SourceContext & { signal: AbortSignal; temporaryDirectory: string },
+  context: UnpackContext,
 ): Promise<{ members: ArchiveMembers; close: () => Promise<void> }> {
   const { blobs, settings, signal, temporaryDirectory } = context;
   const size = (await blobs.size(archive)) ?? 0;
@@ -124,7 +147,9 @@ async function localFile(blobs: BlobStore, digest: Digest, temporaryDirectory: s
   return { path: copy, remove: () => rm(copy, { force: true }) };
 }
 
-function leftOutWarning({ leftOut }: ArchiveMembers): string[] {
-  if (leftOut.length === 0) return [];
-  return [`Left out of the archive: ${shortList(leftOut)}`];
+/** The git directory of the source is no loss for who gets it in another way. */
+function leftOutWarning(members: ArchiveMembers, withGitDirectory: boolean): string[] {
+  const kept = new Set(withGitDirectory ? members.gitDirectoryPaths() : []);
+  const leftOut = members.leftOut.filter((path) => !kept.has(path));
+  return leftOut.length === 0 ? [] : [`Left out of the archive: ${shortList(leftOut)}`];
 }

@@ -79,7 +79,10 @@ export async function writeDocuments(
       { name: 'SPDX SBOM', digest: spdxDigest, mediaType: 'application/spdx+json' },
     ],
     policy: { rules: request.rules, strictIntegrity: request.strictIntegrity },
-    byproducts: contentManifestOf({ repository, ref: request.commit ?? source.treeId, packages }, context),
+    byproducts: [
+      ...contentManifestOf({ repository, ref: request.commit ?? source.treeId, packages }, context),
+      ...reproduciblePart(bundle),
+    ],
     builder: { id: 'https://stowage.example/builders/worker', version },
     invocationId: `bundle-request/${request.id}/${request.attempt}`,
     startedOn: request.createdAt,
@@ -88,6 +91,12 @@ export async function writeDocuments(
   const envelope = (await context.services.signer()).sign(statement);
   const provenance = await write(`${JSON.stringify(envelope)}\n`);
   return { cyclonedx: cyclonedxDigest, spdx: spdxDigest, provenance };
+}
+
+/** For who compares two bundles with git directories. */
+function reproduciblePart({ reproducibleDigest: digest }: AssembledArchive): ProvenanceFacts['byproducts'] {
+  if (digest === null) return [];
+  return [{ name: 'bundle manifest without git directories', digest, mediaType: 'application/json' }];
 }
 
 /** As a byproduct of the provenance; without one when a dependency has no purl there. */

@@ -1,10 +1,13 @@
 import type { SourcePlan } from '../../domain/bundle-requests/record-source.ts';
 import { recordSource } from '../../domain/bundle-requests/record-source.ts';
+import { writeStepResult } from '../../domain/bundle-requests/step-result.ts';
 import { InvalidRepoStructure } from '../../domain/errors.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
+import type { Digest } from '../../domain/storage/blob-store.ts';
 import { detectPackages } from '../ecosystems/detect-packages.ts';
 import { ecosystems } from '../ecosystems/ecosystems.ts';
 import type { FetchedSourceTree } from '../sources/fetched-source.ts';
+import { storeGitDirectories } from './git-directories.ts';
 import type { StepContext } from './step-task.ts';
 
 /** The commit's tree (or the uploaded archive's) into the blob store, and what is in it that we can work on. */
@@ -18,10 +21,25 @@ export async function fetchSource(context: StepContext): Promise<void> {
   log.info(
     `source: commit ${source.commit ?? '(none)'}, tree ${source.treeId}, ${source.files} files, ${source.size} bytes`,
   );
+  const result = request.flags.includes('include-git-dir') ? await gitDirectories(context, source) : null;
+  await blobs.sync(blobs.written.map(({ digest }) => digest));
   await log.flush();
   await progress.finish();
   const { commit, snapshot, files, size } = source;
-  await recordSource(worker.database, context.lease, { commit, snapshot, files, size, plan }, blobs.written);
+  const fetched = { commit, snapshot, files, size, plan, result };
+  await recordSource(worker.database, context.lease, fetched, blobs.written);
+}
+
+/** What the step adds to the bundle besides the source. */
+async function gitDirectories(context: StepContext, source: FetchedSourceTree): Promise<Digest> {
+  const stored = await storeGitDirectories(context, source);
+  const nothing = { environment: [], configurationFiles: [] };
+  const result = await writeStepResult(context.blobs, {
+    ...stored,
+    ...{ packages: [], sourceChanges: [], components: [], tools: {} },
+    ...{ offline: nothing, registry: nothing },
+  });
+  return result.digest;
 }
 
 /** Submodules come one level deep, and only for who asks for them (cachito.md 4.2). */

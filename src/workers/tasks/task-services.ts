@@ -8,7 +8,7 @@ import { DatabaseArtifactStore } from '../downloads/database-artifact-store.ts';
 import { type DownloadCounters, DownloadScheduler } from '../downloads/scheduler.ts';
 import { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import { type FetchedSourceTree, fetchGitSource } from '../sources/fetch-git-source.ts';
-import { unpackArchive } from '../sources/unpack-archive.ts';
+import { unpackArchive, unpackGitDirectory } from '../sources/unpack-archive.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import type { StepContext } from './step-task.ts';
 
@@ -58,17 +58,13 @@ export class TaskServices {
   }
 
   async unpackUpload(step: StepContext, uploadId: number): Promise<FetchedSourceTree> {
-    const { database, settings } = this.context;
-    const [upload] = await database.sql.query<{ digest: Digest }>(
-      'select digest from uploads where id = $1',
-      [uploadId],
-    );
-    if (!upload) throw new NotFoundError(`The upload ${uploadId} is not there`);
-    const { blobs, signal, temporaryDirectory } = step;
-    return await unpackArchive(
-      { archive: upload.digest, flags: step.request.flags },
-      { sql: database.sql, blobs, settings, signal, temporaryDirectory },
-    );
+    const archive = await this.#archiveOf(uploadId);
+    return await unpackArchive({ archive, flags: step.request.flags }, this.#unpackContext(step));
+  }
+
+  /** See {@link unpackGitDirectory}. */
+  async unpackUploadedGitDirectory(step: StepContext, uploadId: number, directory: string): Promise<boolean> {
+    return await unpackGitDirectory(await this.#archiveOf(uploadId), directory, this.#unpackContext(step));
   }
 
   /** Index blob of the request's source. Throws NotFoundError when the source was not fetched. */
@@ -85,6 +81,20 @@ export class TaskServices {
   signer(): Promise<Signer> {
     this.#signer ??= Signer.open(this.context.settings.dataDir);
     return this.#signer;
+  }
+
+  async #archiveOf(uploadId: number): Promise<Digest> {
+    const [upload] = await this.context.database.sql.query<{ digest: Digest }>(
+      'select digest from uploads where id = $1',
+      [uploadId],
+    );
+    if (!upload) throw new NotFoundError(`The upload ${uploadId} is not there`);
+    return upload.digest;
+  }
+
+  #unpackContext({ blobs, signal, temporaryDirectory }: StepContext) {
+    const { database, settings } = this.context;
+    return { sql: database.sql, blobs, settings, signal, temporaryDirectory };
   }
 
   async close(): Promise<void> {

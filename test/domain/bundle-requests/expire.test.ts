@@ -250,6 +250,7 @@ describe('expiry', () => {
       archiveSize: 1,
       writerVersion: '1',
       sourceMemberDigest: one,
+      reproducibleDigest: null,
       entries: 1,
       blobs: [one],
     });

@@ -8,6 +8,8 @@ export interface BundleFacts {
   tarSize: number;
   archiveDigest: Digest;
   archiveSize: number;
+  /** See src/domain/bundles/reproducible-part.ts. */
+  reproducibleDigest: Digest | null;
   writerVersion: string;
   sourceMemberDigest: Digest;
   entries: number;
@@ -21,7 +23,7 @@ export async function findBundle(sql: SqlExecutor, manifestDigest: Digest): Prom
   const rows = await sql.query<BundleRow>(
     `select manifest_digest as "manifestDigest", tar_digest as "tarDigest", tar_size as "tarSize",
        archive_digest as "archiveDigest", archive_size as "archiveSize", writer_version as "writerVersion",
-       source_member_digest as "sourceMemberDigest", entries, damaged_at as "damagedAt"
+       reproducible_digest as "reproducibleDigest", source_member_digest as "sourceMemberDigest", entries, damaged_at as "damagedAt"
      from bundles where manifest_digest = $1`,
     [manifestDigest],
   );

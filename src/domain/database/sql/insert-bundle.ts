@@ -11,8 +11,8 @@ export interface NewBundle extends BundleFacts {
 export async function insertBundle(sql: SqlExecutor, bundle: NewBundle): Promise<void> {
   await sql.query(
     `insert into bundles (manifest_digest, tar_digest, tar_size, archive_digest, archive_size, writer_version,
-       source_member_digest, entries)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)
+       source_member_digest, entries, reproducible_digest)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      on conflict (manifest_digest) do update set last_used_at = now()`,
     [
       bundle.manifestDigest,
@@ -23,6 +23,7 @@ export async function insertBundle(sql: SqlExecutor, bundle: NewBundle): Promise
       bundle.writerVersion,
       bundle.sourceMemberDigest,
       bundle.entries,
+      bundle.reproducibleDigest,
     ],
   );
   await sql.query(

@@ -26,6 +26,11 @@ export const BundleRef = builder.objectRef<BundleOfRequest>('Bundle').implement(
       tarSize: t.expose('tarSize', { type: 'Bytes', nullable: false }),
       archiveDigest: t.exposeString('archiveDigest', { nullable: false, description: 'Of the .tar.gz.' }),
       archiveSize: t.expose('archiveSize', { type: 'Bytes', nullable: false }),
+      reproducibleDigest: t.exposeString('reproducibleDigest', {
+        nullable: true,
+        description:
+          'Of the manifest without git directories, which are not the same on every machine; null: it has none.',
+      }),
       entries: t.exposeInt('entries', { nullable: false }),
       writerVersion: t.exposeString('writerVersion', {
         nullable: false,
