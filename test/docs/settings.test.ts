@@ -17,6 +17,8 @@ const DESCRIBED_DEFAULTS: Partial<Record<keyof Settings, string>> = {
   nativeRequestLifetime: 'never',
   pruneAge: '`730d`',
   pruneMinimumAge: '`365d`',
+  npmFileDepsAllowlist: '`{}`',
+  yarnFileDepsAllowlist: '`{}`',
   limits: 'below',
 };
 

@@ -66,7 +66,7 @@ function asText(value: unknown): string {
     const entries = Object.entries(value as Record<string, unknown>);
     const { prefix, replacement } = value as { prefix?: string; replacement?: string };
     if (prefix !== undefined) return `${prefix}=${replacement}`;
-    return entries.map(([key, item]) => `${key}=${String(item)}`).join(' ');
+    return entries.map(([key, item]) => `${key}=${String(item)}`).join(' ') || '–';
   }
   return String(value);
 }

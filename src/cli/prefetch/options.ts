@@ -6,8 +6,10 @@ import { enumName, type SubmissionInput } from '../client/bundle-requests.ts';
 export interface PrefetchOptions {
   ref?: string;
   npm?: string[];
+  yarn?: string[];
   pip?: string[];
   gomod?: string[];
+  rubygems?: string[];
   gitSubmodule?: boolean;
   requirements?: string[];
   requirementsBuild?: string[];
@@ -62,12 +64,14 @@ function packagesOf(options: PrefetchOptions): NonNullable<SubmissionInput['pack
   return [
     ...at('gomod', options.gomod),
     ...at('npm', options.npm),
+    ...at('yarn', options.yarn),
     ...at('pip', options.pip).map((one) => ({
       ...one,
       ...(requirements && { requirementsFiles: requirements }),
       ...(requirementsBuild && { requirementsBuildFiles: requirementsBuild }),
       ...(binary && { binary }),
     })),
+    ...at('rubygems', options.rubygems),
   ];
 }
 

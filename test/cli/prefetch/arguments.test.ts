@@ -63,16 +63,18 @@ describe('options', () => {
     expect(
       submission({
         npm: ['.', 'web'],
+        yarn: ['site'],
         pip: ['tools'],
         requirements: ['a.txt', 'b.txt'],
         flag: ['gomod-vendor-check'],
         strictIntegrity: true,
       }),
     ).toEqual({
-      packageManagers: ['NPM', 'PIP'],
+      packageManagers: ['NPM', 'YARN', 'PIP'],
       packages: [
         { manager: 'NPM', path: '.' },
         { manager: 'NPM', path: 'web' },
+        { manager: 'YARN', path: 'site' },
         { manager: 'PIP', path: 'tools', requirementsFiles: ['a.txt', 'b.txt'] },
       ],
       flags: ['GOMOD_VENDOR_CHECK'],
