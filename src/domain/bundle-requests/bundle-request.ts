@@ -125,4 +125,11 @@ export interface RequestEventData {
     attempt: number;
   };
   progress: { stepId: number; task: StepTask; packageManager: PackageManager | null } & StepCounters;
+  /** What a worker from outside added: how many variables and files, and the counts that it found. */
+  details: {
+    environment: number;
+    configurationFiles: number;
+    packagesCount: number | null;
+    dependenciesCount: number | null;
+  };
 }

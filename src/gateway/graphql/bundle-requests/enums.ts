@@ -40,7 +40,7 @@ export const SetupFormatEnum = builder.enumType('SetupFormat', {
 });
 
 export const RequestEventTypeEnum = builder.enumType('BundleRequestEventType', {
-  values: valuesOf(['state', 'source', 'plan', 'step', 'progress']),
+  values: valuesOf(['state', 'source', 'plan', 'step', 'progress', 'details']),
 });
 
 export const SbomFormatEnum = builder.enumType('SbomFormat', {

@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../../../domain/errors.ts';
 import { challengesOf } from '../../auth/challenges.ts';
 import { statusOf } from '../../http-errors.ts';
+import { InvalidTimeError } from './parameters/time-range.ts';
 import { sendJson } from './send-json.ts';
 
 /** Texts that hide their cause (cachito.md 1.1). */
@@ -40,6 +41,13 @@ export class GoneError extends DomainError {
   }
 }
 
+/** What must be there for this request and is not, or is not what it was: the text says which. */
+export class BrokenStateError extends DomainError {
+  constructor(message: string, options?: ConstructorParameters<typeof DomainError>[2]) {
+    super('broken-state', message, options);
+  }
+}
+
 /** The one mapper of errors to this dialect's answers: `{"error": <text>}`. Defects are logged and masked. */
 export function answerCachitoError(
   error: unknown,
@@ -49,7 +57,10 @@ export function answerCachitoError(
   const { status, text } = answerTo(error);
   if (status >= 500) request.log.error({ err: error }, 'request failed');
   if (status === 401) reply.header('www-authenticate', challengesOf(request));
-  return sendJson(reply, status, { error: text });
+  return sendJson(reply, status, {
+    error: text,
+    ...(error instanceof InvalidTimeError && { errors: error.errors }),
+  });
 }
 
 export function answerUnknownResource(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -86,6 +97,9 @@ function answerToDomain(error: DomainError): { status: number; text: string } {
       return { status: 410, text: error.message };
     case 'conflict':
       return { status: 400, text: error.message };
+    case 'broken-state':
+      return { status: 500, text: error.message };
+    case 'damaged':
     case 'internal':
       return { status: 500, text: TEXTS[500] };
     default: {

@@ -85,13 +85,17 @@ async function callOf(
   route: CachitoRoute,
   request: FastifyRequest,
 ): Promise<CachitoCall> {
-  const principal = await callerOf(services, route, request);
   const baseUrl = baseUrlOf(services.settings, request);
+  return callBy(services, await callerOf(services, route, request), baseUrl);
+}
+
+function callBy(services: CachitoServices, principal: Principal, baseUrl: string): CachitoCall {
   return {
     ...services,
     principal,
     baseUrl,
     run: (operation, variables) => runOperation(services, { principal, baseUrl }, operation, variables),
+    as: (other) => callBy(services, other, baseUrl),
   };
 }
 

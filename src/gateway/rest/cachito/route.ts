@@ -24,6 +24,8 @@ export interface CachitoCall extends GatewayOptions {
     operation: StoredOperation<Data, Variables>,
     variables: Variables,
   ): Promise<Data>;
+  /** The same call as if somebody else made it. */
+  as(principal: Principal): CachitoCall;
 }
 
 /** A segment of a path: digits only. */

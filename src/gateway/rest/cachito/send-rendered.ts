@@ -8,8 +8,8 @@ const COMMA = Buffer.from(',');
 const LIST_BEGIN = Buffer.from('{"items":[');
 
 /** JSON that is rendered already. */
-export function sendRendered(reply: FastifyReply, json: Buffer): FastifyReply {
-  return answer(reply).send(Buffer.concat([json, NEWLINE]));
+export function sendRendered(reply: FastifyReply, json: Buffer, status = 200): FastifyReply {
+  return answer(reply, status).send(Buffer.concat([json, NEWLINE]));
 }
 
 /** A page of items that are rendered already. */
@@ -41,8 +41,8 @@ export function streamRenderedList(
   return answer(reply).send(Readable.from(whole(), { objectMode: false }));
 }
 
-function answer(reply: FastifyReply): FastifyReply {
-  return reply.code(200).header('content-type', 'application/json');
+function answer(reply: FastifyReply, status = 200): FastifyReply {
+  return reply.code(status).header('content-type', 'application/json');
 }
 
 function listEnd(meta: PageMeta): Buffer {

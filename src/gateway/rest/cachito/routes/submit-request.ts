@@ -1,16 +1,19 @@
-import { SUBMIT_REQUEST } from '../operations/submit-request.ts';
+import { PUBLIC_READER } from '../../../../domain/identity/principal.ts';
+import { SUBMIT_REQUEST } from '../operations/writes.ts';
+import { renderedRequests } from '../rendered-requests.ts';
 import type { CachitoRoute } from '../route.ts';
 import { dataOf } from '../run-operation.ts';
-import { sendJson } from '../send-json.ts';
+import { sendRendered } from '../send-rendered.ts';
 
 /** POST /requests (cachito.md 3). */
 export const submitRequest: CachitoRoute = {
   method: 'POST',
   path: '/requests',
   login: 'user',
-  async handle({ run }, request, reply) {
-    const { result } = await run(SUBMIT_REQUEST, { body: request.body });
-    const { number } = dataOf(result);
-    return sendJson(reply, 201, { id: number });
+  async handle(call, request, reply) {
+    const { result } = await call.run(SUBMIT_REQUEST, { body: request.body });
+    // What was made in public is shown to its maker also when the token is not for reading.
+    const [json] = await renderedRequests(call).of(call.as(PUBLIC_READER), 'verbose', [dataOf(result)]);
+    return sendRendered(reply, json!, 201);
   },
 };
