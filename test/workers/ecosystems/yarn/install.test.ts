@@ -1,0 +1,314 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { ConfigurationFile } from '../../../../src/domain/bundles/bundle-file.ts';
+import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
+import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
+import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
+import { yarn } from '../../../../src/workers/ecosystems/yarn/index.ts';
+import { formatLockText, parseLockText } from '../../../../src/workers/ecosystems/yarn/lock-text.ts';
+import { memorySourceTree } from '../../../support/memory-source-tree.ts';
+import { listen, withoutNetwork } from '../../../support/network.ts';
+import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
+import {
+  resolveContext,
+  type TestResolveContext,
+  temporaryDirectory,
+} from '../../../support/resolve-context.ts';
+
+const run = promisify(execFile);
+const COMMIT = 'ab'.repeat(20);
+const YARN = join(import.meta.dirname, '../../../../node_modules/yarn/bin/yarn.js');
+/** How yarn names the registry in its lock files. */
+const PUBLIC = 'https://registry.yarnpkg.com/';
+const GIT = `git+ssh://git@git.example/ns/git-dep.git#${COMMIT}`;
+
+let registry: NpmRegistry;
+let files: NpmRegistry;
+
+beforeAll(async () => {
+  registry = await startNpmRegistry([
+    { name: 'left', version: '1.0.0', files: { 'index.js': 'module.exports = "left 1.0.0"\n' } },
+    { name: 'left', version: '0.9.0', files: { 'index.js': 'module.exports = "left 0.9.0"\n' } },
+    {
+      name: '@scope/tool',
+      version: '2.0.0',
+      manifest: { dependencies: { left: '^1.0.0' }, bin: { tool: 'cli.js' } },
+      files: { 'cli.js': '#!/usr/bin/env node\nconsole.log(require("left"))\n' },
+    },
+    { name: 'old-user', version: '1.0.0', manifest: { dependencies: { left: '^0.9.0' } } },
+    { name: 'wrapper', version: '1.0.0', manifest: { dependencies: { wrapped: '^1.0.0' } } },
+    { name: 'wrapped', version: '1.0.0' },
+    { name: 'truely', version: '1.0.0' },
+    { name: 'version', version: '1.0.0', manifest: { optionalDependencies: { truely: '*' } } },
+    { name: 'aix-only', version: '1.0.0', manifest: { os: ['aix'] } },
+    { name: 'dev-tool', version: '3.0.0', manifest: { peerDependencies: { left: '^1.0.0' } } },
+  ]);
+  files = await startNpmRegistry([
+    { name: 'url-dep', version: '1.5.0', manifest: { dependencies: { left: '^1.0.0' } } },
+    { name: 'sha1-dep', version: '1.6.0' },
+    { name: 'wrapped', version: '1.7.0' },
+  ]);
+});
+
+afterAll(async () => {
+  await registry.close();
+  await files.close();
+});
+
+/** Lays the bundle and its configuration files out as a consumer does, and installs without any network. */
+async function installOffline(prepared: TestResolveContext, resolution: Resolution, directory: string) {
+  const root = temporaryDirectory();
+  for (const file of resolution.files) write(join(root, file.path), prepared.blobs.blobs.get(file.digest)!);
+  const options = ['--offline', '--frozen-lockfile', '--ignore-scripts', '--non-interactive'];
+  const command = withoutNetwork(process.execPath, YARN, 'install', ...options);
+  return install(root, prepared, resolution.offline.configurationFiles, directory, command);
+}
+
+/** From the per-request registry, as a gateway serves it: every request must come with the request's credentials. */
+async function installFromRegistry(prepared: TestResolveContext, resolution: Resolution, directory: string) {
+  const access = { baseUrl: '', requestId: 7, password: 'f00d' };
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    requests.push(request.url!);
+    const authorization = `Basic ${Buffer.from('cachito-yarn-7:f00d').toString('base64')}`;
+    if (request.headers.authorization !== authorization) return void response.writeHead(401).end();
+    const file = resolution.files.find(({ path }) => tarballUrlPath(path) === request.url);
+    if (!file) return void response.writeHead(404).end();
+    response.end(prepared.blobs.blobs.get(file.digest)!);
+  });
+  await listen(server);
+  onTestFinished(() => void server.close());
+  access.baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const configuration = resolution.registry.configurationFiles.map(({ path, content }) => ({
+    path,
+    content: Buffer.from(fillInRegistries(content.toString(), access)),
+  }));
+  const options = ['--frozen-lockfile', '--ignore-scripts', '--non-interactive'];
+  const command: Command = [process.execPath, [YARN, 'install', ...options]];
+  const done = await install(temporaryDirectory(), prepared, configuration, directory, command);
+  expect(new Set(requests).size).toBe(resolution.files.length);
+  return done;
+}
+
+/** `deps/yarn/@scope/tool/scope-tool-2.0.0.tgz` is `@scope/tool/-/tool-2.0.0.tgz` of the registry. */
+function tarballUrlPath(path: string): string {
+  const folder = dirname(path).replace(/^deps\/yarn\/(?:external-)?/, '');
+  const [scope, name] = folder.startsWith('@') ? folder.slice(1).split('/') : ['', folder];
+  const file = basename(path).slice(scope ? scope.length + 1 : 0);
+  return `/packages/cachito-yarn-7/${scope ? `@${scope}/${name}` : name}/-/${file}`;
+}
+
+type Command = [program: string, args: string[]];
+
+async function install(
+  root: string,
+  { context }: TestResolveContext,
+  configuration: readonly ConfigurationFile[],
+  directory: string,
+  [program, args]: Command,
+) {
+  await context.source.exportTo(mkdir(join(root, 'app')));
+  for (const file of configuration) write(join(root, file.path), file.content);
+  const cwd = join(root, 'app', directory);
+  const lock = readFileSync(join(cwd, 'yarn.lock'), 'utf8');
+  const home = mkdir(join(root, 'home'));
+  const environment = { PATH: process.env.PATH, HOME: home, YARN_CACHE_FOLDER: join(home, 'cache') };
+  const output = await run(program, args, { cwd, env: environment });
+  expect(readFileSync(join(cwd, 'yarn.lock'), 'utf8')).toBe(lock);
+  const installed = (path: string) =>
+    JSON.parse(readFileSync(join(cwd, 'node_modules', path, 'package.json'), 'utf8')) as { version: string };
+  return { cwd, output, installed, has: (path: string) => existsSync(join(cwd, 'node_modules', path)) };
+}
+
+function mkdir(path: string): string {
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+function write(path: string, content: Uint8Array): void {
+  mkdir(dirname(path));
+  writeFileSync(path, content);
+}
+
+const gitTree: SourceTree = memorySourceTree({
+  'package.json': JSON.stringify({ name: 'git-dep', version: '4.0.0', dependencies: { left: '^1.0.0' } }),
+  'index.js': 'module.exports = "from git"\n',
+  '.npmignore': 'secret.txt\n',
+  'secret.txt': 'not packed',
+});
+
+const urlOf = (name: string) => `${files.url}${files.find(name).path}`;
+
+function block(keys: string[], name: string, version: string, more = ''): string {
+  const { path, sha1, integrity } = registry.find(name, version);
+  const patterns = keys.map((key) => JSON.stringify(key)).join(', ');
+  return `${patterns}:\n  version "${version}"\n  resolved "${PUBLIC}${path}#${sha1}"\n  integrity ${integrity}\n${more}`;
+}
+
+const lockFile = (workspaces: boolean) =>
+  [
+    '# THIS IS AN AUTOGENERATED FILE. DO NOT EDIT THIS FILE DIRECTLY.\n# yarn lockfile v1\n\n',
+    block(['@scope/tool@^2.0.0'], '@scope/tool', '2.0.0', '  dependencies:\n    left "^1.0.0"\n'),
+    block(['aix-only@^1.0.0'], 'aix-only', '1.0.0'),
+    block(['dev-tool@^3.0.0'], 'dev-tool', '3.0.0'),
+    `"git-dep@${GIT}":\n  version "4.0.0"\n  resolved "${GIT}"\n  dependencies:\n    left "^1.0.0"\n`,
+    block(['left@^1.0.0'], 'left', '1.0.0'),
+    block([...(workspaces ? ['left@0.9.0'] : []), 'left@^0.9.0'], 'left', '0.9.0'),
+    block(['my-left@npm:left@0.9.0'], 'left', '0.9.0'),
+    block(['old-user@^1.0.0'], 'old-user', '1.0.0', '  dependencies:\n    left "^0.9.0"\n'),
+    `"sha1-dep@${urlOf('sha1-dep')}":\n  version "1.6.0"\n  resolved "${urlOf('sha1-dep')}#${files.find('sha1-dep').sha1}"\n`,
+    `"url-dep@${urlOf('url-dep')}":\n  version "1.5.0"\n  resolved "${urlOf('url-dep')}#${files.find('url-dep').sha1}"\n  integrity ${files.find('url-dep').integrity}\n  dependencies:\n    left "^1.0.0"\n`,
+  ].join('\n');
+
+function project(workspaces: boolean, directory = '.') {
+  const at = (name: string) => join(directory, name);
+  return memorySourceTree({
+    [at('package.json')]: JSON.stringify({
+      name: 'application',
+      version: '1.2.3',
+      private: true,
+      dependencies: {
+        left: '^1.0.0',
+        'my-left': 'npm:left@0.9.0',
+        '@scope/tool': '^2.0.0',
+        'old-user': '^1.0.0',
+        'git-dep': GIT,
+        'url-dep': urlOf('url-dep'),
+        'sha1-dep': urlOf('sha1-dep'),
+      },
+      devDependencies: { 'dev-tool': '^3.0.0' },
+      optionalDependencies: { 'aix-only': '^1.0.0' },
+      ...(workspaces ? { workspaces: { packages: ['packages/*'], nohoist: ['**/left'] } } : {}),
+    }),
+    [at('yarn.lock')]: lockFile(workspaces),
+    [at('.npmrc')]: 'registry=https://registry.invalid/\n',
+    [at('.yarnrc')]: 'yarn-path "./evil.js"\n',
+    [at('evil.js')]: 'process.exit(9)\n',
+    ...(workspaces
+      ? {
+          [at('packages/client/package.json')]: JSON.stringify({
+            name: 'client',
+            version: '0.1.0',
+            dependencies: { left: '0.9.0', 'git-dep': GIT },
+          }),
+          [at('packages/server/package.json')]: JSON.stringify({
+            name: 'server',
+            version: '0.1.0',
+            dependencies: { client: '^0.1.0' },
+          }),
+        }
+      : {}),
+  });
+}
+
+describe('yarn install --frozen-lockfile', () => {
+  test.for([
+    ['offline', false, '.'],
+    ['offline', true, '.'],
+    ['offline', false, 'web/client'],
+    ['offline', true, 'web/client'],
+    ['registry', false, '.'],
+    ['registry', true, 'web/client'],
+  ] as const)('%s, workspaces: %s, in %s', { timeout: 60_000 }, async ([form, workspaces, directory]) => {
+    const prepared = resolveContext({
+      source: project(workspaces, directory),
+      packages: [{ path: directory }],
+      settings: { npmRegistry: registry.url.slice(0, -1) },
+      trees: { [`ssh://git@git.example/ns/git-dep.git#${COMMIT}`]: gitTree },
+    });
+    const resolution = await yarn.resolve(prepared.context);
+    const { installed, has, output, cwd } = await (form === 'offline' ? installOffline : installFromRegistry)(
+      prepared,
+      resolution,
+      directory,
+    );
+
+    expect(output.stderr).not.toContain('error');
+    expect(installed('left').version).toBe('1.0.0');
+    expect(installed('my-left').version).toBe('0.9.0');
+    expect(installed('@scope/tool').version).toBe('2.0.0');
+    expect(installed('old-user/node_modules/left').version).toBe('0.9.0');
+    expect(installed('dev-tool').version).toBe('3.0.0');
+    expect(installed('git-dep').version).toBe(`4.0.0-external-gitcommit-${COMMIT}`);
+    expect(installed('url-dep').version).toBe(`1.5.0-external-sha512-${files.find('url-dep').sha512}`);
+    expect(installed('sha1-dep').version).toBe(`1.6.0-external-sha1-${files.find('sha1-dep').sha1}`);
+    expect(has('git-dep/index.js')).toBe(true);
+    expect(has('git-dep/secret.txt')).toBe(false);
+    expect(has('aix-only')).toBe(false);
+    expect((await run(join(cwd, 'node_modules/.bin/tool'), [])).stdout).toBe('left 1.0.0\n');
+    if (workspaces) expect(installed('client').version).toBe('0.1.0');
+  });
+});
+
+describe('lock files that yarn has just made', () => {
+  const MANIFESTS = {
+    'package.json': {
+      name: 'application',
+      version: '1.2.3',
+      private: true,
+      workspaces: ['packages/*'],
+      dependencies: { left: '>= 1.0.0 < 2', 'my-left': 'npm:left@0.9.0', 'old-user': '^1.0.0', wrapper: '1' },
+      devDependencies: { version: 'latest', 'dev-tool': '' },
+      optionalDependencies: { 'aix-only': '~1.0' },
+    },
+    'packages/client/package.json': {
+      name: '@me/client',
+      version: '0.1.0',
+      dependencies: { left: '0.9.x', '@scope/tool': '*', version: '1.x || 2.x' },
+    },
+  };
+
+  /** With the registry's own URL; the lock files of the world name the public one. */
+  async function lock(manifests: Record<string, object>) {
+    const root = temporaryDirectory();
+    const texts = Object.fromEntries(
+      Object.entries(manifests).map(([path, manifest]) => [path, JSON.stringify(manifest)]),
+    );
+    for (const [path, text] of Object.entries(texts)) write(join(root, path), Buffer.from(text));
+    write(join(root, '.npmrc'), Buffer.from(`registry=${registry.url}\n`));
+    write(join(root, '.yarnrc'), Buffer.from(`registry "${registry.url}"\n`));
+    const home = mkdir(join(root, 'home'));
+    const env = { PATH: process.env.PATH, HOME: home, YARN_CACHE_FOLDER: join(home, 'cache') };
+    await run(process.execPath, [YARN, 'install', '--ignore-scripts', '--non-interactive'], {
+      cwd: root,
+      env,
+    });
+    return { texts, text: readFileSync(join(root, 'yarn.lock'), 'utf8') };
+  }
+
+  test.for<[string, Record<string, unknown>]>([
+    ['workspaces, aliases, odd names', {}],
+    [
+      'resolutions',
+      { resolutions: { 'old-user/left': '1.0.0', '**/wrapped': () => urlOf('wrapped'), version: '1.0.0' } },
+    ],
+  ])('%s', { timeout: 60_000 }, async ([, more]) => {
+    const own = JSON.parse(
+      JSON.stringify({ ...MANIFESTS['package.json'], ...more }, (_, value) =>
+        typeof value === 'function' ? value() : value,
+      ),
+    ) as object;
+    const { text, texts } = await lock({ ...MANIFESTS, 'package.json': own });
+    expect(formatLockText(parseLockText('yarn.lock', Buffer.from(text)))).toBe(text);
+
+    const prepared = resolveContext({
+      source: memorySourceTree({ ...texts, 'yarn.lock': text.replaceAll(registry.url, PUBLIC) }),
+      settings: { npmRegistry: registry.url.slice(0, -1) },
+    });
+    const resolution = await yarn.resolve(prepared.context);
+    const { installed } = await installOffline(prepared, resolution, '.');
+    expect(installed('my-left').version).toBe('0.9.0');
+    expect(installed('version').version).toBe('1.0.0');
+    if ('resolutions' in more) {
+      expect(installed('wrapped').version).toBe(`1.7.0-external-sha1-${files.find('wrapped').sha1}`);
+      expect(installed('left').version).toBe('1.0.0');
+    }
+    const dev = resolution.packages[0]!.dependencies.filter((one) => one.dev).map(({ name }) => name);
+    expect(dev).toEqual(['dev-tool']);
+  });
+});
