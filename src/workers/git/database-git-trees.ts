@@ -124,10 +124,10 @@ export class DatabaseGitTrees implements GitTrees {
     url: string,
     commit: string,
     directory: string,
-    { httpsFirst = false }: { httpsFirst?: boolean } = {},
+    { httpsFirst = false, hasSubmodules = false }: { httpsFirst?: boolean; hasSubmodules?: boolean } = {},
   ): Promise<void> {
     const repository = await this.#chooseRemote(this.#parse(url), commit, httpsFirst);
-    const write = (): Promise<void> => this.#writeGitDirectory(repository, commit, directory);
+    const write = (): Promise<void> => this.#writeGitDirectory(repository, commit, directory, hasSubmodules);
     await write()
       .catch(async (error: unknown) => {
         if (!(error instanceof GitFailure || error instanceof DamagedRepositoryError)) throw error;
@@ -145,12 +145,17 @@ export class DatabaseGitTrees implements GitTrees {
       });
   }
 
-  async #writeGitDirectory(repository: RepositoryUrl, commit: string, directory: string): Promise<void> {
+  async #writeGitDirectory(
+    repository: RepositoryUrl,
+    commit: string,
+    directory: string,
+    hasSubmodules: boolean,
+  ): Promise<void> {
     const { git } = this.#cache;
     const repositories = await this.#cache.withFullHistory(repository, commit);
     const tags = await readReachableTags(git, repositories.tagRepository, commit);
     const url = repository.protocol === 'file' ? null : withoutCredentials(repository.text);
-    await writeGitDirectory(git, { ...repositories, commit, tags, url }, directory);
+    await writeGitDirectory(git, { ...repositories, commit, tags, url, hasSubmodules }, directory);
   }
 
   async packCommit(url: string, commit: string, file: string): Promise<void> {

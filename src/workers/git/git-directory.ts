@@ -14,6 +14,8 @@ export interface GitDirectoryParts {
   tagRepository: string;
   /** Noted as the remote `origin`; null: none. */
   url: string | null;
+  /** Whether git shall care for the submodules: they have git directories as well. */
+  hasSubmodules: boolean;
 }
 
 /**
@@ -22,11 +24,13 @@ export interface GitDirectoryParts {
  * Pack files are not the same everywhere, so neither is the directory (prefetch.md 14).
  */
 export async function writeGitDirectory(git: Git, parts: GitDirectoryParts, target: string): Promise<void> {
-  const { commit, history, tags, url } = parts;
+  const { commit, history, tags, url, hasSubmodules } = parts;
   for (const name of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags']) {
     await mkdir(join(target, name), { recursive: true });
   }
-  await writeFile(join(target, 'config'), gitConfigText(commit.length === 64 ? 'sha256' : 'sha1', url));
+  const submodules = hasSubmodules ? '[submodule]\n\tactive = .\n' : '';
+  const format = commit.length === 64 ? 'sha256' : 'sha1';
+  await writeFile(join(target, 'config'), gitConfigText(format, url) + submodules);
   await writeFile(join(target, 'packed-refs'), packedRefs(tags));
   await writeFile(join(target, 'HEAD'), `${commit}\n`);
   const shallow = await shallowCommits(git, history, commit);

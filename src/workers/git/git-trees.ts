@@ -30,7 +30,7 @@ export interface GitTrees {
     url: string,
     commit: string,
     directory: string,
-    options?: { httpsFirst?: boolean },
+    options?: { httpsFirst?: boolean; hasSubmodules?: boolean },
   ): Promise<void>;
   /** Writes a pack of one commit, without its history, to a file. Fetches the commit when it is not there. */
   packCommit(url: string, commit: string, file: string): Promise<void>;

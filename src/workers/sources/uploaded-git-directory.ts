@@ -42,8 +42,8 @@ export async function exportUploadedGitDirectory(
     if (!head) throw unusable('its HEAD names no commit');
     const { commit } = head;
     const tags = await readReachableTags(git, repository, commit);
-    const parts = { commit, history: repository, tags, tagRepository: repository, url: null };
-    await writeGitDirectory(git, parts, directory);
+    const parts = { commit, history: repository, tags, tagRepository: repository };
+    await writeGitDirectory(git, { ...parts, url: null, hasSubmodules: false }, directory);
   } catch (error) {
     if (!isUnusable(error)) throw error;
     throw unusable(error.message, error);

@@ -26,12 +26,14 @@ export async function storeGitDirectories(
     return stored ?? { files: [], directories: [] };
   }
   const git = services.gitTrees(context);
-  const directories = [
-    await store(context, '.git', (to) =>
-      git.exportGitDirectory(request.repository!, source.commit!, to).then(() => true),
-    ),
-  ];
-  for (const { path, url, commit } of await fetchedSubmodules(request, source)) {
+  const submodules = await fetchedSubmodules(request, source);
+  const own = async (to: string): Promise<true> => {
+    const options = { hasSubmodules: submodules.length > 0 };
+    await git.exportGitDirectory(request.repository!, source.commit!, to, options);
+    return true;
+  };
+  const directories = [await store(context, '.git', own)];
+  for (const { path, url, commit } of submodules) {
     const write = (to: string): Promise<boolean> =>
       exported(git, url, commit, to).catch((cause: unknown) => {
         if (!(cause instanceof DomainError)) throw cause;
