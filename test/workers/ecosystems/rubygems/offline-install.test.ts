@@ -1,14 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSettings } from '../../../../src/domain/config.ts';
 import type { Database } from '../../../../src/domain/database/database.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { rubygems } from '../../../../src/workers/ecosystems/rubygems/index.ts';
-import { DatabaseGitTrees } from '../../../../src/workers/git/database-git-trees.ts';
 import { testDatabase } from '../../../support/database.ts';
 import {
   type GemServer,
@@ -22,6 +19,7 @@ import { TestRepository } from '../../../support/git-repository.ts';
 import { MemoryBlobStore } from '../../../support/memory-blob-store.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { withoutNetwork } from '../../../support/network.ts';
+import { remoteGitTrees } from '../../../support/remote-git-trees.ts';
 import {
   resolveContext,
   type TestResolveContext,
@@ -33,7 +31,6 @@ const GIT_URL = 'https://git.example/team/git-gem.git';
 
 let server: GemServer;
 let database: Database;
-let root: string;
 let repository: TestRepository;
 
 beforeAll(async () => {
@@ -46,7 +43,6 @@ beforeAll(async () => {
     makeGem('needs-others', '3.0', { dependencies: { 'dotted.name': '>= 2.0.a', plain: '~> 1.0' } }),
   ]);
   database = await testDatabase();
-  root = mkdtempSync(join(tmpdir(), 'stowage-rubygems-'));
   repository = new TestRepository({ 'README.md': 'older\n' });
   repository.commit({
     ...gemSource('git-gem', '4.2'),
@@ -59,27 +55,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   await database.close();
-  rmSync(root, { recursive: true, force: true });
   rmSync(repository.path, { recursive: true, force: true });
 });
-
-/** Real git, which finds the repository behind the URL of the lock on this machine. */
-function gitTrees(blobs: MemoryBlobStore): DatabaseGitTrees {
-  const gitConfig = join(root, 'gitconfig');
-  writeFileSync(gitConfig, `[url "file://${repository.path}"]\n\tinsteadOf = ${GIT_URL}\n`);
-  const settings = readSettings({
-    STOWAGE_DATA_DIR: mkdtempSync(join(root, 'data-')),
-    STOWAGE_GIT_CONFIG: gitConfig,
-  });
-  const log = { debug: () => {}, info: () => {}, warn: () => {} };
-  return new DatabaseGitTrees({
-    sql: database.sql,
-    blobs,
-    settings,
-    log,
-    signal: new AbortController().signal,
-  });
-}
 
 function prepare(files: Record<string, string>, packages = [{ path: '.' }]): TestResolveContext {
   const blobs = new MemoryBlobStore();
@@ -88,7 +65,7 @@ function prepare(files: Record<string, string>, packages = [{ path: '.' }]): Tes
     settings: { rubygemsSource: server.url },
     packages,
     blobs,
-    git: gitTrees(blobs),
+    git: remoteGitTrees(database, blobs, { [GIT_URL]: repository.path }),
   });
 }
 
