@@ -10,8 +10,11 @@ create table package_registries (
 
 -- What registries tell about a package file: read from the file once, the same for every request that has it.
 create table package_file_facts (
-  digest text primary key references blobs on delete cascade,
-  facts jsonb not null
+  digest text not null references blobs on delete cascade,
+  -- who read them, with the version of its rules: see src/domain/package-registries/file-facts.ts
+  reader text not null,
+  facts json not null,
+  primary key (digest, reader)
 );
 
 -- Content as a client of Cachito's API sent it, when it is not the usual Base64 of any bytes.

@@ -13,6 +13,7 @@ import { registerDownloads } from './downloads/register-downloads.ts';
 import { registerGraphQL } from './graphql/graphql-endpoint.ts';
 import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
+import { registerPackageRegistries } from './package-registries/register-package-registries.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
 import { registerCachito } from './rest/cachito/register-cachito.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
@@ -58,6 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { subscribers } = registerHealth(app, options);
   const graphql = registerGraphQL(app, { ...options, principalOf, authenticate, subscribers });
   registerDownloads(app, { ...options, principalOf });
+  registerPackageRegistries(app, options);
   registerCachito(app, { ...options, principalOf });
 
   await app.listen({ host: settings.host, port: settings.port });

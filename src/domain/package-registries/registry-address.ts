@@ -34,6 +34,14 @@ export function registryName(kind: RegistryKind, requestId: number): string {
   return `cachito-${kind}-${requestId}`;
 }
 
+/** The reverse of {@link registryName}; null for anything else. */
+export function parseRegistryName(name: string): { kind: RegistryKind; requestId: number } | null {
+  const [, kind, id] = REGISTRY_NAME.exec(name) ?? [];
+  return kind === undefined ? null : { kind: kind as RegistryKind, requestId: Number(id) };
+}
+
+const REGISTRY_NAME = new RegExp(`^cachito-(${REGISTRY_KINDS.join('|')})-([1-9]\\d{0,14})$`);
+
 /** `cachito-pip-7` for both registries of pip. */
 export function registryUser(kind: RegistryKind, requestId: number): string {
   return `cachito-${kind.replace(/-(hosted|raw)$/, '')}-${requestId}`;

@@ -7,6 +7,8 @@ import type { BlobStore, ByteRange, Digest } from '../../domain/storage/blob-sto
 export interface Representation {
   /** Of the whole. */
   digest: Digest;
+  /** Without quotes; the digest, unless clients expect something else. */
+  etag?: string;
   size: number;
   contentType: string;
   /** What a browser names the file. Made of fixed words and numbers only. */

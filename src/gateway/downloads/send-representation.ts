@@ -19,7 +19,7 @@ export async function sendRepresentation(
   representation: Representation,
 ): Promise<void> {
   const { size, lastModified = null } = representation;
-  const etag = `"${representation.digest}"`;
+  const etag = `"${representation.etag ?? representation.digest}"`;
   const selection = selectRange(request.method, request.headers, { etag, lastModified }, size);
   reply.headers({ etag, 'cache-control': 'private, no-cache', 'accept-ranges': 'bytes' });
   if (lastModified) reply.header('last-modified', lastModified.toUTCString());
