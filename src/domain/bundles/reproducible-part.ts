@@ -14,3 +14,8 @@ export function reproducibleDigest(manifest: BundleManifest, files: readonly Bun
   );
   return entries.length === manifest.entries.length ? null : digestOf(manifestText({ ...manifest, entries }));
 }
+
+/** Whether a text names one of the varying files by its digest, so that it varies with it: lock files do. */
+export function namesVaryingFile(text: Buffer, files: readonly BundleFile[]): boolean {
+  return files.some(({ varies, digest }) => varies && text.includes(digest.slice('sha256:'.length)));
+}

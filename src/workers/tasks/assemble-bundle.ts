@@ -5,6 +5,7 @@ import { assembleBundle as assemble } from '../../domain/bundles/assemble-bundle
 import type { BundleFile, ConsumerSetup } from '../../domain/bundles/bundle-file.ts';
 import { similarNames } from '../../domain/bundles/bundle-manifest.ts';
 import { consumerFiles } from '../../domain/bundles/consumer-files.ts';
+import { namesVaryingFile } from '../../domain/bundles/reproducible-part.ts';
 import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
 import { findSteps } from '../../domain/database/sql/bundle-request-rows.ts';
 import { reuseBundle } from '../../domain/database/sql/find-bundle.ts';
@@ -32,14 +33,12 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   // A failure is thrown where it is waited for.
   dictionaries.catch(() => undefined);
 
+  const files = results.flatMap((result) => result.files);
   const bundle = await assemble({
     blobs,
     source,
     sourceChanges: results.flatMap((result) => result.sourceChanges),
-    files: [
-      ...results.flatMap((result) => result.files),
-      ...(request.rules === 'native' ? await consumerFilesOf(context, offline) : []),
-    ],
+    files: [...files, ...(request.rules === 'native' ? await consumerFilesOf(context, offline, files) : [])],
     links: results.flatMap((result) => result.links ?? []),
     directories: results.flatMap((result) => result.directories),
     known: (manifestDigest) => reuseBundle(sql, manifestDigest),
@@ -89,12 +88,17 @@ function mergeSetups(setups: readonly ConsumerSetup[]): ConsumerSetup {
   };
 }
 
-async function consumerFilesOf({ blobs }: StepContext, setup: ConsumerSetup): Promise<BundleFile[]> {
+async function consumerFilesOf(
+  { blobs }: StepContext,
+  setup: ConsumerSetup,
+  fetched: readonly BundleFile[],
+): Promise<BundleFile[]> {
   const files = consumerFiles(setup.environment, setup.configurationFiles);
   return await Promise.all(
     files.map(async ({ path, content }): Promise<BundleFile> => {
       const blob = await blobs.write(content, { durability: 'batch' });
-      return { path, mode: 0o644, ...blob };
+      const varies = namesVaryingFile(content, fetched);
+      return { path, mode: 0o644, ...blob, ...(varies && { varies }) };
     }),
   );
 }

@@ -58,7 +58,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const redirected = all.flatMap((planned) => redirect(fetched.get(planned)!));
   return {
     packages: resolved.map(report),
-    files: await withIndexPage(context, layout.files()),
+    files: await withIndexPage(context, markVarying(context, layout.files(), resolved)),
     directories: [PIP_DIRECTORY],
     sourceChanges: [],
     offline: {
@@ -238,6 +238,18 @@ function byDevNameVersion(a: Dependency, b: Dependency): number {
   return (a.version ?? '') < (b.version ?? '') ? -1 : 1;
 }
 
+/** Archives with git directories are not the same everywhere. */
+function markVarying(
+  { request }: ResolveContext,
+  files: readonly BundleFile[],
+  packages: readonly ResolvedPipPackage[],
+): BundleFile[] {
+  if (!request.flags.has('include-git-dir')) return [...files];
+  const ofGit = packages.flatMap((one) => one.files).filter(({ planned }) => planned.kind === 'vcs');
+  const varying = new Set(ofGit.map(({ bundlePath }) => bundlePath));
+  return files.map((file) => (varying.has(file.path) ? { ...file, varies: true } : file));
+}
+
 async function withIndexPage({ artifacts }: ResolveContext, files: BundleFile[]): Promise<BundleFile[]> {
   if (files.length === 0) return files;
   const content = renderIndexPage(files);
@@ -247,5 +259,6 @@ async function withIndexPage({ artifacts }: ResolveContext, files: BundleFile[])
     produce: async () => ({ content }),
   });
   const page: BundleFile = { path: INDEX_PAGE, mode: 0o644, digest, size, crc32 };
+  if (files.some(({ varies }) => varies)) page.varies = true;
   return [...files, page].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
