@@ -221,8 +221,8 @@ function resolvedGem(dependency: Classified, { gems, workTrees }: Fetched): Reso
       return { dependency, artifact: gems.get(gemKey(dependency))!, bundlePaths: [gemPath(name, version)] };
     }
     case 'git': {
-      const { pack, path } = workTrees.get(gitKey(dependency))!;
-      return { dependency, artifact: pack, bundlePaths: [path] };
+      const { pack, packPath } = workTrees.get(gitKey(dependency))!;
+      return { dependency, artifact: pack, bundlePaths: [packPath] };
     }
     case 'path':
       return { dependency, artifact: null, bundlePaths: [] };

@@ -21,7 +21,9 @@ export interface WorkTree {
   path: string;
   files: BundleFile[];
   links: BundleLink[];
+  /** What was fetched: the commit with its files. */
   pack: Artifact;
+  packPath: string;
 }
 
 type Context = Pick<ResolveContext, 'artifacts' | 'blobs' | 'git' | 'log' | 'signal' | 'temporaryDirectory'>;
@@ -57,6 +59,7 @@ export async function fetchWorkTree(context: Context, dependency: GitDependency)
     files: [...files, ...(await gitDirectory(context, dependency, pack, tree, stored, `${path}/.git`))],
     links: linksOf(context, tree, path),
     pack,
+    packPath: `${path}/.git/${packName(commit)}.pack`,
   };
 }
 
@@ -174,9 +177,13 @@ async function gitDirectory(
     await text('shallow', `${commit}\n`),
     await text('config', gitConfig(withoutCredentials(url))),
     await text('index', gitIndex(indexEntries(tree, stored))),
-    file(`objects/pack/pack-${commit}.pack`, pack),
-    file(`objects/pack/pack-${commit}.idx`, index),
+    file(`${packName(commit)}.pack`, pack),
+    file(`${packName(commit)}.idx`, index),
   ];
+}
+
+function packName(commit: string): string {
+  return `objects/pack/pack-${commit}`;
 }
 
 function gitConfig(url: string): string {
