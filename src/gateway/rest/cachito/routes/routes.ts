@@ -9,6 +9,7 @@ import { readEnvironmentVariables } from './read-environment-variables.ts';
 import { readLatestRequest } from './read-latest-request.ts';
 import { readLogs } from './read-logs.ts';
 import { readMetricsSummary } from './read-metrics-summary.ts';
+import { readOpenapiJson, readOpenapiYaml } from './read-openapi.ts';
 import { readPackages } from './read-packages.ts';
 import { readRequest } from './read-request.ts';
 import { readRequestMetrics } from './read-request-metrics.ts';
@@ -36,6 +37,8 @@ export const ROUTES: readonly CachitoRoute[] = [
   readSboms,
   readRequestMetrics,
   readMetricsSummary,
+  readOpenapiJson,
+  readOpenapiYaml,
   submitRequest,
   updateRequest,
   addConfigurationFiles,
