@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Settings } from '../../domain/config.ts';
 import { SubprocessCallError } from '../../domain/errors.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
+import { type ProcessGroup, startProcessGroup } from '../process-group.ts';
 
 /** What one command needs beyond the rules that hold for all. */
 export interface GitOptions {
@@ -51,9 +51,6 @@ export class GitFailure extends Error {
 }
 
 const MAX_OUTPUT = 64 * 1024 * 1024;
-const MAX_STDERR = 64 * 1024;
-/** Time for git to remove its lock and temporary files. */
-const GRACE_MS = 3000;
 
 /**
  * Runs git in a scrubbed environment (prefetch.md 12): no configuration but the operator's, no hooks, no prompts, only
@@ -73,16 +70,16 @@ export class Git {
   }
 
   async run(args: readonly string[], options: GitOptions = {}): Promise<GitOutput> {
-    const child = this.#start(args, options);
-    child.process.stdin!.end(options.input ?? '');
+    const group = this.#start(args, options);
+    group.stdin.end(options.input ?? '');
     const chunks: Buffer[] = [];
     let size = 0;
-    child.process.stdout!.on('data', (chunk: Buffer) => {
+    group.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > (options.maxBytes ?? MAX_OUTPUT)) child.stop();
+      if (size > (options.maxBytes ?? MAX_OUTPUT)) group.stop();
       else chunks.push(chunk);
     });
-    const stderr = await child.done;
+    const stderr = await succeeded(group, args);
     return { stdout: Buffer.concat(chunks), stderr };
   }
 
@@ -92,24 +89,20 @@ export class Git {
   }
 
   stream(args: readonly string[], options: GitOptions = {}): GitProcess {
-    const child = this.#start(args, options);
-    const done = child.done.then(() => undefined);
+    const group = this.#start(args, options);
+    const done = succeeded(group, args).then(() => undefined);
     done.catch(() => undefined);
-    return { stdin: child.process.stdin!, stdout: child.process.stdout!, done, stop: child.stop };
+    return { stdin: group.stdin, stdout: group.stdout, done, stop: group.stop };
   }
 
-  #start(args: readonly string[], options: GitOptions) {
-    this.signal.throwIfAborted();
+  #start(args: readonly string[], options: GitOptions): ProcessGroup {
     mkdirSync(this.#home, { recursive: true, mode: 0o700 });
-    const all = [...this.#globalArguments(options), ...args];
-    const child = spawn('git', all, {
-      cwd: options.workingDirectory ?? this.#home,
-      env: { ...this.#environment(), ...options.environment },
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
+    return startProcessGroup('git', [...this.#globalArguments(options), ...args], {
+      workingDirectory: options.workingDirectory ?? this.#home,
+      environment: { ...this.#environment(), ...options.environment },
+      signal: this.signal,
+      seconds: this.settings.limits.commandSeconds,
     });
-    child.stdin.on('error', () => undefined);
-    return watch(child, args[0] ?? '', this.signal, this.settings.limits.commandSeconds);
   }
 
   #globalArguments({ gitDirectory, config = [] }: GitOptions): string[] {
@@ -177,49 +170,19 @@ const PASSED_VARIABLES = [
   'NO_PROXY',
 ];
 
-function watch(child: ChildProcess, command: string, signal: AbortSignal, seconds: number) {
-  let stderr = '';
-  let timedOut = false;
-  child.stderr!.on('data', (chunk: Buffer) => {
-    stderr = (stderr + chunk.toString()).slice(-MAX_STDERR);
+/** What git said on its way to success. Throws GitFailure. */
+async function succeeded({ ended }: ProcessGroup, [command = '']: readonly string[]): Promise<string> {
+  const outcome = await ended.catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? missingGit(error) : error;
   });
-  const stop = (): void => {
-    killGroup(child, 'SIGTERM');
-    setTimeout(() => killGroup(child, 'SIGKILL'), GRACE_MS).unref();
-  };
-  const timer = setTimeout(() => {
-    timedOut = true;
-    stop();
-  }, seconds * 1000);
-  signal.addEventListener('abort', stop, { once: true });
-
-  const done = new Promise<string>((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) => reject(startError(error)));
-    child.on('close', (exitCode) => {
-      if (signal.aborted) reject(signal.reason);
-      else if (exitCode === 0 && !timedOut) resolve(maskCredentials(stderr));
-      else reject(new GitFailure(command, { exitCode, stderr: maskCredentials(stderr), timedOut }));
-    });
-  }).finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
-  });
-  return { process: child, done, stop };
+  const stderr = maskCredentials(outcome.stderr);
+  if (outcome.exitCode !== 0 || outcome.timedOut) throw new GitFailure(command, { ...outcome, stderr });
+  return stderr;
 }
 
-function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-function startError(error: NodeJS.ErrnoException): Error {
-  if (error.code !== 'ENOENT') return error;
+function missingGit(cause: Error): SubprocessCallError {
   return new SubprocessCallError('executable-missing', 'The git command could not be run', {
     hint: 'Install git 2.37 or newer.',
-    cause: error,
+    cause,
   });
 }

@@ -1,7 +1,7 @@
-import type { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
-import * as yauzl from 'yauzl';
+import type * as yauzl from 'yauzl';
 import { DomainError, UnsupportedFeature, ValidationError } from '../../domain/errors.ts';
+import { openZip, type ZipFile } from '../zip-file.ts';
 import {
   ArchiveMembers,
   brokenArchive,
@@ -11,21 +11,12 @@ import {
 } from './archive-member.ts';
 import type { UnpackLimits } from './unpack-limits.ts';
 
-/** What yauzl 3 has beyond its types. */
-interface ZipFile extends Pick<yauzl.ZipFile, 'close' | 'entryCount'> {
-  eachEntry(): AsyncIterable<yauzl.Entry>;
-  openReadStreamPromise(entry: yauzl.Entry): Promise<Readable>;
-}
-const { openPromise } = yauzl as unknown as {
-  openPromise(path: string, options: yauzl.Options): Promise<ZipFile>;
-};
-
 /** Lists a zip file. Contents are read from it later, so the caller closes `zip` when it has read them. */
 export async function readZip(
   path: string,
   limits: UnpackLimits,
 ): Promise<{ members: ArchiveMembers; zip: Pick<ZipFile, 'close'> }> {
-  const zip = await openPromise(path, { lazyEntries: true, autoClose: false }).catch((error: Error) => {
+  const zip = await openZip(path).catch((error: Error) => {
     throw brokenArchive(error.message, error);
   });
   try {

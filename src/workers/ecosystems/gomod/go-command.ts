@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { GoModError, SubprocessCallError } from '../../../domain/errors.ts';
 import { maskCredentials } from '../../downloads/mask-credentials.ts';
+import { startProcessGroup } from '../../process-group.ts';
 
 export interface GoRun {
   args: readonly string[];
@@ -28,61 +28,33 @@ export class GoFailure extends GoModError {
   }
 }
 
-/** Of everything that is kept of one command's output. */
-const MAX_STDERR = 64 * 1024;
 const MAX_DOCUMENT = 64 * 1024 * 1024;
 const MAX_OUTPUT = 2 * 1024 ** 3;
 const HINT_LINES = 20;
-const GRACE_MS = 3000;
 
 /** Runs go as a process group of its own, which ends with the signal or at its time limit. Resolves to its messages. */
 export async function runGo(run: GoRun): Promise<string> {
-  run.signal.throwIfAborted();
-  const command = ['go', ...run.args].join(' ');
-  const child = spawn('go', [...run.args], {
-    cwd: run.directory,
-    env: { ...run.environment },
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stderr = '';
-  let timedOut = false;
+  const { args, directory, environment, signal, seconds } = run;
+  const command = ['go', ...args].join(' ');
+  const group = startProcessGroup('go', args, { workingDirectory: directory, environment, signal, seconds });
+  group.stdin.end();
   let failure: unknown = null;
-  const stop = (): void => {
-    killGroup(child, 'SIGTERM');
-    setTimeout(() => killGroup(child, 'SIGKILL'), GRACE_MS).unref();
-  };
   const documents = new DocumentSplitter(run.onDocument ?? null);
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+  group.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     try {
       documents.take(chunk);
     } catch (error) {
       failure ??= error;
-      stop();
+      group.stop();
     }
   });
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    stderr = (stderr + chunk).slice(-MAX_STDERR);
+  const { exitCode, stderr, timedOut } = await group.ended.catch((error: NodeJS.ErrnoException) => {
+    throw startError(error);
   });
-  const timer = setTimeout(() => {
-    timedOut = true;
-    stop();
-  }, run.seconds * 1000);
-  run.signal.addEventListener('abort', stop, { once: true });
-  try {
-    const exitCode = await new Promise<number | null>((resolve, reject) => {
-      child.on('error', (error: NodeJS.ErrnoException) => reject(startError(error)));
-      child.on('close', resolve);
-    });
-    run.signal.throwIfAborted();
-    if (failure) throw failure;
-    const messages = maskCredentials(stderr);
-    if (exitCode !== 0 || timedOut) throw new GoFailure(command, { exitCode, stderr: messages, timedOut });
-    return messages;
-  } finally {
-    clearTimeout(timer);
-    run.signal.removeEventListener('abort', stop);
-  }
+  if (failure) throw failure;
+  const messages = maskCredentials(stderr);
+  if (exitCode !== 0 || timedOut) throw new GoFailure(command, { exitCode, stderr: messages, timedOut });
+  return messages;
 }
 
 /** go writes indented documents one after another: each ends with a line `}`. */
@@ -118,15 +90,6 @@ class DocumentSplitter {
 
 function lastLines(text: string): string {
   return text.trim().split('\n').slice(-HINT_LINES).join('\n');
-}
-
-function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 export function startError(error: NodeJS.ErrnoException): Error {

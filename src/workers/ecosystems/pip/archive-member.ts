@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import * as yauzl from 'yauzl';
+import { openZip } from '../../zip-file.ts';
 import { bunzip2 } from './bzip2.ts';
 
 // Its CommonJS exports are not seen by import.
@@ -118,22 +118,13 @@ function gunzipped(source: AsyncGenerator<Buffer>): AsyncIterable<Uint8Array> {
   return gunzip;
 }
 
-/** What yauzl 3 has beyond its types. */
-interface ZipFile extends Pick<yauzl.ZipFile, 'close'> {
-  eachEntry(): AsyncIterable<yauzl.Entry>;
-  openReadStreamPromise(entry: yauzl.Entry): Promise<Readable>;
-}
-const { openPromise } = yauzl as unknown as {
-  openPromise(path: string, options: yauzl.Options): Promise<ZipFile>;
-};
-
 /** As {@link findInTar}; the archive must be a file, because its directory is at the end. */
 export async function findInZip(
   path: string,
   fits: (name: string) => boolean,
   caps: ArchiveCaps,
 ): Promise<Buffer | null> {
-  const zip = await openPromise(path, { lazyEntries: true, autoClose: false });
+  const zip = await openZip(path);
   let entries = 0;
   try {
     for await (const entry of zip.eachEntry()) {
