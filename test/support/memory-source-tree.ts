@@ -32,8 +32,14 @@ export function memorySourceTree(
     const normal = posix.normalize(path);
     if (isDirectory(normal)) return 'directory';
     const entry = entries.get(normal);
-    if (entry?.target === undefined) return entry ?? null;
-    return lookup(posix.join(posix.dirname(normal), entry.target));
+    if (entry?.target !== undefined) return lookup(posix.join(posix.dirname(normal), entry.target));
+    if (entry) return entry;
+    for (let at = normal.indexOf('/'); at > 0; at = normal.indexOf('/', at + 1)) {
+      const target = entries.get(normal.slice(0, at))?.target;
+      if (target !== undefined)
+        return lookup(posix.join(normal.slice(0, at), '..', target, normal.slice(at)));
+    }
+    return null;
   };
   const read = async (path: string): Promise<Buffer> => {
     const entry = lookup(path);

@@ -7,7 +7,9 @@ import {
   type JsonObject,
   parseJsonObject,
   requiredText,
+  unexpected,
 } from '../../javascript-packages/json-object.ts';
+import { isPackageName } from '../../javascript-packages/package-name.ts';
 import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
 import type { YarnFiles } from './repository-structure.ts';
 import { findWorkspaces, readWorkspaceGlobs, type WorkspaceGlobs } from './workspaces.ts';
@@ -89,8 +91,10 @@ async function readWorkspace(
 ): Promise<Workspace> {
   const path = posix.join(directory, folder, 'package.json');
   const manifest = await readManifest(source, path, maxBytes);
+  const name = requiredText(path, manifest, 'name');
+  if (!isPackageName(name)) throw unexpected(path, `invalid package name ${JSON.stringify(name)}`);
   const version = isCleanText(manifest.version) ? manifest.version : null;
-  return { folder, path, name: requiredText(path, manifest, 'name'), version, manifest };
+  return { folder, path, name, version, manifest };
 }
 
 async function readManifest(source: SourceTree, path: string, maxBytes: number): Promise<JsonObject> {
