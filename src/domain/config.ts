@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { durationMs } from './duration.ts';
@@ -25,6 +26,16 @@ export interface Settings {
   workerUsernames: string[];
   userRepresentatives: string[];
   trustedProxies: string[];
+  /** Headers in which a trusted proxy says who the client is. */
+  proxyUserHeader: string;
+  proxyCertificateVerifyHeader: string;
+  proxyCertificateSubjectHeader: string;
+  /** `HTTP@host`; null: no tickets are taken. */
+  kerberosService: string | null;
+  /** Files; null: TLS ends in front of the gateway, or nowhere. */
+  tlsCertificate: string | null;
+  tlsKey: string | null;
+  tlsClientAuthorities: string | null;
   packageManagers: PackageManager[];
   defaultPackageManagers: PackageManager[];
   /** Pairs that may not work on the same directory of a Cachito request. */
@@ -117,6 +128,43 @@ function row<K extends keyof Settings>(definition: SettingRow<K>): SettingRow {
 
 const text: Parser<string> = (value) => value;
 const words: Parser<string[]> = (value) => value.split(/[\s,]+/).filter(Boolean);
+
+/** Names as words, or as a JSON array: subjects of certificates have spaces and commas. */
+const names: Parser<string[]> = (value, name) => {
+  if (!value.trimStart().startsWith('[')) return words(value, name);
+  const refusal = new InvalidInputError(`${name} must be words or a JSON array of strings, not "${value}"`);
+  try {
+    const list: unknown = JSON.parse(value);
+    if (Array.isArray(list) && list.every((one) => typeof one === 'string')) return list;
+  } catch {
+    throw refusal;
+  }
+  throw refusal;
+};
+
+const addresses: Parser<string[]> = (value, name) => {
+  const list = words(value, name);
+  for (const entry of list) {
+    const [address = '', bits, ...others] = entry.split('/');
+    const most = isIP(address) === 6 ? 128 : 32;
+    const isAddress =
+      isIP(address) !== 0 &&
+      others.length === 0 &&
+      (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most));
+    if (isAddress || ADDRESS_RANGES.includes(entry)) continue;
+    throw new InvalidInputError(
+      `${name}: "${entry}" is neither an address, a range like 10.0.0.0/8, nor one of ${ADDRESS_RANGES.join(', ')}`,
+    );
+  }
+  return list;
+};
+
+const ADDRESS_RANGES = ['loopback', 'linklocal', 'uniquelocal'];
+
+const headerName: Parser<string> = (value, name) => {
+  if (/^[\w!#$%&'*+.^`|~-]+$/.test(value)) return value;
+  throw new InvalidInputError(`${name}: "${value}" is not the name of a header`);
+};
 
 const flag: Parser<boolean> = (value, name) => {
   if (/^(1|true|yes|on)$/i.test(value)) return true;
@@ -304,23 +352,73 @@ export const SETTINGS: readonly SettingRow[] = [
   row({
     variable: 'STOWAGE_WORKER_USERNAMES',
     key: 'workerUsernames',
-    parse: words,
+    parse: names,
     fallback: () => [],
     meaning: "who may use Cachito's worker endpoints",
   }),
   row({
     variable: 'STOWAGE_USER_REPRESENTATIVES',
     key: 'userRepresentatives',
-    parse: words,
+    parse: names,
     fallback: () => [],
     meaning: 'who may submit on behalf of others',
   }),
   row({
     variable: 'STOWAGE_TRUSTED_PROXIES',
     key: 'trustedProxies',
-    parse: words,
+    parse: addresses,
     fallback: () => [],
     meaning: 'addresses whose identity headers are believed',
+  }),
+  row({
+    variable: 'STOWAGE_PROXY_USER_HEADER',
+    key: 'proxyUserHeader',
+    parse: headerName,
+    fallback: () => 'X-Remote-User',
+    meaning: 'in which a trusted proxy names the user',
+  }),
+  row({
+    variable: 'STOWAGE_PROXY_CERTIFICATE_VERIFY_HEADER',
+    key: 'proxyCertificateVerifyHeader',
+    parse: headerName,
+    fallback: () => 'X-SSL-Client-Verify',
+    meaning: 'in which it says SUCCESS of a client certificate',
+  }),
+  row({
+    variable: 'STOWAGE_PROXY_CERTIFICATE_SUBJECT_HEADER',
+    key: 'proxyCertificateSubjectHeader',
+    parse: headerName,
+    fallback: () => 'X-SSL-Client-S-DN',
+    meaning: 'in which it names the subject of the certificate, who is then the user',
+  }),
+  row({
+    variable: 'STOWAGE_KERBEROS_SERVICE',
+    key: 'kerberosService',
+    parse: text,
+    fallback: () => null,
+    meaning:
+      'such as HTTP@host.example: tickets for this service log in (its key in the file of KRB5_KTNAME)',
+  }),
+  row({
+    variable: 'STOWAGE_TLS_CERT',
+    key: 'tlsCertificate',
+    parse: readableFile,
+    fallback: () => null,
+    meaning: 'certificate chain, PEM: the gateway speaks HTTPS',
+  }),
+  row({
+    variable: 'STOWAGE_TLS_KEY',
+    key: 'tlsKey',
+    parse: readableFile,
+    fallback: () => null,
+    meaning: 'its key, PEM',
+  }),
+  row({
+    variable: 'STOWAGE_TLS_CLIENT_CA',
+    key: 'tlsClientAuthorities',
+    parse: readableFile,
+    fallback: () => null,
+    meaning: 'authorities of client certificates, PEM: the subject of a certificate is the user',
   }),
   row({
     variable: 'STOWAGE_PACKAGE_MANAGERS',

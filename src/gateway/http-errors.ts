@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError, NotFoundError, RequestFailure } from '../domain/errors.ts';
+import { challengesOf } from './auth/challenges.ts';
 
 /** What every error of the HTTP endpoints looks like; the REST dialects have shapes of their own. */
 interface ErrorBody {
@@ -19,9 +20,6 @@ const STATUSES = new Map([
   ['database-unavailable', 503],
 ]);
 
-/** Both schemes that {@link file://../domain/identity/authenticate.ts} takes. */
-const CHALLENGES = ['Basic realm="Stowage", charset="UTF-8"', 'Bearer realm="Stowage"'];
-
 /** The HTTP status of an error that the domain threw. */
 export function statusOf(error: DomainError): number {
   const status = STATUSES.get(error.code);
@@ -38,7 +36,7 @@ function errorBody(error: ReturnType<typeof clientError>['told']): ErrorBody {
 /** The one mapper of errors to answers, for `setErrorHandler`: defects are logged and masked. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, told } = clientError(error, request);
-  if (status === 401) reply.header('www-authenticate', CHALLENGES);
+  if (status === 401) reply.header('www-authenticate', challengesOf(request));
   return send(reply, status, told);
 }
 

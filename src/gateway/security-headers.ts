@@ -1,5 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { answerError } from './http-errors.ts';
+import type { FastifyInstance } from 'fastify';
 
 const SECOND = 1_000;
 
@@ -16,10 +15,6 @@ export const SERVER_LIMITS = {
   routerOptions: { maxParamLength: 512 },
   onProtoPoisoning: 'error' as const,
   onConstructorPoisoning: 'error' as const,
-  /** URLs that cannot be decoded. */
-  frameworkErrors: (error: unknown, request: unknown, reply: unknown): void => {
-    answerError(error, request as FastifyRequest, reply as FastifyReply);
-  },
 };
 
 const HEADERS: readonly (readonly [name: string, value: string])[] = [

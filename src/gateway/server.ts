@@ -1,22 +1,31 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { Authenticator } from '../domain/identity/authenticate.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import { offerChallenges } from './auth/challenges.ts';
 import { Principals } from './auth/principals.ts';
 import { registerDownloads } from './downloads/register-downloads.ts';
 import { registerGraphQL } from './graphql/graphql-endpoint.ts';
 import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
 import { registerPackageRegistries } from './package-registries/register-package-registries.ts';
+import { registerPages } from './pages/register-pages.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
-import { registerCachito } from './rest/cachito/register-cachito.ts';
+import { answerUnknownResource } from './rest/cachito/errors.ts';
+import { CACHITO_PREFIX, registerCachito } from './rest/cachito/register-cachito.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
+import { tlsOptions } from './tls.ts';
 
 export interface GatewayOptions {
   settings: Settings;
@@ -37,35 +46,41 @@ const DRAIN_MS = 5_000;
 
 /** One HTTP server for everything that this process offers. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { settings, authenticator, logger } = options;
+  const { settings, logger } = options;
   const uploads = await prepareUploads(settings);
   // graphql-upload spools below the temporary directory of the process.
   const usualDirectory = process.env.TMPDIR;
   process.env.TMPDIR = uploads;
-  const app: FastifyInstance = Fastify({
+  const https = await tlsOptions(settings);
+  const app = Fastify({
     ...requestLogOptions(logger),
     ...SERVER_LIMITS,
+    ...(https && { https }),
+    frameworkErrors: answerFrameworkError,
     forceCloseConnections: 'idle',
     trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
-  });
+  }) as unknown as FastifyInstance;
   registerRequestLog(app);
   registerSecurityHeaders(app);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(answerUnknownPath);
 
-  const principals = new Principals(authenticator);
+  const principals = await Principals.open(options);
+  principals.register(app);
+  offerChallenges(app, settings);
   const principalOf = principals.of.bind(principals);
-  const authenticate = authenticator.authenticate.bind(authenticator);
+  const authenticate = principals.ofConnection.bind(principals);
   const { subscribers } = registerHealth(app, options);
   const graphql = registerGraphQL(app, { ...options, principalOf, authenticate, subscribers });
   registerDownloads(app, { ...options, principalOf });
   registerPackageRegistries(app, options);
+  registerPages(app, options);
   registerCachito(app, { ...options, principalOf });
 
   await app.listen({ host: settings.host, port: settings.port });
   const { port } = app.server.address() as AddressInfo;
   return {
-    url: `http://${hostName(settings.host)}:${port}`,
+    url: `${https ? 'https' : 'http'}://${hostName(settings.host)}:${port}`,
     async close() {
       const deadline = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
       await graphql.close();
@@ -76,6 +91,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       await rm(uploads, { recursive: true, force: true });
     },
   };
+}
+
+/** What the framework refuses before it has found a route: URLs that cannot be decoded. */
+function answerFrameworkError(error: unknown, request: unknown, reply: unknown): void {
+  const [asked, answer] = [request as FastifyRequest, reply as FastifyReply];
+  if (asked.url.startsWith(`${CACHITO_PREFIX}/`)) answerUnknownResource(asked, answer);
+  else answerError(error, asked, answer);
 }
 
 function hostName(host: string): string {

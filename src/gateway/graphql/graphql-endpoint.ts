@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createYoga } from 'graphql-yoga';
 import type { Settings } from '../../domain/config.ts';
@@ -27,7 +27,7 @@ export interface GraphQLServices {
   principalOf: (request: FastifyRequest) => Promise<Principal>;
   /** Open subscriptions, for the metrics. */
   subscribers: { inc(): void; dec(): void };
-  authenticate: (authorization: string | undefined) => Promise<Principal>;
+  authenticate: (request: IncomingMessage, authorization: string | undefined) => Promise<Principal>;
 }
 
 type YogaServerContext = OperationOrigin & { req: FastifyRequest; reply: FastifyReply };

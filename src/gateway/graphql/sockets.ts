@@ -46,10 +46,10 @@ export function attachSockets(
       subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
       onConnect: async ({ connectionParams, extra }) => {
         const { authorization } = connectionParams ?? {};
-        const header =
-          typeof authorization === 'string' ? authorization : extra.request?.headers.authorization;
+        const request = extra.request!;
+        const header = typeof authorization === 'string' ? authorization : request.headers.authorization;
         try {
-          principals.set(extra, await authenticate(header));
+          principals.set(extra, await authenticate(request, header));
           return true;
         } catch (error) {
           if (!(error instanceof DomainError)) logger.error({ err: error }, 'authentication failed');
