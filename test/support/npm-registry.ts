@@ -152,6 +152,16 @@ export function lockFileOf(registry: Pick<NpmRegistry, 'packages'>, resolvedBase
   );
 }
 
+/** A yarn.lock that asks for all packages of a registry, each at exactly its version. */
+export function yarnLockOf(registry: Pick<NpmRegistry, 'packages'>, resolvedBase: string): string {
+  const entries = registry.packages.map(({ name, version, path, sha1, integrity }) => {
+    const key = name.startsWith('@') ? `"${name}@${version}"` : `${name}@${version}`;
+    const resolved = `${resolvedBase}${path}#${sha1}`;
+    return `${key}:\n  version "${version}"\n  resolved "${resolved}"\n  integrity ${integrity}\n`;
+  });
+  return `# yarn lockfile v1\n\n\n${entries.join('\n')}`;
+}
+
 /** A package tarball from literal texts; `prefix` is the folder that npm drops. */
 export function makeTarball(files: Record<string, string>, prefix = 'package'): Buffer {
   const blocks: Buffer[] = [];
