@@ -11,3 +11,8 @@ alter table source_members add column last_used_at timestamptz not null default 
 alter table workers add column asked_at timestamptz;
 alter table workers add column reported_at timestamptz;
 alter table workers add column services jsonb not null default '[]';
+
+-- Whether something names a blob is asked for each one that is deleted, and stale requests give many back.
+create index on bundle_requests (cyclonedx_digest) where cyclonedx_digest is not null;
+create index on bundle_requests (spdx_digest) where spdx_digest is not null;
+create index on bundle_requests (provenance_digest) where provenance_digest is not null;
