@@ -8,16 +8,22 @@ export interface FilesOfRequest {
   configurationFiles: { path: string; content: string }[];
 }
 
+/** Without a format, in the one that the request was made for. */
+export interface SetupVariables {
+  number: number;
+  format: string | null;
+}
+
 export const ENVIRONMENT = storedOperation<
   { bundleRequest: SetupOfRequest | null },
-  { number: number }
->(`query CachitoEnvironment($number: Int!) {
-  bundleRequest(number: $number) { environment { name value kind } }
+  SetupVariables
+>(`query CachitoEnvironment($number: Int!, $format: SetupFormat) {
+  bundleRequest(number: $number) { environment(format: $format) { name value kind } }
 }`);
 
 export const CONFIGURATION_FILES = storedOperation<
   { bundleRequest: FilesOfRequest | null },
-  { number: number }
->(`query CachitoConfigurationFiles($number: Int!) {
-  bundleRequest(number: $number) { configurationFiles { path content } }
+  SetupVariables
+>(`query CachitoConfigurationFiles($number: Int!, $format: SetupFormat) {
+  bundleRequest(number: $number) { configurationFiles(format: $format) { path content } }
 }`);
