@@ -101,6 +101,39 @@ const ROWS: Row[] = [
     yes,
     yes,
   ),
+  row(
+    'Mutation.submitCachitoRequest',
+    `mutation { x: submitCachitoRequest(body: { repo: "", ref: "${'c'.repeat(40)}" }) { __typename ... on Error { code } } }`,
+    anonymous,
+    forbidden,
+    yes,
+    yes,
+    yes,
+    yes,
+    yes,
+  ),
+  row(
+    'Mutation.updateCachitoRequest',
+    'mutation { x: updateCachitoRequest(number: N, body: { packages_count: # }) { __typename ... on Error { code } } }',
+    anonymous,
+    forbidden,
+    forbidden,
+    missing,
+    forbidden,
+    yes,
+    forbidden,
+  ),
+  row(
+    'Mutation.addCachitoConfigurationFiles',
+    'mutation { x: addCachitoConfigurationFiles(number: N, body: []) { __typename ... on Error { code } } }',
+    anonymous,
+    forbidden,
+    forbidden,
+    missing,
+    forbidden,
+    yes,
+    forbidden,
+  ),
   row('Mutation.uploadSource', 'UPLOAD', anonymous, forbidden, yes, yes, yes, yes, yes),
   row(
     'Mutation.cancelBundleRequest',
@@ -229,7 +262,7 @@ let gateway: TestGateway;
 let counter = 0;
 
 beforeAll(async () => {
-  gateway = await TestGateway.start();
+  gateway = await TestGateway.start({ environment: { STOWAGE_WORKER_USERNAMES: 'ada eve' } });
   // Something that everybody may see.
   await RequestHistory.begin(gateway, 'admin', null);
 });
