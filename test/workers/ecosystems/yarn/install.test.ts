@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConfigurationFile } from '../../../../src/domain/bundles/bundle-file.ts';
 import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
 import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
@@ -12,8 +10,9 @@ import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts
 import { yarn } from '../../../../src/workers/ecosystems/yarn/index.ts';
 import { formatLockText, parseLockText } from '../../../../src/workers/ecosystems/yarn/lock-text.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
-import { listen, withoutNetwork } from '../../../support/network.ts';
+import { withoutNetwork } from '../../../support/network.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
+import { RegistryServer } from '../../../support/registry-server.ts';
 import {
   resolveContext,
   type TestResolveContext,
@@ -29,6 +28,7 @@ const GIT = `git+ssh://git@git.example/ns/git-dep.git#${COMMIT}`;
 
 let registry: NpmRegistry;
 let files: NpmRegistry;
+let gateway: RegistryServer;
 
 beforeAll(async () => {
   registry = await startNpmRegistry([
@@ -53,11 +53,13 @@ beforeAll(async () => {
     { name: 'sha1-dep', version: '1.6.0' },
     { name: 'wrapped', version: '1.7.0' },
   ]);
+  gateway = await RegistryServer.start();
 });
 
 afterAll(async () => {
   await registry.close();
   await files.close();
+  await gateway.close();
 });
 
 /** Lays the bundle and its configuration files out as a consumer does, and installs without any network. */
@@ -69,38 +71,18 @@ async function installOffline(prepared: TestResolveContext, resolution: Resoluti
   return install(root, prepared, resolution.offline.configurationFiles, directory, command);
 }
 
-/** From the per-request registry, as a gateway serves it: every request must come with the request's credentials. */
+/** From the per-request registry, with nothing of the bundle but the source. */
 async function installFromRegistry(prepared: TestResolveContext, resolution: Resolution, directory: string) {
-  const access = { baseUrl: '', requestId: 7, password: 'f00d' };
-  const requests: string[] = [];
-  const server = createServer((request, response) => {
-    requests.push(request.url!);
-    const authorization = `Basic ${Buffer.from('cachito-yarn-7:f00d').toString('base64')}`;
-    if (request.headers.authorization !== authorization) return void response.writeHead(401).end();
-    const file = resolution.files.find(({ path }) => tarballUrlPath(path) === request.url);
-    if (!file) return void response.writeHead(404).end();
-    response.end(prepared.blobs.blobs.get(file.digest)!);
-  });
-  await listen(server);
-  onTestFinished(() => void server.close());
-  access.baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const contents = resolution.files.map(({ path, digest }) => [path, prepared.blobs.blobs.get(digest)!]);
+  const requestId = await gateway.complete(Object.fromEntries(contents));
+  const access = { baseUrl: gateway.url, requestId, password: (await gateway.password(requestId))! };
   const configuration = resolution.registry.configurationFiles.map(({ path, content }) => ({
     path,
     content: Buffer.from(fillInRegistries(content.toString(), access)),
   }));
   const options = ['--frozen-lockfile', '--ignore-scripts', '--non-interactive'];
   const command: Command = [process.execPath, [YARN, 'install', ...options]];
-  const done = await install(temporaryDirectory(), prepared, configuration, directory, command);
-  expect(new Set(requests).size).toBe(resolution.files.length);
-  return done;
-}
-
-/** `deps/yarn/@scope/tool/scope-tool-2.0.0.tgz` is `@scope/tool/-/tool-2.0.0.tgz` of the registry. */
-function tarballUrlPath(path: string): string {
-  const folder = dirname(path).replace(/^deps\/yarn\/(?:external-)?/, '');
-  const [scope, name] = folder.startsWith('@') ? folder.slice(1).split('/') : ['', folder];
-  const file = basename(path).slice(scope ? scope.length + 1 : 0);
-  return `/packages/cachito-yarn-7/${scope ? `@${scope}/${name}` : name}/-/${file}`;
+  return install(temporaryDirectory(), prepared, configuration, directory, command);
 }
 
 type Command = [program: string, args: string[]];
