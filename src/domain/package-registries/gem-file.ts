@@ -1,7 +1,5 @@
-import type { Readable } from 'node:stream';
-import { gunzipSync } from 'node:zlib';
-import { extract } from 'tar-stream';
 import { parseDocument } from 'yaml';
+import { readGemMetadata } from '../packages/gem-metadata.ts';
 import type { FactsReader } from './file-facts.ts';
 
 /** What the compact index tells about a gem, besides its digest. */
@@ -12,39 +10,19 @@ export interface GemFacts {
   requiredRubygems: string[];
 }
 
-const METADATA = 'metadata.gz';
-const MAX_PACKED = 2 * 1024 * 1024;
-const MAX_UNPACKED = 16 * 1024 * 1024;
 const NOTHING: GemFacts = { dependencies: [], requiredRuby: [], requiredRubygems: [] };
 
 export const gemFile: FactsReader<GemFacts> = {
   name: 'gem-1',
   async read(file) {
     try {
-      return readSpecification(await readMetadata(file));
+      return readSpecification(await readGemMetadata(file));
     } catch {
       // Served as it is; Bundler says what is wrong with it.
       return NOTHING;
     }
   },
 };
-
-/** The gzipped YAML in the tar that a `.gem` is. Reads no further than it must. */
-async function readMetadata(file: Readable): Promise<string> {
-  const tar = extract();
-  file.on('error', (error) => tar.destroy(error)).pipe(tar as unknown as NodeJS.WritableStream);
-  for await (const entry of tar) {
-    const { name, type, size = 0 } = entry.header;
-    const isWanted = type === 'file' && name === METADATA;
-    if (isWanted && size > MAX_PACKED) break;
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry as AsyncIterable<Buffer>) if (isWanted) chunks.push(chunk);
-    if (isWanted) {
-      return gunzipSync(Buffer.concat(chunks), { maxOutputLength: MAX_UNPACKED }).toString('utf8');
-    }
-  }
-  throw new Error(`There is no ${METADATA}`);
-}
 
 const SECTIONS = new Set(['dependencies', 'required_ruby_version', 'required_rubygems_version']);
 

@@ -1,7 +1,5 @@
-import type { Readable } from 'node:stream';
-import { createGunzip, type Gunzip } from 'node:zlib';
-import { TarReader } from '../../../domain/bundles/tar-reader.ts';
 import { ValidationError } from '../../../domain/errors.ts';
+import { readGemMetadata } from '../../../domain/packages/gem-metadata.ts';
 import type { ArtifactRequest } from '../../downloads/artifact-store.ts';
 
 /** What the metadata of a `.gem` tells. */
@@ -16,18 +14,13 @@ interface Specification {
   licenses: string[];
 }
 
-const METADATA = 'metadata.gz';
-const MAX_PACKED = 2 * 1024 * 1024;
-const MAX_UNPACKED = 16 * 1024 * 1024;
-const MAX_MEMBERS = 100;
-
 /** A file that a registry serves for a gem must be that gem. */
 export function inspectGem(name: string, version: string): NonNullable<ArtifactRequest['inspect']> {
   const fileName = `${name}-${version}.gem`;
   return {
     name: 'rubygem-1',
     run: async (open): Promise<GemMetadata> => {
-      const text = await readMetadata(open()).catch((cause: Error) => {
+      const text = await readGemMetadata(open()).catch((cause: Error) => {
         throw rejected(fileName, cause.message, cause);
       });
       const found = readSpecification(text);
@@ -44,42 +37,8 @@ function rejected(fileName: string, problem: string, cause?: unknown): Validatio
   return new ValidationError(
     'package-rejected',
     `The file ${fileName} is not that gem: ${problem.slice(0, 300)}`,
-    {
-      cause,
-    },
+    { cause },
   );
-}
-
-/** The gzipped YAML in the tar that a `.gem` is. Reads no further than it must. */
-async function readMetadata(file: Readable): Promise<string> {
-  try {
-    const tar = new TarReader(file as AsyncIterable<Uint8Array>);
-    for (let members = 0; members < MAX_MEMBERS; members++) {
-      const member = await tar.next();
-      if (member === null) break;
-      const isWanted = member.kind === 'file' && member.path === METADATA;
-      if (isWanted && member.size > MAX_PACKED) throw new Error(`its ${METADATA} is too large`);
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of tar.content(member)) if (isWanted) chunks.push(Uint8Array.from(chunk));
-      if (isWanted) return await gunzipCapped(Buffer.concat(chunks));
-    }
-    throw new Error(`it has no ${METADATA}`);
-  } finally {
-    file.destroy();
-  }
-}
-
-async function gunzipCapped(packed: Buffer): Promise<string> {
-  const gunzip: Gunzip = createGunzip();
-  gunzip.end(packed);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of gunzip as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_UNPACKED) throw new Error(`its ${METADATA} unpacks to too much`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /**

@@ -43,7 +43,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   for (const { path } of context.packages) gemfiles.push(await readGemfile(context, path, upstream));
   const all = gemfiles.flatMap(({ dependencies }) => dependencies);
   assertCount(all.length, settings.limits.dependencies);
-  progress.expect({ packages: all.length });
+  progress.expect({ packages: uniqueDownloads(all).length });
   log.info(`rubygems: ${all.length} dependencies in ${gemfiles.map(({ lock }) => lock.path).join(', ')}`);
   for (const { directory } of gemfiles) refuseConfiguration(source, directory);
 
@@ -53,7 +53,6 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const layout = layOut(context, fetched, all, withCache);
   const resolved = gemfiles.map((one) => resolvedGemfile(context, one, fetched));
   const setups = resolved.map(bundlerSetup(fetched));
-  progress.add({ packages: all.length });
   return {
     packages: resolved.map(report),
     ...layout,
@@ -119,54 +118,50 @@ function assertCount(count: number, most: number): void {
 
 // --- fetching -------------------------------------------------------------------------------------------------------
 
+/**
+ * Everything once, however many lock files ask for it, side by side. Of several failures the first in file order is
+ * thrown; what comes after a failure is not started any more.
+ */
 async function fetchAll(
   context: ResolveContext,
   upstream: Upstream,
   all: readonly Classified[],
 ): Promise<Fetched> {
-  const gems = new Map<string, GemDependency>();
-  const gits = new Map<string, GitDependency>();
-  for (const one of all) {
-    if (one.kind === 'gem') gems.set(gemKey(one), preferVerified(gems.get(gemKey(one)), one));
-    if (one.kind === 'git' && !gits.has(gitKey(one))) gits.set(gitKey(one), one);
-  }
-  const [artifacts, workTrees] = await Promise.all([
-    mapLimited(context, GEM_CONCURRENCY, gems, (one) => fetchGem(context, upstream, one)),
-    mapLimited(context, GIT_CONCURRENCY, gits, (one) => fetchWorkTree(context, one)),
-  ]);
-  return { gems: artifacts, workTrees };
-}
-
-/** Of several lock files one may have no checksum of a gem. */
-function preferVerified(known: GemDependency | undefined, one: GemDependency): GemDependency {
-  return known && known.expected.length > 0 ? known : one;
-}
-
-/** Side by side; what comes after a failure is not started any more. */
-async function mapLimited<T, R>(
-  { signal }: ResolveContext,
-  concurrency: number,
-  items: ReadonlyMap<string, T>,
-  work: (item: T) => Promise<R>,
-): Promise<Map<string, R>> {
-  const limit = pLimit(concurrency);
-  let failed = false;
-  const results = new Map<string, R>();
+  const { signal, progress } = context;
+  const gems = new Map<string, Artifact>();
+  const workTrees = new Map<string, WorkTree>();
+  const limits = { gem: pLimit(GEM_CONCURRENCY), git: pLimit(GIT_CONCURRENCY) };
+  let failure: { index: number; error: unknown } | null = null;
   await Promise.all(
-    [...items].map(([key, item]) =>
-      limit(async () => {
-        if (failed || signal.aborted) return;
+    uniqueDownloads(all).map((one, index) =>
+      limits[one.kind](async () => {
+        if (signal.aborted || (failure && failure.index < index)) return;
         try {
-          results.set(key, await work(item));
+          if (one.kind === 'gem') gems.set(gemKey(one), await fetchGem(context, upstream, one));
+          else workTrees.set(gitKey(one), await fetchWorkTree(context, one));
+          progress.add({ packages: 1 });
         } catch (error) {
-          failed = true;
-          throw error;
+          if (!failure || failure.index > index) failure = { index, error };
         }
       }),
     ),
   );
   signal.throwIfAborted();
-  return results;
+  if (failure) throw (failure as { error: unknown }).error;
+  return { gems, workTrees };
+}
+
+/** Of several lock files one may have no checksum of a gem. */
+function uniqueDownloads(all: readonly Classified[]): (GemDependency | GitDependency)[] {
+  const unique = new Map<string, GemDependency | GitDependency>();
+  for (const one of all) {
+    if (one.kind === 'path') continue;
+    const key = one.kind === 'gem' ? gemKey(one) : gitKey(one);
+    const known = unique.get(key);
+    const isBetter = one.kind === 'gem' && known?.kind === 'gem' && known.expected.length === 0;
+    if (!known || isBetter) unique.set(key, one);
+  }
+  return [...unique.values()];
 }
 
 function gemKey({ remote, spec }: GemDependency): string {
