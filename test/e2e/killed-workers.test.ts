@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BundleRequest, StepTask } from '../../src/domain/bundle-requests/bundle-request.ts';
 import { submitRequest } from '../../src/domain/bundle-requests/submit.ts';
 import { readSettings } from '../../src/domain/config.ts';
@@ -9,69 +10,135 @@ import { type Database, openDatabase } from '../../src/domain/database/database.
 import { findRequest, findSteps } from '../../src/domain/database/sql/bundle-request-rows.ts';
 import { EventHub } from '../../src/domain/events/event-hub.ts';
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
+import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
+import { collectGarbage } from '../../src/workers/tasks/collect-garbage.ts';
+import type { WorkerContext } from '../../src/workers/worker-context.ts';
 import { createTestDatabase, dropTestDatabase } from '../support/database.ts';
 import { TestRepository } from '../support/git-repository.ts';
-import { lockFileOf, manyPackages, startNpmRegistry } from '../support/npm-registry.ts';
+import { type GoProxy, manyModules, projectOf, startGoProxy } from '../support/go-proxy.ts';
+import { leftovers, NO_LEFTOVERS } from '../support/leftovers.ts';
+import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
+import { makeSdist, type PythonIndex, requirementsOf, startPythonIndex } from '../support/python-index.ts';
 import { StepBarrier } from '../support/step-barrier.ts';
 import { WorkerProcess } from '../support/worker-process.ts';
 
-/** Issue 3: "A worker killed with SIGKILL in any step: the request completes on another worker, once, with the same result." */
-describe('a worker that is killed', () => {
-  let url: string;
-  let database: Database;
-  let hub: EventHub;
-  let dataDir: string;
-  let environment: Record<string, string>;
-  let registry: Awaited<ReturnType<typeof startNpmRegistry>>;
-  let repository: TestRepository;
-  let undisturbed: BundleRequest;
-  const workers: WorkerProcess[] = [];
+/** A database and a data directory in which nothing has happened yet, and worker processes on them. */
+class ColdStart {
+  readonly workers: WorkerProcess[] = [];
+  readonly url: string;
+  readonly database: Database;
+  readonly hub: EventHub;
+  readonly dataDir: string;
+  readonly environment: Record<string, string>;
 
-  const startWorker = (): WorkerProcess => {
-    const worker = new WorkerProcess(environment);
-    workers.push(worker);
-    return worker;
-  };
-  const submit = (): Promise<BundleRequest> =>
-    submitRequest(database, readSettings(environment), SYSTEM, { repository: repository.path, ref: 'main' });
-  const untilFinal = async (id: number): Promise<BundleRequest> => {
-    for await (const event of hub.subject('bundle-request', id, 0, AbortSignal.timeout(55_000))) {
-      if (event.type === 'state' && event.data.state !== 'in_progress') break;
-    }
-    return (await findRequest(database.sql, id))!;
-  };
-
-  beforeAll(async () => {
-    url = await createTestDatabase();
-    dataDir = await mkdtemp(join(tmpdir(), 'stowage-killed-'));
-    registry = await startNpmRegistry(manyPackages(20));
-    environment = {
+  private constructor(url: string, database: Database, dataDir: string, upstreams: Record<string, string>) {
+    this.url = url;
+    this.database = database;
+    this.hub = new EventHub(database);
+    this.dataDir = dataDir;
+    this.environment = {
       DATABASE_URL: url,
       STOWAGE_DATA_DIR: dataDir,
-      STOWAGE_NPM_REGISTRY: registry.url,
       STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file',
+      ...upstreams,
     };
-    database = await openDatabase({ url, connections: 4 });
-    hub = new EventHub(database);
-    await hub.start();
+  }
+
+  static async open(upstreams: Record<string, string>): Promise<ColdStart> {
+    const url = await createTestDatabase();
+    const database = await openDatabase({ url, connections: 4 });
+    const cold = new ColdStart(url, database, await mkdtemp(join(tmpdir(), 'stowage-killed-')), upstreams);
+    await cold.hub.start();
+    return cold;
+  }
+
+  get blobs(): FileBlobStore {
+    return new FileBlobStore(join(this.dataDir, 'blobs'));
+  }
+
+  startWorker(): WorkerProcess {
+    const worker = new WorkerProcess(this.environment);
+    this.workers.push(worker);
+    return worker;
+  }
+
+  submit(repository: string): Promise<BundleRequest> {
+    return submitRequest(this.database, readSettings(this.environment), SYSTEM, { repository, ref: 'main' });
+  }
+
+  async untilFinal(id: number): Promise<BundleRequest> {
+    for await (const event of this.hub.subject('bundle-request', id, 0, AbortSignal.timeout(55_000))) {
+      if (event.type === 'state' && event.data.state !== 'in_progress') break;
+    }
+    return (await findRequest(this.database.sql, id))!;
+  }
+
+  /** The request ends before its worker has put everything away, its log among it. */
+  async untilIdle(): Promise<void> {
+    const busy = 'select from graphile_worker.jobs where locked_at is not null or run_at <= now()';
+    await expect.poll(() => this.database.sql.query(busy), { timeout: 20_000 }).toEqual([]);
+  }
+
+  /** Everything is two hours older, and the garbage collection comes by. */
+  async collectGarbageLater(): Promise<void> {
+    const { database, blobs } = this;
+    await database.sql.query(`update blobs set created_at = created_at - interval '2 hours'`);
+    const past = new Date(Date.now() - 2 * 60 * 60 * 1000);
+    for await (const { digest } of blobs.list()) await utimes(blobs.localPath(digest), past, past);
+    const context = { database, blobs, logger: pino({ level: 'silent' }) } as unknown as WorkerContext;
+    await collectGarbage(context)({}, undefined as never);
+  }
+
+  async close(): Promise<void> {
+    for (const worker of this.workers.splice(0)) await worker.end('SIGKILL');
+    await this.hub.close();
+    await this.database.close();
+    await dropTestDatabase(this.url);
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Issue 3: "A worker killed with SIGKILL in any step: the request completes on another worker, once, with the same result." */
+describe('a worker that is killed', () => {
+  let npm: NpmRegistry;
+  let python: PythonIndex;
+  let go: GoProxy;
+  let upstreams: Record<string, string>;
+  let repository: TestRepository;
+  let undisturbed: BundleRequest;
+  let cold: ColdStart;
+
+  beforeAll(async () => {
+    npm = await startNpmRegistry(manyPackages(20));
+    python = await startPythonIndex([makeSdist('one', '1.0'), makeSdist('two', '2.0')]);
+    go = await startGoProxy(manyModules(3));
+    upstreams = {
+      STOWAGE_NPM_REGISTRY: npm.url,
+      STOWAGE_PYPI_INDEX: python.url,
+      STOWAGE_GOPROXY: go.url,
+      STOWAGE_GOSUMDB: 'off',
+    };
     repository = new TestRepository({
+      ...projectOf(go.modules),
       'package.json': JSON.stringify({ name: 'bench', version: '1.0.0' }),
-      'package-lock.json': lockFileOf(registry, null),
+      'package-lock.json': lockFileOf(npm, null),
+      'setup.cfg': '[metadata]\nname = app\nversion = 1.0\n',
+      'requirements.txt': requirementsOf(python.files),
     });
-    startWorker();
-    undisturbed = await untilFinal((await submit()).id);
-    expect(undisturbed).toMatchObject({ state: 'complete' });
-  });
-  afterEach(async () => {
-    for (const worker of workers.splice(0)) await worker.end('SIGKILL');
+    const calm = await ColdStart.open(upstreams);
+    calm.startWorker();
+    undisturbed = await calm.untilFinal((await calm.submit(repository.path)).id);
+    await calm.close();
+    expect(undisturbed).toMatchObject({ state: 'complete', packageManagers: ['gomod', 'npm', 'pip'] });
   });
   afterAll(async () => {
-    await hub.close();
-    await database.close();
-    await registry.close();
-    await dropTestDatabase(url);
-    await rm(dataDir, { recursive: true, force: true });
+    await Promise.all([npm.close(), python.close(), go.close()]);
+    await rm(repository.path, { recursive: true, force: true });
   });
+  beforeEach(async () => {
+    cold = await ColdStart.open(upstreams);
+  });
+  afterEach(() => cold.close());
 
   test.each<[NodeJS.Signals, StepTask, 'running' | 'succeeded']>([
     ['SIGKILL', 'fetch-source', 'running'],
@@ -86,49 +153,49 @@ describe('a worker that is killed', () => {
   ])(
     'by %s, when %s is about to be %s: another one completes the request, once, with the same result',
     async (signal, task, state) => {
-      const barrier = await StepBarrier.raise(url, task, state);
-      const first = startWorker();
-      const request = await submit();
+      const barrier = await StepBarrier.raise(cold.url, task, state);
+      const first = cold.startWorker();
+      const request = await cold.submit(repository.path);
       await barrier.untilReached();
       const ended = first.end(signal);
       if (signal === 'SIGKILL') await ended;
       await barrier.lower();
       await ended;
-      const second = startWorker();
+      const second = cold.startWorker();
 
-      const final = await untilFinal(request.id);
+      const final = await cold.untilFinal(request.id);
       expect(final).toMatchObject({
         state: 'complete',
         bundleDigest: undisturbed.bundleDigest,
         packagesCount: undisturbed.packagesCount,
         dependenciesCount: undisturbed.dependenciesCount,
       });
-      const completions = await database.sql.query(
+      const { sql } = cold.database;
+      const completions = await sql.query(
         `select from bundle_request_states where request_id = $1 and state = 'complete'`,
         [request.id],
       );
       expect(completions).toHaveLength(1);
-      const steps = await findSteps(database.sql, request.id);
-      expect(steps.map((step) => step.state)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+      const steps = await findSteps(sql, request.id);
+      expect(steps.map((step) => `${step.task} ${step.packageManager} ${step.state}`).sort()).toEqual([
+        'assemble-bundle null succeeded',
+        'fetch-source null succeeded',
+        'resolve-packages gomod succeeded',
+        'resolve-packages npm succeeded',
+        'resolve-packages pip succeeded',
+      ]);
+
+      await cold.untilIdle();
       expect(await second.end('SIGTERM')).toBe(0);
-      expect(
-        await database.sql.query('select from graphile_worker.jobs where locked_at is not null'),
-      ).toEqual([]);
+      expect(await readdir(join(cold.dataDir, 'tmp'))).toEqual([]);
+      expect(await sql.query('select host from workers where stopped_at is null')).toEqual([]);
+      const remaining = () => leftovers(cold.database, cold.blobs, cold.dataDir);
+      // Who ends in order leaves at most blobs of a result that came too late to be named.
+      if (signal === 'SIGTERM') {
+        expect({ ...(await remaining()), unreferencedBlobs: [] }).toEqual(NO_LEFTOVERS);
+      }
+      await cold.collectGarbageLater();
+      expect(await remaining()).toEqual(NO_LEFTOVERS);
     },
   );
-
-  test('leaves neither temporary files nor rows that say it is alive', async () => {
-    const last = startWorker();
-    const request = await submit();
-    await untilFinal(request.id);
-    expect(await last.end('SIGTERM')).toBe(0);
-    expect(await readdir(join(dataDir, 'tmp'))).toEqual([]);
-    expect(await readdir(join(dataDir, 'blobs', 'tmp'))).toEqual([]);
-    expect(await database.sql.query('select host from workers where stopped_at is null')).toEqual([]);
-    const orphans = await database.sql.query(
-      `select digest from blobs b where not exists (select from artifacts a where a.digest = b.digest)
-       and created_at < now() - interval '1 hour'`,
-    );
-    expect(orphans).toEqual([]);
-  });
 });
