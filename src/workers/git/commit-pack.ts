@@ -21,17 +21,15 @@ export async function packCommit(
     ['pack-objects', '--quiet', '--stdout', '--window=0', '--no-reuse-delta', '--no-reuse-object'],
     { gitDirectory, config: ['pack.threads=1', 'pack.compression=6', 'pack.packSizeLimit=0'] },
   );
-  try {
-    await Promise.all([
-      pipeline(listing.stdout, packing.stdin),
-      pipeline(packing.stdout, createWriteStream(file), { signal: git.signal }),
-      listing.done,
-      packing.done,
-    ]);
-  } finally {
-    listing.stop();
-    packing.stop();
-  }
+  // All of them end before another try may write the same file.
+  const ends = await Promise.allSettled([
+    listing.done,
+    packing.done,
+    pipeline(listing.stdout, packing.stdin),
+    pipeline(packing.stdout, createWriteStream(file)),
+  ]);
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 /** Writes the `.idx` of a pack. Needs no repository. */
