@@ -52,6 +52,8 @@ export interface Settings {
   goproxy: string | null;
   gosumdb: string | null;
   rubygemsSource: string | null;
+  /** PEM; null: consumers of our registries trust our certificate anyway. */
+  registryCaFile: string | null;
   goToolchainDownloads: boolean;
   goPrivate: string | null;
   /** `file:` dependencies that are let through, by the name of the package that has them (cachito.md 7). */
@@ -510,6 +512,13 @@ export const SETTINGS: readonly SettingRow[] = [
     parse: baseUrl,
     fallback: () => null,
     meaning: 'upstream RubyGems source',
+  }),
+  row({
+    variable: 'STOWAGE_REGISTRY_CA_FILE',
+    key: 'registryCaFile',
+    parse: readableFile,
+    fallback: () => null,
+    meaning: 'CA of our own certificate, given to package managers that use the registries of a request',
   }),
   row({
     variable: 'STOWAGE_GO_TOOLCHAIN_DOWNLOADS',

@@ -11,6 +11,7 @@ import { withoutCredentials } from '../../domain/sources/public-url.ts';
 import { openSnapshot, type WrittenSnapshot, writeSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { BlobStore, Digest } from '../../domain/storage/blob-store.ts';
+import { damagedBlobs } from '../../domain/storage/damaged-blobs.ts';
 import { indexPack, packCommit } from './commit-pack.ts';
 import { unknownRef } from './fetch-failure.ts';
 import { allowedProtocols, GitFailure } from './git-command.ts';
@@ -55,15 +56,18 @@ export class DatabaseGitTrees implements GitTrees {
 
   /** Like {@link tree}, but only the name of the snapshot. */
   async snapshot(url: string, commit: string, options: TreeOptions = {}): Promise<Digest> {
-    const { sql, blobs, log } = this.#context;
+    const { sql, blobs, log, signal } = this.#context;
     const repository = this.#parse(url);
     const submodules = options.submodules ?? 'none';
     const known = await findSnapshot(sql, repository.origin, commit, submodules);
-    if (known && (await hasAll(blobs, [known.index, known.pack]))) return known.index;
+    const damaged = known ? await damagedBlobs(blobs, [known.index, known.pack], signal) : [];
+    if (known && damaged.length === 0) return known.index;
+    if (known)
+      log.warn(`git: the stored tree of ${repository.origin} at ${commit} is damaged and is made again`);
 
     const source = await this.#chooseRemote(repository, commit, options.httpsFirst ?? false);
     const read = (): Promise<{ facts: CommitFacts; written: WrittenSnapshot }> =>
-      this.#read(source, commit, submodules);
+      this.#read(source, commit, submodules, damaged);
     const { facts, written } = await read()
       .catch(async (error: unknown) => {
         if (!(error instanceof DamagedRepositoryError)) throw error;
@@ -74,6 +78,7 @@ export class DatabaseGitTrees implements GitTrees {
         return read();
       })
       .catch((error: unknown) => {
+        if (error instanceof GitFailure) throw unexpected(error);
         throw error instanceof DamagedRepositoryError ? broken(error) : error;
       });
     await insertSnapshot(
@@ -207,12 +212,14 @@ export class DatabaseGitTrees implements GitTrees {
     }
   }
 
-  async #read(url: RepositoryUrl, commit: string, submodules: SubmoduleDepth) {
+  /** Blobs that are damaged make way as soon as all objects are there: they would be taken for what is written. */
+  async #read(url: RepositoryUrl, commit: string, submodules: SubmoduleDepth, damaged: readonly Digest[]) {
     const { blobs, settings, signal } = this.#context;
     const { facts, rows } = await this.#list(url, commit);
     if (submodules !== 'none') {
       await this.#addSubmodules(url, [...rows], { prefix: '', depth: 0, all: rows, submodules });
     }
+    for (const digest of damaged) await blobs.delete(digest);
     const entries = readRows(this.#cache.git, rows);
     const written = await writeSnapshot(blobs, facts, entries, settings.limits, signal);
     return { facts, written };
@@ -293,16 +300,19 @@ function namesOf(ref: string): string[] {
   return [...tag, `refs/tags/${ref}^{}`, `refs/tags/${ref}`, `refs/heads/${ref}`];
 }
 
-async function hasAll(blobs: BlobStore, digests: readonly Digest[]): Promise<boolean> {
-  for (const digest of digests) if ((await blobs.size(digest)) === null) return false;
-  return true;
-}
-
 function submoduleFailure(path: string, reason: string, cause?: unknown): SubprocessCallError {
   return new SubprocessCallError('git-failed', 'Updating the Git submodule(s) failed', {
     details: { path, reason },
     hint: `${path}: ${reason}`,
     cause,
+  });
+}
+
+/** A command of which the contract says nothing else (cachito.md 4.2). */
+function unexpected(error: GitFailure): SubprocessCallError {
+  return new SubprocessCallError('git-failed', 'An unexpected error occurred', {
+    hint: error.message,
+    cause: error,
   });
 }
 

@@ -7,6 +7,7 @@ import { InvalidRepoStructure } from '../../domain/errors.ts';
 import type { Flag } from '../../domain/packages/package.ts';
 import { writeSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { BlobStore, Digest } from '../../domain/storage/blob-store.ts';
+import { damagedBlobs } from '../../domain/storage/damaged-blobs.ts';
 import { type ArchiveMembers, brokenArchive } from './archive-member.ts';
 import { type FetchedSourceTree, shortList } from './fetched-source.ts';
 import { readTar } from './read-tar.ts';
@@ -34,7 +35,8 @@ export async function unpackArchive(
   const { sql, blobs } = context;
   const commit = archive.replace(/^sha256:/, '');
   const known = await findSnapshot(sql, ORIGIN, commit, 'none');
-  if (known && (await blobs.size(known.index)) !== null && (await blobs.size(known.pack)) !== null) {
+  const damaged = known ? await damagedBlobs(blobs, [known.index, known.pack], context.signal) : [];
+  if (known && damaged.length === 0) {
     const raw = { snapshot: known.index, origin: ORIGIN, commit, submodules: 'none', flags } as const;
     return safeSource({ ...raw, warnings: [] }, context);
   }
@@ -42,6 +44,7 @@ export async function unpackArchive(
   try {
     const entries = members.entries();
     if (entries.length === 0) throw new InvalidRepoStructure('unexpected-format', 'The archive has no files');
+    for (const digest of damaged) await blobs.delete(digest);
     const info = { commit: null, treeId: null, time: members.time };
     const written = await writeSnapshot(blobs, info, entries, context.settings.limits, context.signal);
     const { treeId, snapshot, pack, size, files } = written;

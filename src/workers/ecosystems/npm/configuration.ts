@@ -1,23 +1,19 @@
 import { posix } from 'node:path';
-import type { ConfigurationFile, EnvironmentVariable } from '../../../domain/bundles/bundle-file.ts';
+import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
+import { registryUrl } from '../../../domain/package-registries/registry-address.ts';
 import { isObject, type JsonObject } from '../../javascript-packages/json-object.ts';
-import { createDependencyLookup, type LockFile, walkTree } from './lock-file.ts';
+import { DEFAULT_REGISTRY } from '../../javascript-packages/registries.ts';
+import { createDependencyLookup, type LockEntry, type LockFile, walkTree } from './lock-file.ts';
 
 /** What a lock entry becomes. */
 export interface Replacement {
   /** Of the tarball, relative to the bundle root. */
   bundlePath: string;
-  /** For repacked dependencies: the version and the sha512 of the new tarball. */
-  repacked: { version: string; integrity: string } | null;
+  /** Of the tarball: another one than the lock's for repacked dependencies. */
+  version: string;
+  /** The sha512 of a tarball that was packed anew. */
+  repacked: { integrity: string } | null;
 }
-
-/** prefetch.md 3.1: keeps packages from downloading binaries while they install. */
-export const ENVIRONMENT: readonly EnvironmentVariable[] = [
-  { name: 'CHROMEDRIVER_SKIP_DOWNLOAD', value: 'true', kind: 'literal' },
-  { name: 'CYPRESS_INSTALL_BINARY', value: '0', kind: 'literal' },
-  { name: 'GECKODRIVER_SKIP_DOWNLOAD', value: 'true', kind: 'literal' },
-  { name: 'SKIP_SASS_BINARY_DOWNLOAD_FOR_CI', value: 'true', kind: 'literal' },
-];
 
 const REQUIREMENT_FIELDS = [
   'dependencies',
@@ -25,32 +21,53 @@ const REQUIREMENT_FIELDS = [
   'optionalDependencies',
   'peerDependencies',
 ] as const;
-/** The lines of `.npmrc` (prefetch.md 3.1) that name no registry (cachito.md 4.5). */
-const OFFLINE_NPMRC = ['fetch-retries=5', 'fetch-retry-factor=2', 'strict-ssl=true'];
+/** Where npm fetches a tarball; null: where the lock says. */
+export type TarballAddress = (entry: LockEntry, replacement: Replacement) => string | null;
 
 type Replacements = ReadonlyMap<string, Replacement>;
 /** Name of the version that a dependency of a location gets; null when it stays as it is. */
 type NewVersion = (location: string, name: string) => string | null;
 
-/** The lock file with every tarball pointing into the bundle (cachito.md 4.5); null when nothing changes. */
-export function rewriteLockFile(lock: LockFile, replacements: Replacements): ConfigurationFile | null {
-  if (replacements.size === 0) return null;
+/** In the bundle, relative to the lock file (cachito.md 4.5). */
+export function offlineAddress(lock: LockFile): TarballAddress {
+  const directory = posix.join('app', posix.dirname(lock.path));
+  return (_, { bundlePath }) => `file:${posix.relative(directory, bundlePath)}`;
+}
+
+/**
+ * At the per-request registry (prefetch.md 3.1). What the lock has on npm's default registry stays: npm looks there for
+ * such packages at the registry that `.npmrc` names. Other names of that registry it does not know.
+ */
+export const registryTarball: TarballAddress = ({ name, source }, { version, repacked }) => {
+  const shortName = name.slice(name.indexOf('/') + 1);
+  if (repacked === null && (source === null || isDefaultTarball(source, name))) return null;
+  return `${registryUrl('npm')}${name}/-/${shortName}-${version}.tgz`;
+};
+
+/** The lock file with tarballs elsewhere; null when nothing changes. */
+export function rewriteLockFile(
+  lock: LockFile,
+  replacements: Replacements,
+  addressOf: TarballAddress,
+): ConfigurationFile | null {
+  const addresses = addressesOf(lock, replacements, addressOf);
+  if (addresses.size === 0) return null;
   const document = structuredClone(lock.document);
   const newVersion = newVersions(lock, replacements);
-  const toTarball = (bundlePath: string) => {
-    const directory = posix.join('app', posix.dirname(lock.path));
-    return `file:${posix.relative(directory, bundlePath)}`;
+  const replaceAt = (location: string, node: JsonObject) => {
+    const address = addresses.get(location);
+    if (address !== undefined) replaceSource(node, replacements.get(location)!, address);
   };
   if (isObject(document.packages)) {
     for (const [location, node] of Object.entries(document.packages)) {
       if (!isObject(node) || node.link === true) continue;
-      replaceSource(node, replacements.get(location), toTarball);
+      replaceAt(location, node);
       for (const field of REQUIREMENT_FIELDS) replaceRequirements(node[field], location, newVersion);
     }
   }
   for (const { location: treeLocation, node } of walkTree(lock.path, document)) {
     const location = installedLocation(lock, treeLocation);
-    replaceSource(node, replacements.get(location), toTarball);
+    replaceAt(location, node);
     replaceRequirements(node.requires, location, newVersion);
   }
   return { path: `app/${lock.path}`, content: formatJson(document) };
@@ -75,34 +92,34 @@ export function rewriteManifest(
   return changes.includes(true) ? { path: `app/${path}`, content: formatJson(document) } : null;
 }
 
-/** Takes the place of a `.npmrc` of the repository. */
-export function offlineNpmrc(directory: string): ConfigurationFile {
-  return {
-    path: posix.join('app', directory, '.npmrc'),
-    content: Buffer.from(OFFLINE_NPMRC.map((line) => `${line}\n`).join('')),
-  };
+/** By location; without those that stay as they are. */
+function addressesOf(
+  lock: LockFile,
+  replacements: Replacements,
+  addressOf: TarballAddress,
+): Map<string, string> {
+  const addresses = new Map<string, string>();
+  for (const entry of lock.entries) {
+    const replacement = replacements.get(entry.location);
+    const address = replacement ? addressOf(entry, replacement) : null;
+    if (address !== null) addresses.set(entry.location, address);
+  }
+  return addresses;
 }
 
-/** The lines of a repository's `.npmrc` that are dropped, without their values. */
-export function describeNpmrc(content: Buffer): string[] {
-  return content
-    .toString('utf8')
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith(';'))
-    .map((line) => (line.includes('=') ? `${line.slice(0, line.indexOf('=')).trim()}=***` : '***'));
+function isDefaultTarball(source: string, name: string): boolean {
+  const { host, pathname } = new URL(source);
+  const path = pathname.replace(/^\/%40/, '/@').replace(/%2f/i, '/');
+  return host === DEFAULT_HOST && path.startsWith(`/${name}/-/`);
 }
 
-function replaceSource(
-  node: JsonObject,
-  replacement: Replacement | undefined,
-  toTarball: (bundlePath: string) => string,
-): void {
-  if (!replacement) return;
-  if (replacement.repacked) node.version = replacement.repacked.version;
-  node.resolved = toTarball(replacement.bundlePath);
-  if (!replacement.repacked) return;
-  node.integrity = replacement.repacked.integrity;
+const DEFAULT_HOST = new URL(DEFAULT_REGISTRY).host;
+
+function replaceSource(node: JsonObject, { version, repacked }: Replacement, address: string): void {
+  node.resolved = address;
+  if (!repacked) return;
+  node.version = version;
+  node.integrity = repacked.integrity;
   delete node.from;
 }
 
@@ -133,7 +150,8 @@ function makeNewVersions(lock: LockFile, replacements: Replacements): NewVersion
   const lookup = createDependencyLookup(lock);
   return (location, name) => {
     const entry = lookup(location, name);
-    return (entry && replacements.get(entry.location)?.repacked?.version) ?? null;
+    const replacement = entry && replacements.get(entry.location);
+    return replacement?.repacked ? replacement.version : null;
   };
 }
 

@@ -1,24 +1,28 @@
 import { posix } from 'node:path';
+import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
 import { ValidationError } from '../../../domain/errors.ts';
 import type { Dependency, ResolvedPackage } from '../../../domain/packages/package.ts';
 import type { ResolvedDependency } from '../../javascript-packages/components.ts';
 import { type Fetched, fetchDependencies } from '../../javascript-packages/downloads.ts';
+import { ENVIRONMENT } from '../../javascript-packages/environment.ts';
 import { integrityOf } from '../../javascript-packages/integrity.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../../javascript-packages/json-object.ts';
 import { BundleLayout } from '../../javascript-packages/layout.ts';
+import { describeSettings, offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
 import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
 import { missingIntegrity } from '../../javascript-packages/sources.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { type Classified, classify } from './classify.ts';
 import { npmComponents, type ResolvedNpmPackage } from './components.ts';
 import {
-  describeNpmrc,
-  ENVIRONMENT,
-  offlineNpmrc,
+  offlineAddress,
   type Replacement,
+  registryTarball,
   rewriteLockFile,
   rewriteManifest,
+  type TarballAddress,
 } from './configuration.ts';
 import { NPM_DIRECTORY, tarballPath } from './layout.ts';
 import { type LockEntry, type LockFile, parseLockFile } from './lock-file.ts';
@@ -48,6 +52,10 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const layout = new BundleLayout(log);
   const resolved = found.map((one) => layOut(one, fetched, layout));
   context.progress.add({ packages: count });
+  const authority = await registryAuthority(settings, REGISTRY_CA);
+  const setups = await Promise.all(
+    resolved.map((one, index) => consumerFiles(context, found[index]!, one, authority)),
+  );
   return {
     packages: found.map(report),
     files: layout.files(),
@@ -55,11 +63,12 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     sourceChanges: [],
     offline: {
       environment: [...ENVIRONMENT],
-      configurationFiles: (
-        await Promise.all(resolved.map((one, index) => configurationFiles(context, found[index]!, one)))
-      ).flat(),
+      configurationFiles: setups.flatMap(({ offline }) => offline),
     },
-    registry: { environment: [], configurationFiles: [] },
+    registry: {
+      environment: [...ENVIRONMENT],
+      configurationFiles: [...setups.flatMap(({ registry }) => registry), ...(authority ? [authority] : [])],
+    },
     components: npmComponents(resolved, context.request),
     tools: {},
   };
@@ -116,7 +125,7 @@ function layOut(
     if (download) {
       const bundlePath = tarballPath(dependency, dependency.version);
       layout.add(bundlePath, download, owner);
-      replacements.set(entry.location, { bundlePath, repacked: null });
+      replacements.set(entry.location, { bundlePath, version: dependency.version, repacked: null });
       return {
         dependency,
         version: dependency.version,
@@ -130,7 +139,7 @@ function layOut(
       const bundlePath = tarballPath(dependency, packed.newVersion);
       const integrity = integrityOf('sha512', packed.artifact.digests.sha512!);
       layout.add(bundlePath, packed.artifact, owner);
-      replacements.set(entry.location, { bundlePath, repacked: { version: packed.newVersion, integrity } });
+      replacements.set(entry.location, { bundlePath, version: packed.newVersion, repacked: { integrity } });
       return {
         dependency,
         version: packed.version,
@@ -185,21 +194,25 @@ function byNameAndVersion(a: Dependency, b: Dependency): number {
   return (a.version ?? '') < (b.version ?? '') ? -1 : 1;
 }
 
-async function configurationFiles(
+async function consumerFiles(
   context: ResolveContext,
   { files, lock, manifest, dependencies }: NpmPackage,
   { replacements }: { replacements: ReadonlyMap<string, Replacement> },
-) {
-  await logNpmrc(context, files.directory);
-  const rewritten = [
-    rewriteManifest(files.manifest, manifest, '', lock, replacements),
-    rewriteLockFile(lock, replacements),
-  ];
+  authority: ConfigurationFile | null,
+): Promise<{ offline: ConfigurationFile[]; registry: ConfigurationFile[] }> {
+  const { directory } = files;
+  await logNpmrc(context, directory);
+  const manifests = [rewriteManifest(files.manifest, manifest, '', lock, replacements)];
   for (const dependency of dependencies) {
     if (dependency.kind !== 'file') continue;
-    rewritten.push(await rewriteWorkspace(context, files, dependency.path, lock, replacements));
+    manifests.push(await rewriteWorkspace(context, files, dependency.path, lock, replacements));
   }
-  return [...rewritten.filter((file) => file !== null), offlineNpmrc(files.directory)];
+  const setup = (addressOf: TarballAddress, npmrc: ConfigurationFile) =>
+    [...manifests, rewriteLockFile(lock, replacements, addressOf), npmrc].filter((file) => file !== null);
+  return {
+    offline: setup(offlineAddress(lock), offlineNpmrc(directory)),
+    registry: setup(registryTarball, registryNpmrc(directory, 'npm', authority)),
+  };
 }
 
 /** A workspace's own package.json must agree with the lock, too. */
@@ -219,6 +232,6 @@ async function rewriteWorkspace(
 async function logNpmrc({ source, log, settings }: ResolveContext, directory: string): Promise<void> {
   const path = posix.join(directory, '.npmrc');
   if (!isFile(source, path)) return;
-  const lines = describeNpmrc(await readCapped(source, path, settings.limits.lockFileBytes));
+  const lines = describeSettings(await readCapped(source, path, settings.limits.lockFileBytes));
   log.warn(`npm: ${path} of the repository is not used; its lines are dropped: ${lines.join(', ')}`);
 }

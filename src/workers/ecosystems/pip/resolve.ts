@@ -7,8 +7,16 @@ import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { PACKAGE_INDEX_CA, registryAuthority } from '../registry-authority.ts';
 import { pipComponents, type ResolvedFile, type ResolvedPipPackage } from './components.ts';
-import { OFFLINE_ENVIRONMENT, type Redirected, rewriteRequirements } from './configuration.ts';
+import {
+  OFFLINE_ENVIRONMENT,
+  offlineArchive,
+  type Redirected,
+  registryArchive,
+  registryEnvironment,
+  rewriteRequirements,
+} from './configuration.ts';
 import { fetchGit, fetchUrl } from './fetch-direct.ts';
 import { type FetchedFile, fetchRelease } from './fetch-release.ts';
 import { renderIndexPage } from './index-page.ts';
@@ -56,6 +64,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const layout = new BundleLayout(log);
   const resolved = packages.map((one) => layOut(one, fetched, layout));
   const redirected = all.flatMap((planned) => redirect(fetched.get(planned)!));
+  const authority = await registryAuthority(settings, PACKAGE_INDEX_CA);
   return {
     packages: resolved.map(report),
     files: await withIndexPage(context, markVarying(context, layout.files(), resolved)),
@@ -63,9 +72,15 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     sourceChanges: [],
     offline: {
       environment: [...OFFLINE_ENVIRONMENT],
-      configurationFiles: rewriteRequirements(redirected),
+      configurationFiles: rewriteRequirements(redirected, offlineArchive),
     },
-    registry: { environment: [], configurationFiles: [] },
+    registry: {
+      environment: registryEnvironment(authority),
+      configurationFiles: [
+        ...rewriteRequirements(redirected, registryArchive),
+        ...(authority ? [authority] : []),
+      ],
+    },
     components: pipComponents(resolved, request),
     tools: {},
   };

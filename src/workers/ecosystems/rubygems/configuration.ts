@@ -3,6 +3,7 @@ import type { ConfigurationFile, ConsumerSetup } from '../../../domain/bundles/b
 import { ValidationError } from '../../../domain/errors.ts';
 import { registryUrlWithCredentials } from '../../../domain/package-registries/registry-address.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import { relativeToPackage } from '../registry-authority.ts';
 import { CACHE_DIRECTORY } from './layout.ts';
 
 /** A gem that lies in the bundle as a work tree. */
@@ -39,12 +40,21 @@ export function refuseConfiguration(source: SourceTree, directory: string): void
 }
 
 /** Gems come from the request's own registry (prefetch.md 7.1). */
-export function registrySetup(packages: readonly BundlerSetup[]): ConsumerSetup {
+export function registrySetup(
+  packages: readonly BundlerSetup[],
+  authority: ConfigurationFile | null = null,
+): ConsumerSetup {
   const mirror: [string, string][] = [
     ['BUNDLE_MIRROR__ALL', registryUrlWithCredentials('rubygems-hosted')],
     ['BUNDLE_MIRROR__ALL__FALLBACK_TIMEOUT', 'false'],
   ];
-  return setup(packages, () => mirror);
+  const { environment, configurationFiles } = setup(packages, (directory) => [
+    ...mirror,
+    ...(authority
+      ? [['BUNDLE_SSL_CA_CERT', relativeToPackage(directory, authority)] as [string, string]]
+      : []),
+  ]);
+  return { environment, configurationFiles: [...configurationFiles, ...(authority ? [authority] : [])] };
 }
 
 /** Gems come from a folder of the bundle (cachito.md 4.5). */

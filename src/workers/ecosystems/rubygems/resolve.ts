@@ -8,6 +8,7 @@ import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { type Classified, classifyLock, type GemDependency, type GitDependency } from './classify.ts';
 import { gemComponents, type ResolvedGem, type ResolvedGemfile } from './components.ts';
 import { type BundlerSetup, offlineSetup, refuseConfiguration, registrySetup } from './configuration.ts';
@@ -59,7 +60,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     directories: [RUBYGEMS_DIRECTORY, ...(withCache ? [CACHE_DIRECTORY] : [])],
     sourceChanges: [],
     offline: offlineSetup(setups),
-    registry: registrySetup(setups),
+    registry: registrySetup(setups, await registryAuthority(settings, REGISTRY_CA)),
     components: gemComponents(resolved, request),
     tools: {},
   };

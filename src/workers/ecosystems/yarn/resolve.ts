@@ -14,6 +14,7 @@ import {
 } from '../../javascript-packages/report.ts';
 import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { type Classified, classify, type PlacedEntry, workspaceDependency } from './classify.ts';
 import { yarnComponents } from './components.ts';
 import {
@@ -70,10 +71,11 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     ),
   }));
   context.progress.add({ packages: all.length });
+  const authority = await registryAuthority(settings, REGISTRY_CA);
   const setups = [];
   for (const one of resolved) {
     await logDroppedFiles(context, one.project.files.directory);
-    setups.push(await consumerFiles(context, one));
+    setups.push(await consumerFiles(context, one, authority));
   }
   return {
     packages: found.map(({ project, dependencies }) => ({
@@ -92,7 +94,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     },
     registry: {
       environment: [...ENVIRONMENT],
-      configurationFiles: setups.flatMap(({ registry }) => registry),
+      configurationFiles: [...setups.flatMap(({ registry }) => registry), ...(authority ? [authority] : [])],
     },
     components: yarnComponents(resolved, context.request),
     tools: {},
@@ -154,6 +156,7 @@ async function consumerFiles(
     lock,
     dependencies,
   }: Pick<YarnPackage, 'project' | 'lock'> & { dependencies: readonly Placed[] },
+  authority: ConfigurationFile | null,
 ): Promise<{ offline: ConfigurationFile[]; registry: ConfigurationFile[] }> {
   const { directory } = project.files;
   const replacements: Replacements = new Map(
@@ -170,7 +173,7 @@ async function consumerFiles(
     );
   return {
     offline: setup(offlineAddress(lock.path), offlineNpmrc(directory)),
-    registry: setup(registryTarball, registryNpmrc(directory, 'yarn')),
+    registry: setup(registryTarball, registryNpmrc(directory, 'yarn', authority)),
   };
 }
 
