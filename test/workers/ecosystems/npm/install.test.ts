@@ -3,13 +3,15 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
 import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { npm } from '../../../../src/workers/ecosystems/npm/index.ts';
 import { DEFAULT_REGISTRY } from '../../../../src/workers/javascript-packages/registries.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
-import { withoutNetwork } from '../../../support/network.ts';
+import { closedProxies, withoutNetwork } from '../../../support/network.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
+import { RegistryServer } from '../../../support/registry-server.ts';
 import {
   resolveContext,
   type TestResolveContext,
@@ -53,25 +55,41 @@ afterAll(async () => {
   await files.close();
 });
 
-/** Lays the bundle and its configuration files out as a consumer does, and installs without any network. */
-async function install({ context, blobs }: TestResolveContext, resolution: Resolution, directory = '.') {
+interface Installation {
+  form: 'offline' | 'registry';
+  directory: string;
+  /** The program and the options that keep npm from the network. */
+  command: (...options: string[]) => [string, string[]];
+  environment?: Record<string, string>;
+  fill?: (text: string) => string;
+}
+
+/** Lays the bundle and its configuration files out as a consumer does, and installs. */
+async function install({ context, blobs }: TestResolveContext, resolution: Resolution, how: Installation) {
+  const { form, directory, command, environment = {}, fill = (text) => text } = how;
   const root = temporaryDirectory();
   await context.source.exportTo(mkdir(join(root, 'app')));
-  for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
-  for (const file of resolution.offline.configurationFiles) write(join(root, file.path), file.content);
+  if (form === 'offline') {
+    for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
+  }
+  for (const { path, content } of resolution[form].configurationFiles) {
+    write(join(root, path), Buffer.from(fill(content.toString())));
+  }
   const cwd = join(root, 'app', directory);
-  const options = ['ci', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=warn'];
-  const [program, args] = withoutNetwork('npm', ...options);
+  const [program, args] = command('ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=warn');
   const home = mkdir(join(root, 'home'));
-  const environment = {
-    PATH: process.env.PATH,
-    HOME: home,
-    npm_config_cache: join(home, 'cache'),
-    npm_config_userconfig: join(home, 'npmrc'),
-    npm_config_globalconfig: join(home, 'global-npmrc'),
-    npm_config_update_notifier: 'false',
-  };
-  const output = await run(program, args, { cwd, env: environment });
+  const output = await run(program, args, {
+    cwd,
+    env: {
+      PATH: process.env.PATH,
+      HOME: home,
+      npm_config_cache: join(home, 'cache'),
+      npm_config_userconfig: join(home, 'npmrc'),
+      npm_config_globalconfig: join(home, 'global-npmrc'),
+      npm_config_update_notifier: 'false',
+      ...environment,
+    },
+  });
   const installed = (path: string) =>
     JSON.parse(readFileSync(join(cwd, 'node_modules', path, 'package.json'), 'utf8')) as { version: string };
   return { cwd, output, installed, has: (path: string) => existsSync(join(cwd, 'node_modules', path)) };
@@ -229,36 +247,87 @@ function project(lockfileVersion: 1 | 2 | 3, directory = '.') {
   });
 }
 
-describe('npm ci --offline', () => {
-  test.for([
-    [3, '.'],
-    [2, '.'],
-    [1, '.'],
-    [3, 'web/client'],
-    [1, 'web/client'],
-  ] as const)('lockfileVersion %i in %s', { timeout: 60_000 }, async ([version, directory]) => {
-    const prepared = resolveContext({
-      source: project(version, directory),
-      packages: [{ path: directory }],
-      settings: { npmRegistry: registry.url.slice(0, -1) },
-      trees: { [`ssh://git@git.example/ns/git-dep.git#${COMMIT}`]: gitTree },
-    });
-    const resolution = await npm.resolve(prepared.context);
-    const { installed, has, output, cwd } = await install(prepared, resolution, directory);
+const LOCKS = [
+  [3, '.'],
+  [2, '.'],
+  [1, '.'],
+  [3, 'web/client'],
+  [1, 'web/client'],
+] as const;
 
-    expect(output.stderr).not.toContain('npm error');
-    expect(installed('left').version).toBe('1.0.0');
-    expect(installed('my-left').version).toBe('0.9.0');
-    expect(installed('@scope/tool').version).toBe('2.0.0');
-    expect(installed('old-user/node_modules/left').version).toBe('0.9.0');
-    expect(installed('bundler/node_modules/inner').version).toBe('1.0.0');
-    expect(installed('dev-tool').version).toBe('3.0.0');
-    expect(installed('git-dep').version).toBe(`4.0.0-external-gitcommit-${COMMIT}`);
-    expect(installed('url-dep').version).toBe(`1.5.0-external-sha512-${urlDependency().sha512}`);
-    expect(has('git-dep/index.js')).toBe(true);
-    expect(has('git-dep/secret.txt')).toBe(false);
-    expect(has('aix-only')).toBe(false);
-    expect((await run(join(cwd, 'node_modules/.bin/tool'), [])).stdout).toBe('left 1.0.0\n');
-    if (version > 1) expect(installed('client/node_modules/left').version).toBe('0.9.0');
+async function resolveProject(version: 1 | 2 | 3, directory: string) {
+  const prepared = resolveContext({
+    source: project(version, directory),
+    packages: [{ path: directory }],
+    settings: { npmRegistry: registry.url.slice(0, -1) },
+    trees: { [`ssh://git@git.example/ns/git-dep.git#${COMMIT}`]: gitTree },
+  });
+  return { prepared, resolution: await npm.resolve(prepared.context) };
+}
+
+async function expectInstalled({ installed, has, output, cwd }: Awaited<ReturnType<typeof install>>) {
+  expect(output.stderr).not.toContain('npm error');
+  expect(installed('left').version).toBe('1.0.0');
+  expect(installed('my-left').version).toBe('0.9.0');
+  expect(installed('@scope/tool').version).toBe('2.0.0');
+  expect(installed('old-user/node_modules/left').version).toBe('0.9.0');
+  expect(installed('bundler/node_modules/inner').version).toBe('1.0.0');
+  expect(installed('dev-tool').version).toBe('3.0.0');
+  expect(installed('git-dep').version).toBe(`4.0.0-external-gitcommit-${COMMIT}`);
+  expect(installed('url-dep').version).toBe(`1.5.0-external-sha512-${urlDependency().sha512}`);
+  expect(has('git-dep/index.js')).toBe(true);
+  expect(has('git-dep/secret.txt')).toBe(false);
+  expect(has('aix-only')).toBe(false);
+  expect((await run(join(cwd, 'node_modules/.bin/tool'), [])).stdout).toBe('left 1.0.0\n');
+}
+
+describe('npm ci --offline', () => {
+  test.for(LOCKS)('lockfileVersion %i in %s', { timeout: 60_000 }, async ([version, directory]) => {
+    const { prepared, resolution } = await resolveProject(version, directory);
+    const command = (...options: string[]) => withoutNetwork('npm', ...options, '--offline');
+    const result = await install(prepared, resolution, { form: 'offline', directory, command });
+    await expectInstalled(result);
+    if (version > 1) expect(result.installed('client/node_modules/left').version).toBe('0.9.0');
+  });
+});
+
+describe('npm ci at the registry of the request', () => {
+  let server: RegistryServer;
+  beforeAll(async () => {
+    server = await RegistryServer.start();
+  });
+  afterAll(() => server.close());
+
+  test.for(LOCKS)('lockfileVersion %i in %s', { timeout: 60_000 }, async ([version, directory]) => {
+    const { prepared, resolution } = await resolveProject(version, directory);
+    const id = await server.complete(
+      Object.fromEntries(
+        resolution.files.map(({ path, digest }) => [path, prepared.blobs.blobs.get(digest)!]),
+      ),
+    );
+    const access = { baseUrl: server.url, requestId: id, password: (await server.password(id))! };
+    const asked = () =>
+      [...registry.hits.values(), ...files.hits.values()].reduce((sum, hits) => sum + hits, 0);
+    const before = asked();
+    const result = await install(prepared, resolution, {
+      form: 'registry',
+      directory,
+      command: (...options) => ['npm', options],
+      environment: await closedProxies(),
+      fill: (text) => fillInRegistries(text, access),
+    });
+    await expectInstalled(result);
+    if (version > 1) expect(result.installed('client/node_modules/left').version).toBe('0.9.0');
+    expect(asked()).toBe(before);
+
+    await server.changeState(id, 'stale');
+    const late = install(prepared, resolution, {
+      form: 'registry',
+      directory,
+      command: (...options) => ['npm', [...options, '--fetch-retries=0']],
+      environment: await closedProxies(),
+      fill: (text) => fillInRegistries(text, access),
+    });
+    await expect(late).rejects.toThrow('E401');
   });
 });
