@@ -23,8 +23,10 @@ export interface GitDependency {
   /** As in the lock. */
   url: string;
   commit: string;
-  /** Null when the lock names none: a tag or only a commit was asked for. */
+  /** What the Gemfile asks for, where it does not ask for the default branch; Bundler looks these names up. */
   branch: string | null;
+  tag: string | null;
+  ref: string | null;
   submodules: boolean;
 }
 
@@ -116,19 +118,22 @@ function classifyGit({ remotes, options }: LockedSource, spec: LockedSpec): GitD
       `No git ref for gem: ${spec.name} (expected 40 hexadecimal characters, got: ${revision ?? 'None'}).`,
     );
   }
-  const branch = options.get('branch') ?? null;
-  if (branch !== null && !isBranchName(branch)) {
+  const commit = revision.toLowerCase();
+  const names = { branch: nameOf('branch'), tag: nameOf('tag'), ref: nameOf('ref') };
+  return { kind: 'git', spec, url, commit, ...names, submodules: options.get('submodules') === 'true' };
+
+  function nameOf(option: 'branch' | 'tag' | 'ref'): string | null {
+    const name = options.get(option) ?? null;
+    if (name === null || isRefName(name)) return name;
     throw new ValidationError(
       'invalid-vcs-reference',
-      `The branch ${JSON.stringify(branch.slice(0, 200))} of the gem ${spec.name} is not valid.`,
+      `The ${option} ${JSON.stringify(name.slice(0, 200))} of the gem ${spec.name} is not valid.`,
     );
   }
-  const submodules = options.get('submodules') === 'true';
-  return { kind: 'git', spec, url, commit: revision.toLowerCase(), branch, submodules };
 }
 
 /** git-check-ref-format, and safe as a path. */
-function isBranchName(name: string): boolean {
+function isRefName(name: string): boolean {
   return (
     name.length <= 200 &&
     !/[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^\/|\/$|\.$/.test(name) &&

@@ -44,7 +44,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   for (const { path } of context.packages) gemfiles.push(await readGemfile(context, path, upstream));
   const all = gemfiles.flatMap(({ dependencies }) => dependencies);
   assertCount(all.length, settings.limits.dependencies);
-  progress.expect({ packages: uniqueDownloads(all).length });
+  progress.expect({ packages: planDownloads(all).length });
   log.info(`rubygems: ${all.length} dependencies in ${gemfiles.map(({ lock }) => lock.path).join(', ')}`);
   for (const { directory } of gemfiles) refuseConfiguration(source, directory);
 
@@ -134,12 +134,12 @@ async function fetchAll(
   const limits = { gem: pLimit(GEM_CONCURRENCY), git: pLimit(GIT_CONCURRENCY) };
   let failure: { index: number; error: unknown } | null = null;
   await Promise.all(
-    uniqueDownloads(all).map((one, index) =>
+    planDownloads(all).map((one, index) =>
       limits[one.kind](async () => {
         if (signal.aborted || (failure && failure.index < index)) return;
         try {
-          if (one.kind === 'gem') gems.set(gemKey(one), await fetchGem(context, upstream, one));
-          else workTrees.set(gitKey(one), await fetchWorkTree(context, one));
+          if (one.kind === 'gem') gems.set(one.key, await fetchGem(context, upstream, one.gem));
+          else workTrees.set(one.key, await fetchWorkTree(context, one.gems));
           progress.add({ packages: 1 });
         } catch (error) {
           if (!failure || failure.index > index) failure = { index, error };
@@ -152,21 +152,27 @@ async function fetchAll(
   return { gems, workTrees };
 }
 
-/** Of several lock files one may have no checksum of a gem. */
-function uniqueDownloads(all: readonly Classified[]): (GemDependency | GitDependency)[] {
-  const unique = new Map<string, GemDependency | GitDependency>();
+/** A gem, or a commit with all gems that lie in it. */
+type Download =
+  | { kind: 'gem'; key: string; gem: GemDependency }
+  | { kind: 'git'; key: string; gems: [GitDependency, ...GitDependency[]] };
+
+function planDownloads(all: readonly Classified[]): Download[] {
+  const planned = new Map<string, Download>();
   for (const one of all) {
     if (one.kind === 'path') continue;
     const key = one.kind === 'gem' ? gemKey(one) : gitKey(one);
-    const known = unique.get(key);
-    const isBetter = one.kind === 'gem' && known?.kind === 'gem' && known.expected.length === 0;
-    if (!known || isBetter) unique.set(key, one);
+    const known = planned.get(key);
+    if (one.kind === 'gem') planned.set(key, { kind: 'gem', key, gem: one });
+    else if (known?.kind === 'git') known.gems.push(one);
+    else planned.set(key, { kind: 'git', key, gems: [one] });
   }
-  return [...unique.values()];
+  return [...planned.values()];
 }
 
-function gemKey({ remote, spec }: GemDependency): string {
-  return `${remote} ${spec.name} ${spec.version}`;
+/** With its checksums: lock files that disagree about a gem are not both right. */
+function gemKey({ remote, spec, expected }: GemDependency): string {
+  return JSON.stringify([remote, spec.name, spec.version, expected.map(({ hex }) => hex)]);
 }
 
 function gitKey({ url, commit }: GitDependency): string {

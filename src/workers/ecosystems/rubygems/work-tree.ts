@@ -37,13 +37,19 @@ const FILES_AT_A_TIME = 16;
 /**
  * What `git clone --depth=1` would make of the commit, without hooks, reflogs, times, and credentials. Gemspecs ask
  * `git ls-files` what belongs to a gem, and Bundler asks for branch and revision.
+ *
+ * @param gems all that lie in this commit of this repository
  */
-export async function fetchWorkTree(context: Context, dependency: GitDependency): Promise<WorkTree> {
+export async function fetchWorkTree(
+  context: Context,
+  gems: readonly [GitDependency, ...GitDependency[]],
+): Promise<WorkTree> {
   const { git } = context;
-  const { url, commit, submodules } = dependency;
+  const [{ url, commit }] = gems;
   const path = workTreePath(url, commit);
-  const tree = await git.tree(url, commit, { submodules: submodules ? 'recursive' : 'none' });
-  const pack = await commitPack(context, dependency);
+  const submodules = gems.some((gem) => gem.submodules) ? 'recursive' : 'none';
+  const tree = await git.tree(url, commit, { submodules });
+  const pack = await commitPack(context, gems[0]);
   const stored = await storeFiles(context, tree);
   const files = [...stored.entries()].map(
     ([entry, blob]): BundleFile => ({
@@ -56,7 +62,7 @@ export async function fetchWorkTree(context: Context, dependency: GitDependency)
   );
   return {
     path,
-    files: [...files, ...(await gitDirectory(context, dependency, pack, tree, stored, `${path}/.git`))],
+    files: [...files, ...(await gitDirectory(context, gems, pack, tree, stored, `${path}/.git`))],
     links: linksOf(context, tree, path),
     pack,
     packPath: `${path}/.git/${packName(commit)}.pack`,
@@ -155,12 +161,13 @@ async function* andThenRemove(file: string, directory: string): AsyncGenerator<U
 /** gitrepository-layout, with nothing in it that is not needed. */
 async function gitDirectory(
   context: Context,
-  { url, commit, branch }: GitDependency,
+  gems: readonly [GitDependency, ...GitDependency[]],
   pack: Artifact,
   tree: SourceTree,
   stored: ReadonlyMap<SourceEntry, StoredFile>,
   directory: string,
 ): Promise<BundleFile[]> {
+  const [{ url, commit }] = gems;
   const index = await packIndex(context, pack);
   const file = (name: string, { digest, size, crc32 }: StoredBlob): BundleFile => ({
     path: posix.join(directory, name),
@@ -171,15 +178,28 @@ async function gitDirectory(
   });
   const text = async (name: string, content: string | Buffer): Promise<BundleFile> =>
     file(name, await context.blobs.write(Buffer.from(content as string), { durability: 'batch' }));
+  const branch = gems.find((gem) => gem.branch !== null)?.branch;
   return [
-    await text('HEAD', branch === null ? `${commit}\n` : `ref: refs/heads/${branch}\n`),
-    await text(`refs/heads/${branch ?? 'main'}`, `${commit}\n`),
+    await text('HEAD', branch ? `ref: refs/heads/${branch}\n` : `${commit}\n`),
+    ...(await Promise.all(refsOf(gems).map((ref) => text(ref, `${commit}\n`)))),
     await text('shallow', `${commit}\n`),
     await text('config', gitConfig(withoutCredentials(url))),
     await text('index', gitIndex(indexEntries(tree, stored))),
     file(`${packName(commit)}.pack`, pack),
     file(`${packName(commit)}.idx`, index),
   ];
+}
+
+/** Every name by which Bundler may look for the commit, and one in any case: git takes no directory without `refs`. */
+function refsOf(gems: readonly GitDependency[]): string[] {
+  const refs = gems.flatMap(({ commit, branch, tag, ref }) => [
+    ...(branch === null ? [] : [`refs/heads/${branch}`]),
+    ...(tag === null ? [] : [`refs/tags/${tag}`]),
+    ...(ref === null || ref === 'HEAD' || commit.startsWith(ref.toLowerCase())
+      ? []
+      : [ref.startsWith('refs/') ? ref : `refs/tags/${ref}`]),
+  ]);
+  return [...new Set(refs.length > 0 ? refs : ['refs/stowage/commit'])];
 }
 
 function packName(commit: string): string {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Database } from '../../../../src/domain/database/database.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { rubygems } from '../../../../src/workers/ecosystems/rubygems/index.ts';
@@ -28,6 +28,7 @@ import {
 
 const run = promisify(execFile);
 const GIT_URL = 'https://git.example/team/git-gem.git';
+const PART_URL = 'https://git.example/team/part.git';
 
 let server: GemServer;
 let database: Database;
@@ -58,14 +59,18 @@ afterAll(async () => {
   rmSync(repository.path, { recursive: true, force: true });
 });
 
-function prepare(files: Record<string, string>, packages = [{ path: '.' }]): TestResolveContext {
+function prepare(
+  files: Record<string, string>,
+  packages = [{ path: '.' }],
+  repositories: Record<string, string> = { [GIT_URL]: repository.path },
+): TestResolveContext {
   const blobs = new MemoryBlobStore();
   return resolveContext({
     source: memorySourceTree(files),
     settings: { rubygemsSource: server.url },
     packages,
     blobs,
-    git: remoteGitTrees(database, blobs, { [GIT_URL]: repository.path }),
+    git: remoteGitTrees(database, blobs, repositories),
   });
 }
 
@@ -154,4 +159,73 @@ describe('bundle install without network', { timeout: 60_000 }, () => {
     expect(await git('fsck', '--full', '--strict')).toBe('');
     expect(readFileSync(join(workTree, '.git/config'), 'utf8')).toContain(`url = "${GIT_URL}"`);
   });
+
+  test('in a directory of the source, with a Bundler that the lock file does not name, and without --local', async () => {
+    const prepared = prepare(
+      {
+        'web/site/Gemfile': 'source "https://rubygems.org"\ngem "needs-others"\n',
+        'web/site/Gemfile.lock': gemfileLock({
+          gems: [
+            'dotted.name (2.1.0.pre1)',
+            '  plain',
+            'needs-others (3.0)',
+            '  dotted.name (>= 2.0.a)',
+            '  plain (~> 1.0)',
+            'plain (1.0)',
+          ],
+          dependencies: ['needs-others'],
+          checksums: [`plain (1.0) sha256=${server.digest('plain')}`, 'needs-others (3.0)'],
+        }).replace('2.3.15', '2.3.99'),
+      },
+      [{ path: 'web/site' }],
+    );
+    const bundle = await unpack(prepared, await rubygems.resolve(prepared.context));
+    const installed = await install(join(bundle, 'app/web/site'), ['plain', 'dotted.name', 'needs-others']);
+    expect(installed).toEqual(['1.0', '2.1.0.pre1', '3.0']);
+  });
+
+  test('a git dependency with several gems and submodules, by its tag', async () => {
+    const part = new TestRepository({ 'lib/part.rb': 'PART = "7"\n' });
+    const whole = new TestRepository({
+      ...inFolder('one', gemSource('one', '1.1')),
+      ...inFolder('two-more', gemSource('two-more', '1.2')),
+      '.gitmodules': `[submodule "part"]\n\tpath = one/part\n\turl = ${PART_URL}\n`,
+    });
+    onTestFinished(() => {
+      for (const { path } of [part, whole]) rmSync(path, { recursive: true, force: true });
+    });
+    whole.git('update-index', '--add', '--cacheinfo', `160000,${part.head},one/part`);
+    whole.git('commit', '--quiet', '-m', 'submodule');
+    const commit = whole.head;
+    const prepared = prepare(
+      {
+        Gemfile: `source "https://rubygems.org"\ngit "${GIT_URL}", tag: "v1", submodules: true do\n  gem "one"\n  gem "two-more"\nend\n`,
+        'Gemfile.lock': gemfileLock({
+          sections: [
+            gitSection(GIT_URL, { revision: commit, tag: 'v1', submodules: 'true' }, [
+              'one (1.1)',
+              'two-more (1.2)',
+            ]),
+          ],
+          dependencies: ['one!', 'two-more!'],
+        }),
+      },
+      [{ path: '.' }],
+      { [GIT_URL]: whole.path, [PART_URL]: part.path },
+    );
+    const bundle = await unpack(prepared, await rubygems.resolve(prepared.context));
+    expect(await install(join(bundle, 'app'), ['one', 'two-more'], '--local')).toEqual(['1.1', '1.2']);
+    const workTree = join(
+      bundle,
+      'deps/rubygems/git.example/team/git-gem',
+      `git-gem-external-gitcommit-${commit}/app`,
+    );
+    expect(readFileSync(join(workTree, 'one/part/lib/part.rb'), 'utf8')).toBe('PART = "7"\n');
+    const { stdout } = await run('git', ['ls-files', '--stage', 'one/part'], { cwd: workTree });
+    expect(stdout).toBe(`160000 ${part.head} 0\tone/part\n`);
+  });
 });
+
+function inFolder(folder: string, files: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([path, text]) => [`${folder}/${path}`, text]));
+}

@@ -171,6 +171,12 @@ describe('what has no text in the contract', () => {
       'unsupported-feature',
       'The gem plain (1.0-java) is made for one platform; only those for ruby are supported.',
     ],
+    ...(['tag', 'ref'] as const).map((option): [string, Files, string, string] => [
+      `a ${option} that climbs`,
+      git(GIT_URL, { revision: COMMIT, [option]: 'refs/../../hooks/x' }),
+      'invalid-vcs-reference',
+      `The ${option} "refs/../../hooks/x" of the gem tool is not valid.`,
+    ]),
     ...['../x', '-x', 'a..b', 'a.lock', 'a b', '.git', '/x', 'a//b', 'a\\b', '@{1}'].map(
       (branch): [string, Files, string, string] => [
         `the branch ${branch}`,

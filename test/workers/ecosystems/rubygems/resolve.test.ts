@@ -182,6 +182,29 @@ describe('files', () => {
     );
   });
 
+  test.each<[string, Record<string, string>, string, string[]]>([
+    ['no name', {}, '<commit>', ['refs/stowage/commit']],
+    ['a tag', { tag: 'v1.0' }, '<commit>', ['refs/tags/v1.0']],
+    ['a short commit', { ref: '<short>' }, '<commit>', ['refs/stowage/commit']],
+    ['another ref', { ref: 'refs/pull/1/head' }, '<commit>', ['refs/pull/1/head']],
+    ['the name of a ref', { ref: 'stable' }, '<commit>', ['refs/tags/stable']],
+    ['a branch', { branch: 'main' }, 'ref: refs/heads/main', ['refs/heads/main']],
+  ])('what Bundler looks for is there: %s', async (_, options, head, refs) => {
+    const named = Object.fromEntries(
+      Object.entries(options).map(([key, value]) => [key, value.replace('<short>', commit.slice(0, 9))]),
+    );
+    const section = gitSection(GIT_URL, { revision: commit, ...named }, ['tool (4.2)']);
+    const prepared = prepare({ 'Gemfile.lock': gemfileLock({ sections: [section] }) });
+    const { files } = await rubygems.resolve(prepared.context);
+    const inGit = files
+      .map(({ path, digest }) => [path.split('/.git/')[1], prepared.blobs.blobs.get(digest)!.toString()])
+      .filter(([name]) => name === 'HEAD' || name?.startsWith('refs/'));
+    expect(inGit).toEqual([
+      ['HEAD', `${head.replace('<commit>', commit)}\n`],
+      ...refs.map((ref) => [ref, `${commit}\n`]),
+    ]);
+  });
+
   test('the same bytes from another cache, and no credentials', async () => {
     const withPassword = GIT_URL.replace('https://', 'https://user:pass-word@');
     const files = {
@@ -306,6 +329,14 @@ describe('fetching', () => {
     expect(packages.map(({ name }) => name)).toEqual(['project/a', 'project/b']);
     expect(files).toHaveLength(4);
     expect(server.hits.get('gems/plain-1.0.gem')).toBe(before + 1);
+  });
+
+  test('lock files that disagree about a checksum are not both right', async () => {
+    const lock = (hex: string) =>
+      gemfileLock({ gems: ['plain (1.0)'], checksums: [`plain (1.0) sha256=${hex}`] });
+    const files = { 'a/Gemfile.lock': lock(server.digest('plain')), 'b/Gemfile.lock': lock('ab'.repeat(32)) };
+    const packages = [{ path: 'a' }, { path: 'b' }];
+    await expect(resolve(files, { packages })).rejects.toMatchObject({ code: 'checksum-mismatch' });
   });
 
   test('a repeated request asks nobody', async () => {
