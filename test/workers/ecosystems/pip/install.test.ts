@@ -4,10 +4,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { pip } from '../../../../src/workers/ecosystems/pip/index.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
-import { withoutNetwork } from '../../../support/network.ts';
+import { closedProxies, withoutNetwork } from '../../../support/network.ts';
 import {
   makeSdist,
   makeWheel,
@@ -15,6 +16,7 @@ import {
   sdistFiles,
   startPythonIndex,
 } from '../../../support/python-index.ts';
+import { RegistryServer } from '../../../support/registry-server.ts';
 import {
   resolveContext,
   type TestResolveContext,
@@ -47,29 +49,45 @@ afterAll(async () => {
   await files.close();
 });
 
-/** Lays the bundle out as a consumer does, and installs into a new environment without any network. */
+type Command = (...args: string[]) => [string, string[]];
+
+interface Installation {
+  form: 'offline' | 'registry';
+  command: Command;
+  environment?: Record<string, string>;
+  fill?: (text: string) => string;
+}
+
+const OFFLINE: Installation = { form: 'offline', command: (...args) => withoutNetwork('python3', ...args) };
+
+/** Lays the bundle out as a consumer does, and installs into a new environment. */
 async function install(
   { context, blobs }: TestResolveContext,
   resolution: Resolution,
   requirements: string[],
+  { form, command, environment: more = {}, fill = (text) => text }: Installation = OFFLINE,
 ): Promise<Record<string, string>> {
   const root = temporaryDirectory();
   const app = join(root, 'app');
   mkdirSync(app);
   await context.source.exportTo(app);
-  for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
-  for (const file of resolution.offline.configurationFiles) write(join(root, file.path), file.content);
+  if (form === 'offline') {
+    for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
+  }
+  for (const { path, content } of resolution[form].configurationFiles) {
+    write(join(root, path), Buffer.from(fill(content.toString())));
+  }
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     HOME: root,
     PIP_DISABLE_PIP_VERSION_CHECK: '1',
+    ...more,
   };
-  for (const { name, value, kind } of resolution.offline.environment) {
-    environment[name] = kind === 'path' ? join(root, value) : value;
+  for (const { name, value, kind } of resolution[form].environment) {
+    environment[name] = kind === 'path' ? join(root, value) : fill(value);
   }
   const target = join(root, 'installed');
-  const [program, args] = withoutNetwork(
-    'python3',
+  const [program, args] = command(
     ...['-m', 'pip', 'install', '--no-cache-dir', '--no-deps', '--target', target],
     ...requirements.flatMap((file) => ['-r', file]),
   );
@@ -169,6 +187,64 @@ describe('pip install without network', { timeout: 60_000 }, () => {
       'has-wheel': '4.0',
       plain: '1.0',
     });
+  });
+});
+
+describe('pip install at the registry of the request', { timeout: 60_000 }, () => {
+  let server: RegistryServer;
+  beforeAll(async () => {
+    server = await RegistryServer.start();
+  });
+  afterAll(() => server.close());
+
+  async function serve({ blobs }: TestResolveContext, resolution: Resolution) {
+    const contents = resolution.files.map(({ path, digest }) => [path, blobs.blobs.get(digest)!] as const);
+    const id = await server.complete(Object.fromEntries(contents));
+    const access = { baseUrl: server.url, requestId: id, password: (await server.password(id))! };
+    const installation: Installation = {
+      form: 'registry',
+      command: (...args) => ['python3', [...args, '--retries', '0']],
+      environment: await closedProxies(),
+      fill: (text) => fillInRegistries(text, access),
+    };
+    return { id, installation };
+  }
+
+  const upstreamHits = () =>
+    [...index.hits.values(), ...files.hits.values()].reduce((sum, hits) => sum + hits, 0);
+
+  test.for(['without hashes', 'with hashes in force'] as const)('%s', async (hashes) => {
+    const digest = (fileName: string) =>
+      hashes === 'without hashes' ? '' : ` --hash=sha256:${index.find(fileName).digest}`;
+    const prepared = prepare({
+      'requirements.txt':
+        `plain==1.0${digest('plain-1.0.tar.gz')}\n` +
+        `Dotted.Name==2.1${digest('Dotted.Name-2.1.tar.gz')}\n` +
+        `dashed_name==0.3.1${digest('dashed_name-0.3.1.tar.gz')}\n` +
+        `url-project @ ${urlOf().url} --hash=sha256:${urlOf().digest}\n`.replace(
+          hashes === 'without hashes' ? / --hash=(.*)/ : /$^/,
+          '#cachito_hash=$1',
+        ) +
+        `git-project @ git+${GIT_URL}@${COMMIT} ; python_version >= "3"\n`,
+    });
+    const resolution = await pip.resolve(prepared.context);
+    const { id, installation } = await serve(prepared, resolution);
+    const before = upstreamHits();
+    expect(await install(prepared, resolution, ['requirements.txt'], installation)).toEqual({
+      plain: '1.0',
+      'Dotted.Name': '2.1',
+      'dashed-name': '0.3.1',
+      'url-project': '1.5',
+      'git-project': '7.0',
+    });
+    expect(upstreamHits()).toBe(before);
+
+    await server.changeState(id, 'stale');
+    const late = install(prepared, resolution, ['requirements.txt'], {
+      ...installation,
+      command: (...args) => ['python3', [...args, '--retries', '0', '--no-input']],
+    });
+    await expect(late).rejects.toThrow(/401|No matching distribution/);
   });
 });
 
