@@ -16,7 +16,10 @@ export function clientCertificateSubject({ socket }: IncomingMessage): string | 
 export function oneLineSubject(subject: string): string {
   return subject
     .split('\n')
+    .map((part) => part.split(SEVERAL_IN_ONE).reverse().join('+'))
     .reverse()
-    .map((part) => part.replace(/(?<!\\) \+ (?=[A-Za-z0-9.]+=)/g, '+'))
     .join(',');
 }
+
+/** Between the attributes of one part; in a value a plus sign is escaped. */
+const SEVERAL_IN_ONE = /(?<!\\) \+ (?=[A-Za-z0-9.]+=)/;
