@@ -33,6 +33,7 @@ async function runChecks(settings: Settings): Promise<CheckResult[]> {
     () => network.npmUpstream(settings),
     () => network.pipUpstream(settings),
     () => network.goUpstream(settings),
+    () => network.gemUpstream(settings),
   ];
   return (await Promise.all(checks.map((check) => check()))).flat();
 }

@@ -1,6 +1,7 @@
 import type { Settings } from '../../domain/config.ts';
 import { readUpstream } from '../../workers/ecosystems/pip/upstream.ts';
 import { readRegistries } from '../../workers/javascript-packages/registries.ts';
+import { addressOf } from '../../workers/status/upstreams.ts';
 import { type CheckResult, ok, reason, warn } from './check.ts';
 import { goEnvironment } from './tools.ts';
 
@@ -50,6 +51,12 @@ export async function goUpstream(settings: Settings): Promise<CheckResult> {
     const first = (setting ?? '').split(/[,|]/).find((entry) => /^https?:/.test(entry));
     return first === undefined ? null : { url: first, headers: {} };
   });
+}
+
+export async function gemUpstream(settings: Settings): Promise<CheckResult> {
+  const source = await addressOf('rubygems', settings);
+  if (source === null) return ok('gem source', 'the one that a lock file names');
+  return await upstream('gem source', 'STOWAGE_RUBYGEMS_SOURCE or .gemrc', async () => source);
 }
 
 /** Any answer will do: whether a name is served is a matter of the request. */

@@ -30,7 +30,7 @@ export interface GitDependency {
   submodules: boolean;
 }
 
-export interface PathDependency {
+interface PathDependency {
   kind: 'path';
   spec: LockedSpec;
   /** Relative to the package. */

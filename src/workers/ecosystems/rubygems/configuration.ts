@@ -7,7 +7,7 @@ import { relativeToPackage } from '../registry-authority.ts';
 import { CACHE_DIRECTORY } from './layout.ts';
 
 /** A gem that lies in the bundle as a work tree. */
-export interface LocalGem {
+interface LocalGem {
   name: string;
   /** Of the work tree, relative to the bundle root. */
   bundlePath: string;

@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../../../src/domain/database/database.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
@@ -10,7 +11,11 @@ import { TestRepository } from '../../../support/git-repository.ts';
 import { MemoryBlobStore } from '../../../support/memory-blob-store.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { remoteGitTrees } from '../../../support/remote-git-trees.ts';
-import { type ResolveContextOptions, resolveContext } from '../../../support/resolve-context.ts';
+import {
+  type ResolveContextOptions,
+  resolveContext,
+  temporaryDirectory,
+} from '../../../support/resolve-context.ts';
 
 const GIT_URL = 'https://git.example:8443/team/group/Tool.git';
 const REF = 'c'.repeat(40);
@@ -265,6 +270,20 @@ describe('configuration', () => {
       ],
     ]);
   });
+});
+
+test("the registry form brings the CA of the operator's certificate", async () => {
+  const registryCaFile = join(temporaryDirectory(), 'ca.pem');
+  writeFileSync(registryCaFile, 'a certificate\n');
+  const settings = { rubygemsSource: server.url, registryCaFile };
+  const files = { 'web/site/Gemfile.lock': gemfileLock({}) };
+  const { registry, offline } = await resolve(files, { ...inSite, settings });
+  const texts = registry.configurationFiles.map(({ path, content }) => [path, content.toString()]);
+  expect(texts).toEqual([
+    ['app/web/site/.bundle/config', expect.stringContaining('BUNDLE_SSL_CA_CERT: "../../registry-ca.pem"\n')],
+    ['app/registry-ca.pem', 'a certificate\n'],
+  ]);
+  expect(offline.configurationFiles.map(({ path }) => path)).toEqual(['app/web/site/.bundle/config']);
 });
 
 describe('the SBOM', () => {
