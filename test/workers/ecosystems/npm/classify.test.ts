@@ -226,6 +226,18 @@ describe('kinds and reported versions', () => {
   });
 });
 
+test("'file:' dependencies that the operator allows, by the names of package and dependency", () => {
+  const withList = (fileDepsAllowlist: Record<string, string[]>) => () => {
+    const document = { name: 'x', version: '1.0.0', dependencies: { dep: { version: 'file:libs/dep' } } };
+    const lock = parseLockFile('package-lock.json', Buffer.from(JSON.stringify(document)));
+    return classify(lock, lock.entries[0]!, { registries, configuredRegistries: false, fileDepsAllowlist });
+  };
+  expect(withList({ x: ['other', 'dep'] })()).toMatchObject({ kind: 'file', version: 'file:libs/dep' });
+  for (const list of [{}, { x: ['other'] }, { y: ['dep'] }]) {
+    expect(withList(list)).toThrow("dep@file:libs/dep is a 'file:' dependency.");
+  }
+});
+
 describe('integrity', () => {
   const of = (integrity: string) =>
     modern({ version: '1.0.0', integrity }).expected.map(
