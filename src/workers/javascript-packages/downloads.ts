@@ -28,7 +28,7 @@ export async function fetchDependencies(
   context: ResolveContext,
   all: readonly LockedDependency[],
   registries: NpmRegistries,
-  needs: DownloadNeeds = { manager: 'npm', digests: [] },
+  needs: DownloadNeeds,
 ): Promise<Fetched> {
   const plan = planDownloads(all, registries, context, needs);
   const external = all.filter((one) => one.kind === 'git' || one.kind === 'http');

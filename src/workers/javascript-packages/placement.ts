@@ -1,9 +1,10 @@
 import type { Artifact } from '../downloads/artifact-store.ts';
+import type { BundleLayout } from '../ecosystems/bundle-layout.ts';
 import type { ResolvedDependency } from './components.ts';
 import type { LockedDependency, LockedPackage } from './dependency.ts';
 import type { Fetched } from './downloads.ts';
 import { integrityOf } from './integrity.ts';
-import { type BundleLayout, tarballPathBelow } from './layout.ts';
+import { tarballPath } from './layout.ts';
 
 /** The tarball that takes the place of what a lock file names. */
 export interface Replacement {
@@ -25,7 +26,7 @@ export function placeDependency<Entry extends LockedPackage>(
 ): ResolvedDependency<Entry> & { replacement: Replacement | null } {
   const { entry } = dependency;
   const place = (tarball: Artifact, version: string, integrity: string | null): Replacement => {
-    const bundlePath = tarballPathBelow(directory, dependency, version);
+    const bundlePath = tarballPath(directory, dependency, version);
     layout.add(bundlePath, tarball, `${entry.name}@${dependency.version}`);
     return { bundlePath, version, sha1: tarball.digests.sha1, integrity };
   };

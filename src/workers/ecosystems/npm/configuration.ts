@@ -2,18 +2,9 @@ import { posix } from 'node:path';
 import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
 import { registryUrl } from '../../../domain/package-registries/registry-address.ts';
 import { isObject, type JsonObject } from '../../javascript-packages/json-object.ts';
+import type { Replacement } from '../../javascript-packages/placement.ts';
 import { DEFAULT_REGISTRY } from '../../javascript-packages/registries.ts';
 import { createDependencyLookup, type LockEntry, type LockFile, walkTree } from './lock-file.ts';
-
-/** What a lock entry becomes. */
-export interface Replacement {
-  /** Of the tarball, relative to the bundle root. */
-  bundlePath: string;
-  /** Of the tarball: another one than the lock's for repacked dependencies. */
-  version: string;
-  /** The sha512 of a tarball that was packed anew. */
-  repacked: { integrity: string } | null;
-}
 
 const REQUIREMENT_FIELDS = [
   'dependencies',
@@ -38,9 +29,9 @@ export function offlineAddress(lock: LockFile): TarballAddress {
  * At the per-request registry (prefetch.md 3.1). What the lock has on npm's default registry stays: npm looks there for
  * such packages at the registry that `.npmrc` names. Other names of that registry it does not know.
  */
-export const registryTarball: TarballAddress = ({ name, source }, { version, repacked }) => {
+export const registryTarball: TarballAddress = ({ name, source }, { version, integrity }) => {
   const shortName = name.slice(name.indexOf('/') + 1);
-  if (repacked === null && (source === null || isDefaultTarball(source, name))) return null;
+  if (integrity === null && (source === null || isDefaultTarball(source, name))) return null;
   return `${registryUrl('npm')}${name}/-/${shortName}-${version}.tgz`;
 };
 
@@ -115,11 +106,11 @@ function isDefaultTarball(source: string, name: string): boolean {
 
 const DEFAULT_HOST = new URL(DEFAULT_REGISTRY).host;
 
-function replaceSource(node: JsonObject, { version, repacked }: Replacement, address: string): void {
+function replaceSource(node: JsonObject, { version, integrity }: Replacement, address: string): void {
   node.resolved = address;
-  if (!repacked) return;
+  if (integrity === null) return;
   node.version = version;
-  node.integrity = repacked.integrity;
+  node.integrity = integrity;
   delete node.from;
 }
 
@@ -145,13 +136,13 @@ function newVersions(lock: LockFile, replacements: Replacements): NewVersion {
 }
 
 function makeNewVersions(lock: LockFile, replacements: Replacements): NewVersion {
-  const hasRepacked = [...replacements.values()].some(({ repacked }) => repacked !== null);
+  const hasRepacked = [...replacements.values()].some(({ integrity }) => integrity !== null);
   if (!hasRepacked) return () => null;
   const lookup = createDependencyLookup(lock);
   return (location, name) => {
     const entry = lookup(location, name);
     const replacement = entry && replacements.get(entry.location);
-    return replacement?.repacked ? replacement.version : null;
+    return replacement && replacement.integrity !== null ? replacement.version : null;
   };
 }
 

@@ -1,31 +1,31 @@
 import { posix } from 'node:path';
 import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
-import { ValidationError } from '../../../domain/errors.ts';
-import type { Dependency, ResolvedPackage } from '../../../domain/packages/package.ts';
-import type { ResolvedDependency } from '../../javascript-packages/components.ts';
 import { type Fetched, fetchDependencies } from '../../javascript-packages/downloads.ts';
 import { ENVIRONMENT } from '../../javascript-packages/environment.ts';
-import { integrityOf } from '../../javascript-packages/integrity.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../../javascript-packages/json-object.ts';
-import { BundleLayout } from '../../javascript-packages/layout.ts';
 import { describeSettings, offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
+import { placeDependency, type Replacement } from '../../javascript-packages/placement.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
+import {
+  expectDependencies,
+  refuseUnverified,
+  reportDependencies,
+} from '../../javascript-packages/report.ts';
 import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
-import { missingIntegrity } from '../../javascript-packages/sources.ts';
+import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { type Classified, classify } from './classify.ts';
 import { npmComponents, type ResolvedNpmPackage } from './components.ts';
 import {
   offlineAddress,
-  type Replacement,
   registryTarball,
   rewriteLockFile,
   rewriteManifest,
   type TarballAddress,
 } from './configuration.ts';
-import { NPM_DIRECTORY, tarballPath } from './layout.ts';
-import { type LockEntry, type LockFile, parseLockFile } from './lock-file.ts';
+import { NPM_DIRECTORY } from './layout.ts';
+import { type LockFile, parseLockFile } from './lock-file.ts';
 import { findNpmFiles, type NpmFiles } from './repository-structure.ts';
 
 /** One path of the request, read and classified; nothing is fetched yet. */
@@ -43,21 +43,28 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const registries = await readRegistries(settings);
   const found: NpmPackage[] = [];
   for (const one of files) found.push(await readPackage(context, one, registries));
-  const count = assertDependencyCount(context, found);
-  log.info(`npm: ${count} dependencies in ${files.map(({ lockFile }) => lockFile).join(', ')}`);
-
   const all = found.flatMap(({ dependencies }) => dependencies);
-  const fetched = await fetchDependencies(context, all, registries);
+  expectDependencies(context, all.length);
+  log.info(`npm: ${all.length} dependencies in ${files.map(({ lockFile }) => lockFile).join(', ')}`);
+
+  const needs = { manager: 'npm', digests: [] };
+  const fetched = await fetchDependencies(context, all, registries, needs);
 
   const layout = new BundleLayout(log);
   const resolved = found.map((one) => layOut(one, fetched, layout));
-  context.progress.add({ packages: count });
+  context.progress.add({ packages: all.length });
   const authority = await registryAuthority(settings, REGISTRY_CA);
   const setups = await Promise.all(
     resolved.map((one, index) => consumerFiles(context, found[index]!, one, authority)),
   );
   return {
-    packages: found.map(report),
+    packages: found.map(({ files: { directory }, lock, dependencies }) => ({
+      type: 'npm',
+      name: lock.name,
+      version: lock.version,
+      path: directory,
+      dependencies: reportDependencies('npm', dependencies),
+    })),
     files: layout.files(),
     directories: [NPM_DIRECTORY],
     sourceChanges: [],
@@ -93,68 +100,25 @@ async function readPackage(
   return { files, lock, manifest, dependencies };
 }
 
-/** prefetch.md 12: strict integrity leaves no gaps. */
-function refuseUnverified(dependencies: readonly Classified[]): void {
-  const unverified = dependencies.find(({ kind, expected }) => kind === 'registry' && expected.length === 0);
-  if (unverified) throw missingIntegrity(`${unverified.entry.name}@${unverified.version}`);
-}
-
-function assertDependencyCount({ settings, progress }: ResolveContext, found: readonly NpmPackage[]): number {
-  const count = found.reduce((sum, { dependencies }) => sum + dependencies.length, 0);
-  const { dependencies: most } = settings.limits;
-  if (count > most) {
-    throw new ValidationError(
-      'invalid-lockfile',
-      `The lock files name ${count} dependencies, more than ${most}`,
-    );
-  }
-  progress.expect({ packages: count });
-  return count;
-}
-
 function layOut(
   { files, lock, manifest, dependencies }: NpmPackage,
-  { artifacts, repacked }: Fetched,
+  fetched: Fetched,
   layout: BundleLayout,
 ): ResolvedNpmPackage & { replacements: Map<string, Replacement> } {
   const replacements = new Map<string, Replacement>();
-  const resolved = dependencies.map((dependency): ResolvedDependency<LockEntry> => {
-    const { entry } = dependency;
-    const owner = `${entry.name}@${dependency.version}`;
-    const download = artifacts.get(dependency);
-    if (download) {
-      const bundlePath = tarballPath(dependency, dependency.version);
-      layout.add(bundlePath, download, owner);
-      replacements.set(entry.location, { bundlePath, version: dependency.version, repacked: null });
-      return {
-        dependency,
-        version: dependency.version,
-        license: entry.license,
-        artifact: download,
-        bundlePath,
-      };
-    }
-    const packed = repacked.get(dependency);
-    if (packed) {
-      const bundlePath = tarballPath(dependency, packed.newVersion);
-      const integrity = integrityOf('sha512', packed.artifact.digests.sha512!);
-      layout.add(bundlePath, packed.artifact, owner);
-      replacements.set(entry.location, { bundlePath, version: packed.newVersion, repacked: { integrity } });
-      return {
-        dependency,
-        version: packed.version,
-        license: entry.license ?? packed.license,
-        artifact: packed.download ?? packed.artifact,
-        bundlePath,
-      };
-    }
-    return { dependency, version: entry.version, license: entry.license, artifact: null, bundlePath: null };
+  const placed = dependencies.map((dependency) => {
+    const one = placeDependency(dependency, dependency.entry.version, fetched, {
+      layout,
+      directory: NPM_DIRECTORY,
+    });
+    if (one.replacement) replacements.set(dependency.entry.location, one.replacement);
+    return one;
   });
   return {
     lock,
     directory: files.directory,
     rootDependencies: lock.rootDependencies ?? manifestDependencies(manifest),
-    dependencies: resolved,
+    dependencies: placed,
     replacements,
   };
 }
@@ -164,34 +128,6 @@ function manifestDependencies(manifest: JsonObject): string[] {
   return [
     ...new Set(fields.flatMap((field) => Object.keys(isObject(manifest[field]) ? manifest[field] : {}))),
   ];
-}
-
-/** cachito.md 1.6. Of equal names and versions, the one that is not for development wins. */
-function report({ files, lock, dependencies }: NpmPackage): ResolvedPackage {
-  const unique = new Map<string, Dependency>();
-  for (const { entry, version } of dependencies) {
-    const key = JSON.stringify([entry.name, version]);
-    const known = unique.get(key);
-    unique.set(key, {
-      type: 'npm',
-      name: entry.name,
-      version,
-      dev: entry.dev && (known?.dev ?? true),
-      replaces: null,
-    });
-  }
-  return {
-    type: 'npm',
-    name: lock.name,
-    version: lock.version,
-    path: files.directory,
-    dependencies: [...unique.values()].sort(byNameAndVersion),
-  };
-}
-
-function byNameAndVersion(a: Dependency, b: Dependency): number {
-  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
-  return (a.version ?? '') < (b.version ?? '') ? -1 : 1;
 }
 
 async function consumerFiles(

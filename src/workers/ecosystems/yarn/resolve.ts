@@ -3,7 +3,6 @@ import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
 import type { ResolvedDependency } from '../../javascript-packages/components.ts';
 import { fetchDependencies } from '../../javascript-packages/downloads.ts';
 import { ENVIRONMENT } from '../../javascript-packages/environment.ts';
-import { BundleLayout } from '../../javascript-packages/layout.ts';
 import { describeSettings, offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
 import { placeDependency, type Replacement } from '../../javascript-packages/placement.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
@@ -13,6 +12,7 @@ import {
   reportDependencies,
 } from '../../javascript-packages/report.ts';
 import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
+import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { type Classified, classify, type PlacedEntry, workspaceDependency } from './classify.ts';
