@@ -32,11 +32,16 @@ export async function submitCachitoRequest(
     });
   });
   return await storing.catch((error: unknown) => {
-    if (!isConnectionLost(error)) throw error;
-    throw new DomainError(
-      'database-unavailable',
-      'Failed to schedule the task to the workers. Please try again.',
-      { cause: error, retryable: true },
-    );
+    throw notScheduled(error);
   });
+}
+
+/** What its clients are told while the database is away, so that they try again (cachito.md 3, number 13). */
+export function notScheduled(error: unknown): unknown {
+  if (!isConnectionLost(error)) return error;
+  return new DomainError(
+    'database-unavailable',
+    'Failed to schedule the task to the workers. Please try again.',
+    { cause: error, retryable: true },
+  );
 }

@@ -1,7 +1,7 @@
 import { DomainError, UnauthenticatedError } from '../../domain/errors.ts';
 
 /** What a ticket says. */
-export interface AcceptedTicket {
+interface AcceptedTicket {
   /** With its realm, as the KDC writes it: `ada@EXAMPLE.COM`. */
   name: string;
   /** For clients that want to know that we are who we say. */

@@ -36,6 +36,8 @@ function addRoute(scope: FastifyInstance, services: CachitoServices, route: Cach
   scope.route({
     method: methodsOf(route),
     url: route.path,
+    errorHandler: (error, request, reply) =>
+      answerCachitoError(route.errorOf ? route.errorOf(error) : error, request, reply),
     onRequest: async (request) => await requireLogin(services, route, request),
     handler: async (request, reply) => {
       await route.handle(await callOf(services, route, request), request, reply);

@@ -11,6 +11,8 @@ export interface CachitoRoute {
   path: string;
   /** Whose login it needs, checked before the body is read (cachito.md 1.2); absent: anybody may call. */
   login?: 'user' | 'worker';
+  /** An error as its clients know it; absent: as it is. */
+  errorOf?(error: unknown): unknown;
   handle(call: CachitoCall, request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
 }
 

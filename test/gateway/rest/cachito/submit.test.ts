@@ -240,3 +240,17 @@ test('what is stored', async () => {
     stateReason: 'The request was initiated',
   });
 });
+
+test('without a database the request is to be sent again', async () => {
+  const { sql } = gateway.stack.database;
+  const { query } = sql;
+  sql.query = () => Promise.reject(Object.assign(new Error('gone'), { code: 'ECONNREFUSED' }));
+  try {
+    expect(await post(valid)).toEqual([
+      503,
+      { error: 'Failed to schedule the task to the workers. Please try again.' },
+    ]);
+  } finally {
+    sql.query = query;
+  }
+});

@@ -1,3 +1,4 @@
+import { notScheduled } from '../../../../domain/bundle-requests/submit-cachito.ts';
 import { PUBLIC_READER } from '../../../../domain/identity/principal.ts';
 import { SUBMIT_REQUEST } from '../operations/writes.ts';
 import { renderedRequests } from '../rendered-requests.ts';
@@ -10,6 +11,7 @@ export const submitRequest: CachitoRoute = {
   method: 'POST',
   path: '/requests',
   login: 'user',
+  errorOf: notScheduled,
   async handle(call, request, reply) {
     const { result } = await call.run(SUBMIT_REQUEST, { body: request.body });
     // What was made in public is shown to its maker also when the token is not for reading.
