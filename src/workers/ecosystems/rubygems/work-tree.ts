@@ -49,6 +49,7 @@ export async function fetchWorkTree(
   const path = workTreePath(url, commit);
   const submodules = gems.some((gem) => gem.submodules) ? 'recursive' : 'none';
   const tree = await git.tree(url, commit, { submodules });
+  refuseGitDirectories(tree);
   const pack = await commitPack(context, gems[0]);
   const stored = await storeFiles(context, tree);
   const files = [...stored.entries()].map(
@@ -69,6 +70,14 @@ export async function fetchWorkTree(
   };
 }
 
+/** A file of the repository must not become configuration or a hook of ours. */
+function refuseGitDirectories(tree: SourceTree): void {
+  for (const path of tree.entries.keys()) {
+    if (!path.split('/').some(isGitDirectoryName)) continue;
+    throw new ValidationError('package-rejected', `The path ${path} would lie in the git directory`);
+  }
+}
+
 interface StoredFile extends StoredBlob {
   objectId: string;
 }
@@ -84,12 +93,6 @@ async function storeFiles(
     files.map((entry) =>
       limit(async () => {
         signal.throwIfAborted();
-        if (entry.path.split('/').some(isGitDirectoryName)) {
-          throw new ValidationError(
-            'package-rejected',
-            `The path ${entry.path} would lie in the git directory`,
-          );
-        }
         const hash = blobIdHash(entry.size);
         const content = async function* () {
           const source = entry.size <= SMALL_FILE ? [await tree.read(entry.path)] : tree.open(entry.path);

@@ -237,6 +237,18 @@ describe('what has no text in the contract', () => {
     });
   });
 
+  test.each(['.git/config', 'lib/.GIT/hooks/post-checkout', 'git~1/x', '.git'])(
+    'a git dependency that brings a git directory: %s',
+    async (name) => {
+      const trees = { [`${GIT_URL}#${COMMIT}`]: memorySourceTree({ 'a.txt': '', [name]: '' }) };
+      expect(await refusal(git(GIT_URL, { revision: COMMIT }), { trees })).toEqual({
+        type: 'ValidationError',
+        code: 'package-rejected',
+        message: `The path ${name} would lie in the git directory`,
+      });
+    },
+  );
+
   test('strict integrity', async () => {
     const request = { strictIntegrity: true };
     expect(await refusal(lock({ gems: ['plain (1.0)'] }), { request })).toEqual({
