@@ -3,6 +3,7 @@ import { MANAGERS_OF_UPSTREAM } from '../../domain/status/system-status.ts';
 import { readGoConfiguration } from '../ecosystems/gomod/go-configuration.ts';
 import { readUpstream as readGoUpstream } from '../ecosystems/gomod/upstream.ts';
 import { readUpstream as readPythonUpstream } from '../ecosystems/pip/upstream.ts';
+import { CONTRACT_REMOTE } from '../ecosystems/rubygems/classify.ts';
 import { readUpstream as readGemUpstream } from '../ecosystems/rubygems/upstream.ts';
 import { readRegistries } from '../javascript-packages/registries.ts';
 
@@ -13,9 +14,6 @@ export interface UpstreamAddress {
   url: string;
   headers: Record<string, string>;
 }
-
-/** A registry of a lock file that no configuration replaces: each project names its own then. */
-const UNCONFIGURED = 'https://gems.invalid/';
 
 /** Where upstreams are, by the same configuration as the package managers read; null: none is configured. */
 const ADDRESSES: Record<UpstreamName, (settings: Settings) => Promise<UpstreamAddress | null>> = {
@@ -37,8 +35,9 @@ const ADDRESSES: Record<UpstreamName, (settings: Settings) => Promise<UpstreamAd
     return proxies[0] ?? null;
   },
   rubygems: async (settings) => {
-    const { url, headersFor } = (await readGemUpstream(settings)).sourceFor(UNCONFIGURED);
-    return url === UNCONFIGURED ? null : { url, headers: headersFor(url) };
+    const { url, headersFor } = (await readGemUpstream(settings)).sourceFor(CONTRACT_REMOTE);
+    // What lock files name themselves is nobody's configuration.
+    return url === CONTRACT_REMOTE ? null : { url, headers: headersFor(url) };
   },
 };
 

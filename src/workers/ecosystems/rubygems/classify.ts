@@ -46,7 +46,7 @@ export interface ClassificationRules {
 }
 
 /** The only registry that the contract knows; it is fetched through the configured upstream. */
-const CONTRACT_REMOTE = 'https://rubygems.org/';
+export const CONTRACT_REMOTE = 'https://rubygems.org/';
 
 /** The checks of prefetch.md 7.1, in its order. Throws ValidationError. */
 export function classifyLock(lock: GemfileLock, rules: ClassificationRules): Classified[] {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
@@ -127,7 +128,7 @@ function linksOf({ log }: Context, tree: SourceTree, path: string): BundleLink[]
 /** Commit, trees and blobs in one pack, made once for ever. */
 async function commitPack(context: Context, { url, commit }: GitDependency): Promise<Artifact> {
   return await context.artifacts.derive({
-    key: `${PACKING}:${url}@${commit}`,
+    key: `${PACKING}:${identityOf(url)}@${commit}`,
     url: withoutCredentials(url),
     produce: async () => {
       const directory = await mkdtemp(join(context.temporaryDirectory, 'git-pack-'));
@@ -136,6 +137,12 @@ async function commitPack(context: Context, { url, commit }: GitDependency): Pro
       return { content: andThenRemove(file, directory) };
     },
   });
+}
+
+/** What one password opened is not another's; the password itself is written down nowhere. */
+function identityOf(url: string): string {
+  const plain = withoutCredentials(url);
+  return plain === url ? url : `${plain}#${createHash('sha256').update(url).digest('hex').slice(0, 16)}`;
 }
 
 /** Git finds nothing in a pack without its index. */

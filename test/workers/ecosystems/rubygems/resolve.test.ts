@@ -221,11 +221,16 @@ describe('files', () => {
       const blobs = new MemoryBlobStore();
       const git = remoteGitTrees(database, blobs, { [withPassword]: repository.path });
       const prepared = prepare(files, { blobs, git });
-      return { resolution: await rubygems.resolve(prepared.context), blobs };
+      const resolution = await rubygems.resolve(prepared.context);
+      return { resolution, blobs, keys: [...prepared.artifacts.artifacts.keys()] };
     };
     const first = await run();
     expect((await run()).resolution).toEqual(first.resolution);
-    const told = [JSON.stringify(first.resolution), ...[...first.blobs.blobs.values()].map(String)];
+    const told = [
+      JSON.stringify(first.resolution),
+      ...first.keys,
+      ...[...first.blobs.blobs.values()].map(String),
+    ];
     expect(told.filter((text) => text.includes('pass-word'))).toEqual([]);
     expect(first.resolution.packages[0]!.dependencies).toMatchObject([
       { version: `git+${GIT_URL}@${commit}` },
