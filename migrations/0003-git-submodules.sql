@@ -1,4 +1,4 @@
--- Git submodules one level deep, and bundles with git directories.
+-- Git submodules one level deep, bundles with git directories, and steps that have nothing to do.
 
 -- How deep a snapshot's submodules go: those of npm and pip dependencies all the way, those of sources one level.
 alter table source_snapshots alter column submodules drop default;
@@ -9,3 +9,6 @@ alter table source_snapshots add check (submodules in ('none', 'direct', 'recurs
 
 -- Digest of the manifest without what no two machines make alike (git directories); null when there is nothing of that.
 alter table bundles add column reproducible_digest text;
+
+-- The package manager has nothing to do in this source, and no reason is recorded for it (cachito.md 2.2).
+alter table bundle_request_steps add column is_idle boolean not null default false;

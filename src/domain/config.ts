@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import type { EnvironmentVariable } from './bundles/bundle-file.ts';
 import { durationMs } from './duration.ts';
 import { InvalidInputError } from './errors.ts';
 import { PACKAGE_MANAGERS, type PackageManager } from './packages/package.ts';
@@ -40,6 +41,10 @@ export interface Settings {
   defaultPackageManagers: PackageManager[];
   /** Pairs that may not work on the same directory of a Cachito request. */
   mutuallyExclusivePackageManagers: [PackageManager, PackageManager][];
+  /** Of Cachito's lists. */
+  maxPerPage: number;
+  /** Under Cachito's rules: variables that a manager's requests get besides, or with other values than, our own. */
+  environmentVariables: Partial<Record<PackageManager, EnvironmentVariable[]>>;
   workerConcurrency: number;
   downloadConcurrency: number;
   /** At most so many connections to one host. */
@@ -55,6 +60,9 @@ export interface Settings {
   /** PEM; null: consumers of our registries trust our certificate anyway. */
   registryCaFile: string | null;
   goToolchainDownloads: boolean;
+  /** Under Cachito's rules (cachito.md 7). */
+  gomodIgnoreMissingFile: boolean;
+  gomodStrictVendor: boolean;
   goPrivate: string | null;
   /** `file:` dependencies that are let through, by the name of the package that has them (cachito.md 7). */
   npmFileDepsAllowlist: FileDepsAllowlist;
@@ -271,6 +279,37 @@ const allowlist: Parser<FileDepsAllowlist> = (value, name) => {
   return parsed as FileDepsAllowlist;
 };
 
+/** As in Cachito: `{"npm": {"NAME": {"value": "…", "kind": "literal"}}}`. What Go itself needs cannot be changed. */
+const environmentVariables: Parser<Settings['environmentVariables']> = (value, name) => {
+  const form = `${name} must be a JSON object of the form {"npm": {"NAME": {"value": "text", "kind": "literal or path"}}}`;
+  const refusal = new InvalidInputError(form);
+  const entriesOf = (object: unknown): [string, unknown][] => {
+    if (typeof object !== 'object' || object === null || Array.isArray(object)) throw refusal;
+    return Object.entries(object);
+  };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    throw refusal;
+  }
+  const result: Settings['environmentVariables'] = {};
+  for (const [word, variables] of entriesOf(parsed)) {
+    const [manager] = managers(word, name);
+    if (word === 'all' || !manager) throw refusal;
+    result[manager] = entriesOf(variables).map(([variable, info]) => {
+      const { value: text, kind, ...others } = Object.fromEntries(entriesOf(info));
+      if (typeof text !== 'string' || (kind !== 'literal' && kind !== 'path')) throw refusal;
+      if (Object.keys(others).length > 0 || !/^[A-Za-z_]\w*$/.test(variable)) throw refusal;
+      if (variable === 'GOCACHE' || variable === 'GOPATH') {
+        throw new InvalidInputError(`${name} may not set ${variable}`);
+      }
+      return { name: variable, value: text, kind };
+    });
+  }
+  return result;
+};
+
 const limits: Parser<Limits> = (value, name) => {
   const result = { ...DEFAULT_LIMITS };
   for (const word of words(value, name)) {
@@ -444,6 +483,21 @@ export const SETTINGS: readonly SettingRow[] = [
     meaning: 'pairs that may not work on the same directory of a Cachito request, or none',
   }),
   row({
+    variable: 'STOWAGE_MAX_PER_PAGE',
+    key: 'maxPerPage',
+    parse: count(1, 1000),
+    fallback: () => 100,
+    meaning: 'at most so many requests on one page of a Cachito list',
+  }),
+  row({
+    variable: 'STOWAGE_ENVIRONMENT_VARIABLES',
+    key: 'environmentVariables',
+    parse: environmentVariables,
+    fallback: () => ({}),
+    meaning:
+      'more variables, or other values, for Cachito requests: {"npm": {"NAME": {"value": "text", "kind": "literal or path"}}}',
+  }),
+  row({
     variable: 'STOWAGE_WORKER_CONCURRENCY',
     key: 'workerConcurrency',
     parse: count(1, 1000),
@@ -526,6 +580,20 @@ export const SETTINGS: readonly SettingRow[] = [
     parse: flag,
     fallback: () => true,
     meaning: 'whether go may fetch a newer toolchain that go.mod asks for',
+  }),
+  row({
+    variable: 'STOWAGE_GOMOD_IGNORE_MISSING_FILE',
+    key: 'gomodIgnoreMissingFile',
+    parse: flag,
+    fallback: () => true,
+    meaning: 'whether a Cachito request for one Go module passes when there is no go.mod',
+  }),
+  row({
+    variable: 'STOWAGE_GOMOD_STRICT_VENDOR',
+    key: 'gomodStrictVendor',
+    parse: flag,
+    fallback: () => false,
+    meaning: 'whether a source with a vendor directory needs a vendoring flag',
   }),
   row({
     variable: 'STOWAGE_GOPRIVATE',

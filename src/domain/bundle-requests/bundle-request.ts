@@ -89,6 +89,8 @@ export interface BundleRequestStep {
   attempt: number;
   workerId: string | null;
   progress: StepCounters;
+  /** Of a package manager that has nothing to do in this source: no reason is recorded for it. */
+  isIdle: boolean;
   resultDigest: Digest | null;
   queuedAt: Date | null;
   startedAt: Date | null;

@@ -16,6 +16,8 @@ export interface FetchedSource {
   plan: SourcePlan | null;
   /** What the source brings besides its tree, see step-result.ts. */
   result?: Digest | null;
+  /** Package managers of the request that have nothing to do. */
+  idle?: readonly PackageManager[];
 }
 
 export interface SourcePlan {
@@ -56,6 +58,10 @@ export async function recordSource(
       tx.sql,
       request.id,
       managers.map((packageManager) => ({ task: 'resolve-packages', packageManager, state: 'waiting' })),
+    );
+    await tx.sql.query(
+      'update bundle_request_steps set is_idle = package_manager = any($2) where request_id = $1 and package_manager is not null',
+      [request.id, source.idle ?? []],
     );
     for (const manager of managers) {
       await queueStep(tx, request.id, request.attempt, 'resolve-packages', manager);

@@ -1,6 +1,5 @@
 import type { Principal } from '../identity/principal.ts';
 import type { PackageManager } from '../packages/package.ts';
-import { PACKAGE_MANAGERS } from '../packages/package.ts';
 import type { BundleRequest, BundleRequestStep } from './bundle-request.ts';
 
 /**
@@ -15,6 +14,9 @@ export const ASSEMBLING = 'Assembling the bundle archive';
 export const AGGREGATING = 'Aggregating packages data';
 export const EXPIRED_REASON = 'The request has expired';
 
+/** In which the contract's workers went through the package managers; results are reported in another order. */
+const ORDER: readonly PackageManager[] = ['gomod', 'npm', 'pip', 'rubygems', 'git-submodule', 'yarn'];
+
 /** What somebody did with the request. */
 export function reasonOf(action: 'cancelled' | 'retried', principal: Principal): string {
   return `The request was ${action}${principal.name === null ? '' : ` by ${principal.name}`}`;
@@ -23,9 +25,9 @@ export function reasonOf(action: 'cancelled' | 'retried', principal: Principal):
 /** The reasons that are due by now, from the first one after the source. */
 export function dueReasons(request: BundleRequest, steps: readonly BundleRequestStep[]): string[] {
   const reasons: string[] = [];
-  for (const manager of PACKAGE_MANAGERS) {
+  for (const manager of ORDER) {
     const step = steps.find((candidate) => candidate.packageManager === manager);
-    if (!step) continue;
+    if (!step || step.isIdle) continue;
     if (step.state === 'waiting' || step.state === 'queued') return reasons;
     const paths = (request.packages[manager] ?? []).map((options) => options.path);
     reasons.push(...startReasons(manager, paths.length > 0 ? paths : ['.']));

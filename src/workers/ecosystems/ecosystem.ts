@@ -21,12 +21,15 @@ import type { GitTrees } from '../git/git-trees.ts';
 /**
  * One package manager. Every folder under `ecosystems/` exports one of these from its `index.ts`, and has the same
  * files: `detect.ts`, the parsers of its lock files, `resolve.ts` (the story), `layout.ts` (paths inside the bundle),
- * `configuration.ts` (environment and rewritten files), `purl.ts` and `components.ts` (the SBOM's rows).
+ * `configuration.ts` (environment and rewritten files), `purl.ts` and `components.ts` (the SBOM's rows). What npm and yarn
+ * share lies in `workers/javascript-packages/`.
  */
 export interface Ecosystem {
   readonly name: PackageManager;
   /** Finds what this manager can work on, without reading more than names and small files (prefetch.md 1.1). */
   detect(source: SourceTree, context?: DetectContext): Promise<DetectedPackage[]>;
+  /** Whether the rules let it pass without a word that there is nothing to do for it (cachito.md 2.2). Absent: never. */
+  isIdle?(context: IdleContext): boolean;
   /**
    * Fetches and verifies all dependencies of the given packages. Runs nothing of the project. May be called again
    * after a crash and then gives the same result.
@@ -39,6 +42,10 @@ export interface DetectContext {
   /** null for an uploaded archive. */
   repository: string | null;
   settings: Settings;
+}
+
+export interface IdleContext extends Pick<ResolveContext, 'source' | 'packages' | 'settings'> {
+  request: Pick<ResolveContext['request'], 'rules'>;
 }
 
 export interface DetectedPackage {

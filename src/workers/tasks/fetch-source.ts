@@ -2,6 +2,7 @@ import type { SourcePlan } from '../../domain/bundle-requests/record-source.ts';
 import { recordSource } from '../../domain/bundle-requests/record-source.ts';
 import { writeStepResult } from '../../domain/bundle-requests/step-result.ts';
 import { InvalidRepoStructure } from '../../domain/errors.ts';
+import type { PackageManager } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import { detectPackages } from '../ecosystems/detect-packages.ts';
@@ -26,7 +27,8 @@ export async function fetchSource(context: StepContext): Promise<void> {
   await log.flush();
   await progress.finish();
   const { commit, snapshot, files, size } = source;
-  const fetched = { commit, snapshot, files, size, plan, result };
+  const idle = idleManagers(source.tree, context);
+  const fetched = { commit, snapshot, files, size, plan, result, idle };
   await recordSource(worker.database, context.lease, fetched, blobs.written);
 }
 
@@ -40,6 +42,17 @@ async function gitDirectories(context: StepContext, source: FetchedSourceTree): 
     ...{ offline: nothing, registry: nothing },
   });
   return result.digest;
+}
+
+function idleManagers(source: SourceTree, { request, worker }: StepContext): PackageManager[] {
+  return request.packageManagers.filter((manager) =>
+    ecosystems.get(manager)?.isIdle?.({
+      source,
+      packages: request.packages[manager] ?? [{ path: '.' }],
+      settings: worker.settings,
+      request,
+    }),
+  );
 }
 
 /** Submodules come one level deep, and only for who asks for them (cachito.md 4.2). */

@@ -22,7 +22,7 @@ export const REQUEST_COLUMNS = `
 
 const STEP_COLUMNS = `
   s.id, s.request_id as "requestId", s.task, s.package_manager as "packageManager", s.state, s.attempt,
-  s.worker_id as "workerId", s.progress, s.result_digest as "resultDigest", s.queued_at as "queuedAt",
+  s.worker_id as "workerId", s.progress, s.is_idle as "isIdle", s.result_digest as "resultDigest", s.queued_at as "queuedAt",
   s.started_at as "startedAt", s.finished_at as "finishedAt"`;
 
 export async function findRequest(sql: SqlExecutor, id: number): Promise<BundleRequest | null> {

@@ -61,7 +61,7 @@ export class GoSession {
     }).catch((error: unknown) => {
       if (!(error instanceof GoFailure)) throw error;
       for (const failure of failures) this.#context.log.warn(`go: ${failure}`);
-      throw downloadFailure(error, failures[0]);
+      throw downloadFailure(error, 'go mod download -json', failures[0]);
     });
     return downloaded;
   }
@@ -134,10 +134,10 @@ function assertNoMismatch(stderr: string): void {
 }
 
 /** The contract's text for a download that failed for good; the scheduler tried every file as often. */
-export function downloadFailure(error: DomainError, failure?: string): GoModError {
+export function downloadFailure(error: DomainError, command: string, failure?: string): GoModError {
   return new GoModError(
     'package-manager-failed',
-    'Go execution failed: Cachito re-tried running `go mod download -json` command 5 times.',
+    `Go execution failed: Cachito re-tried running \`${command}\` command 5 times.`,
     { cause: error, details: error.details, hint: failure ?? error.hint ?? error.message },
   );
 }

@@ -1,5 +1,6 @@
 import type { Ecosystem } from '../ecosystem.ts';
 import { detect } from './detect.ts';
 import { resolve } from './resolve.ts';
+import { isIdle } from './source-modules.ts';
 
-export const gomod: Ecosystem = { name: 'gomod', detect, resolve };
+export const gomod: Ecosystem = { name: 'gomod', detect, isIdle, resolve };

@@ -27,13 +27,14 @@ import { findModules, mainModules, type RequestedModule, requiresOnlyMembers } f
 import { completeSums } from './sum-completion.ts';
 import { chooseToolchain, mostDemanding } from './toolchain.ts';
 import { readUpstream } from './upstream.ts';
-import { isVendoring, vendor } from './vendoring.ts';
+import { assertVendoringAsked, isVendoring, vendor } from './vendoring.ts';
 
 /** From go.mod files to a verified module cache and reports (prefetch.md 2). */
 export async function resolve(context: ResolveContext): Promise<Resolution> {
   const replacements = requestedReplacements(context);
   const modules = await findModules(context);
   if (modules === null) return NOTHING;
+  assertVendoringAsked(context, modules);
   const go = await readGoConfiguration(context.settings);
   const mayChange = replacements.length > 0 || context.request.flags.has('force-gomod-tidy');
   const toolchain = chooseToolchain(modules, go, mayChange);
@@ -41,6 +42,8 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const files = new ModuleFiles(context, upstream.proxies, go.gonoproxy);
   const proxy = await startModuleProxy(files, context.blobs);
   const tags = historyTags(context);
+  // A failure is thrown where it is waited for.
+  tags.catch(() => undefined);
   let ahead: FetchAhead | null = null;
   try {
     const environment = await prepareGoEnvironment(context, { go, toolchain, upstream, proxyUrl: proxy.url });
@@ -201,6 +204,7 @@ function sumFiles(module: RequestedModule): string[] {
 }
 
 /** Clients of the contract know one text for downloads that failed for good (prefetch.md 2.1). */
-function asContractFailure({ request }: ResolveContext, error: unknown): unknown {
-  return request.rules === 'cachito' && error instanceof NetworkError ? downloadFailure(error) : error;
+function asContractFailure(context: ResolveContext, error: unknown): unknown {
+  if (context.request.rules !== 'cachito' || !(error instanceof NetworkError)) return error;
+  return downloadFailure(error, isVendoring(context) ? 'go mod vendor' : 'go mod download -json');
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { FileAccessError, UnsupportedFeature, ValidationError } from '../../../domain/errors.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
-import type { ResolveContext } from '../ecosystem.ts';
+import type { IdleContext, ResolveContext } from '../ecosystem.ts';
 import { type GoModFile, parseGoMod } from './go-mod-file.ts';
 import { type GoSum, parseGoSum } from './go-sum.ts';
 
@@ -31,13 +31,28 @@ export interface RequestedModule extends SourceModule {
   isLeftOut: boolean;
 }
 
+/** A single path without a go.mod is none of the contract's concern, unless the operator thinks otherwise. */
+export function isIdle(context: IdleContext): boolean {
+  const { request, settings } = context;
+  if (request.rules !== 'cachito' || !settings.gomodIgnoreMissingFile) return false;
+  return modulePaths(context).length === 1 && withoutGoMod(context).length === 1;
+}
+
+function modulePaths({ packages }: IdleContext): string[] {
+  return [...new Set(packages.map(({ path }) => posix.normalize(path).replace(/(.)\/$/, '$1')))];
+}
+
+function withoutGoMod(context: IdleContext): string[] {
+  return modulePaths(context).filter((path) => !isFile(context.source, posix.join(path, 'go.mod')));
+}
+
 /** `null`: the manager has nothing to do (prefetch.md 2.1). */
 export async function findModules(context: ResolveContext): Promise<RequestedModule[] | null> {
-  const { source, packages, request } = context;
-  const paths = [...new Set(packages.map(({ path }) => posix.normalize(path).replace(/(.)\/$/, '$1')))];
-  const missing = paths.filter((path) => !isFile(source, posix.join(path, 'go.mod')));
+  const { source } = context;
+  const paths = modulePaths(context);
+  const missing = withoutGoMod(context);
   if (missing.length > 0) {
-    if (paths.length === 1 && request.rules === 'cachito') return null;
+    if (isIdle(context)) return null;
     const files = missing.map((path) => posix.join(path, 'go.mod'));
     throw new FileAccessError(
       'lockfile-not-found',

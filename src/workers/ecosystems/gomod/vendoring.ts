@@ -13,6 +13,20 @@ export function isVendoring({ request }: ResolveContext): boolean {
   return request.flags.has('gomod-vendor') || request.flags.has('gomod-vendor-check');
 }
 
+/** Operators may insist that a source with a vendor directory is asked for as such (cachito.md 7, strict vendor). */
+export function assertVendoringAsked(context: ResolveContext, modules: readonly RequestedModule[]): void {
+  if (!context.settings.gomodStrictVendor || isVendoring(context)) return;
+  const vendored = modules.filter(
+    ({ directory }) => context.source.children(posix.join(directory, 'vendor')).length > 0,
+  );
+  if (vendored.length === 0) return;
+  throw new ValidationError(
+    'package-rejected',
+    'The "gomod-vendor" or "gomod-vendor-check" flag must be set when your repository has vendored dependencies.',
+    { details: { paths: vendored.map(({ directory }) => directory) } },
+  );
+}
+
 /** Writes vendor/ in the copy of the source; in check mode nothing of an existing one may differ (prefetch.md 2.1). */
 export async function vendor(
   context: ResolveContext,
