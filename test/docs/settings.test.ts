@@ -17,6 +17,7 @@ const DESCRIBED_DEFAULTS: Partial<Record<keyof Settings, string>> = {
   nativeRequestLifetime: 'never',
   pruneAge: '`730d`',
   pruneMinimumAge: '`365d`',
+  environmentVariables: '`{}`',
   npmFileDepsAllowlist: '`{}`',
   yarnFileDepsAllowlist: '`{}`',
   limits: 'below',

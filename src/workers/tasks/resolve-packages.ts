@@ -1,5 +1,6 @@
 import { recordPackages } from '../../domain/bundle-requests/record-packages.ts';
 import { writeStepResult } from '../../domain/bundle-requests/step-result.ts';
+import type { ConsumerSetup, EnvironmentVariable } from '../../domain/bundles/bundle-file.ts';
 import { ValidationError } from '../../domain/errors.ts';
 import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { StoredBlob } from '../../domain/storage/blob-store.ts';
@@ -16,7 +17,7 @@ export async function resolvePackages(context: StepContext): Promise<void> {
     throw new ValidationError('unsupported-feature', `${manager} is not supported in this release`);
 
   const source = await openSnapshot(blobs, await services.snapshotOf(request));
-  const resolution = await ecosystem.resolve({
+  const resolved = await ecosystem.resolve({
     request: {
       id: String(request.id),
       repository: request.repository,
@@ -37,6 +38,10 @@ export async function resolvePackages(context: StepContext): Promise<void> {
     signal: context.signal,
     temporaryDirectory: context.temporaryDirectory,
   });
+  const resolution =
+    request.rules === 'cachito'
+      ? withOperatorVariables(resolved, worker.settings.environmentVariables[manager] ?? [])
+      : resolved;
   limitDependencies(resolution, worker.settings.limits.dependencies);
 
   const result = await writeStepResult(blobs, resolution);
@@ -46,6 +51,20 @@ export async function resolvePackages(context: StepContext): Promise<void> {
   await log.flush();
   await progress.finish();
   await recordPackages(worker.database, context.lease, result.digest, named);
+}
+
+/** In both forms; of the same name the operator's counts (cachito.md 7). A manager that had nothing to do has none. */
+function withOperatorVariables(
+  resolution: Resolution,
+  variables: readonly EnvironmentVariable[],
+): Resolution {
+  if (resolution.packages.length === 0) return resolution;
+  const names = new Set(variables.map(({ name }) => name));
+  const merged = (setup: ConsumerSetup): ConsumerSetup => ({
+    ...setup,
+    environment: [...setup.environment.filter(({ name }) => !names.has(name)), ...variables],
+  });
+  return { ...resolution, offline: merged(resolution.offline), registry: merged(resolution.registry) };
 }
 
 function limitDependencies(resolution: Resolution, most: number): void {

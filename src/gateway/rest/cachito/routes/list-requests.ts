@@ -17,7 +17,7 @@ export const listRequests: CachitoRoute = {
   path: '/requests',
   async handle(call, request, reply) {
     const { filter, verbose, linkParameters } = askedRequestsOf(request);
-    const paging = pagingOf(request, DEFAULT_PER_PAGE);
+    const paging = pagingOf(call, request, DEFAULT_PER_PAGE);
     const { bundleRequestPage } = await call.run(REQUEST_PAGE, { ...paging, filter });
     const { items, total } = bundleRequestPage;
     const asked: AskedPage = {

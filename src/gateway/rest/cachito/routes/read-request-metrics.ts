@@ -16,7 +16,7 @@ export const readRequestMetrics: CachitoRoute = {
   async handle(call, request, reply) {
     const { since, until, linkParameters } = timeRangeOf(request, 'finished_from', 'finished_to');
     const errors = errorFilterOf(request);
-    const paging = pagingOf(request, DEFAULT_PER_PAGE);
+    const paging = pagingOf(call, request, DEFAULT_PER_PAGE);
     const filter = {
       ...(since !== null && { finishedSince: since }),
       ...(until !== null && { finishedUntil: until }),
