@@ -3,9 +3,12 @@ import { findLatestRequest } from '../database/sql/find-latest-request.ts';
 import {
   countRequests,
   findVisibleRequests,
+  findVisibleVersion,
   listRequests,
+  listRequestVersions,
   type RequestFilter,
   type RequestRange,
+  type RequestVersion,
 } from '../database/sql/list-requests.ts';
 import {
   type MetricsFilter,
@@ -71,13 +74,30 @@ export async function findRequestPage(
   principal: Principal,
   filter: RequestFilter,
   page: NumberedPage,
-): Promise<{ items: BundleRequest[]; total: number }> {
+): Promise<BundleRequest[]> {
   requireScope(principal, 'read');
-  const [items, total] = await Promise.all([
-    listRequests(database.sql, principal, filter, rowsOf(page)),
-    countRequests(database.sql, principal, filter),
-  ]);
-  return { items, total };
+  return await listRequests(database.sql, principal, filter, rowsOf(page));
+}
+
+/** The same page, for readers that keep what they have read of each version. */
+export async function findVersionPage(
+  database: Database,
+  principal: Principal,
+  filter: RequestFilter,
+  page: NumberedPage,
+): Promise<RequestVersion[]> {
+  requireScope(principal, 'read');
+  return await listRequestVersions(database.sql, principal, filter, rowsOf(page));
+}
+
+/** Null when there is none, or none that the principal may see. Costs as good as nothing. */
+export async function findVersion(
+  database: Database,
+  principal: Principal,
+  number: number,
+): Promise<RequestVersion | null> {
+  requireScope(principal, 'read');
+  return await findVisibleVersion(database.sql, principal, number);
 }
 
 /** The newest request for a ref of a repository, named by its path without host and `.git` (cachito.md 1.16). */

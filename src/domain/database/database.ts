@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { entities } from './entities.ts';
 import { releaseLostConnections } from './release-lost-connections.ts';
-import type { SqlExecutor } from './sql-executor.ts';
+import type { QueryOptions, SqlExecutor } from './sql-executor.ts';
 
 /** One unit of work: entities through `em`, hand-written statements through `sql`, both in one transaction. */
 export interface Transaction {
@@ -59,8 +60,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     url: options.url,
     pool,
     sql: {
-      async query<Row extends object>(text: string, parameters: readonly unknown[] = []) {
-        return (await pool.query(text, [...parameters])).rows as Row[];
+      async query<Row extends object>(text: string, parameters: readonly unknown[] = [], options = {}) {
+        const { prepared = false }: QueryOptions = options;
+        const name = prepared ? { name: nameOfStatement(text) } : {};
+        return (await pool.query({ ...name, text, values: [...parameters] })).rows as Row[];
       },
     },
     em: () => orm.em.fork(),
@@ -70,6 +73,17 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       await pool.end();
     },
   };
+}
+
+const namesOfStatements = new Map<string, string>();
+
+function nameOfStatement(text: string): string {
+  let name = namesOfStatements.get(text);
+  if (name === undefined) {
+    name = createHash('sha256').update(text).digest('hex').slice(0, 32);
+    namesOfStatements.set(text, name);
+  }
+  return name;
 }
 
 function statementsOf(em: EntityManager): SqlExecutor {

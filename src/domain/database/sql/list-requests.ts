@@ -45,8 +45,44 @@ export async function listRequests(
   filter: RequestFilter,
   range: RequestRange,
 ): Promise<BundleRequest[]> {
-  return await sql.query<BundleRequest>(
-    `select ${REQUEST_COLUMNS} from bundle_requests r
+  return await selectRequests<BundleRequest>(sql, REQUEST_COLUMNS, principal, filter, range);
+}
+
+/** All that must be read of a request to see whether it is still as it was. */
+export type RequestVersion = Pick<BundleRequest, 'id' | 'version'>;
+
+export async function listRequestVersions(
+  sql: SqlExecutor,
+  principal: Principal,
+  filter: RequestFilter,
+  range: RequestRange,
+): Promise<RequestVersion[]> {
+  return await selectRequests<RequestVersion>(sql, 'r.id, r.version', principal, filter, range);
+}
+
+/** Null: there is none, or the principal must not know of it. */
+export async function findVisibleVersion(
+  sql: SqlExecutor,
+  principal: Principal,
+  id: number,
+): Promise<RequestVersion | null> {
+  const rows = await sql.query<RequestVersion>(
+    `select r.id, r.version from bundle_requests r where r.id = $3 and ${visibleTo('$1', '$2')}`,
+    [...visibilityParameters(principal), id],
+    { prepared: true },
+  );
+  return rows[0] ?? null;
+}
+
+async function selectRequests<Row extends object>(
+  sql: SqlExecutor,
+  columns: string,
+  principal: Principal,
+  filter: RequestFilter,
+  range: RequestRange,
+): Promise<Row[]> {
+  return await sql.query<Row>(
+    `select ${columns} from bundle_requests r
      where ${CONDITIONS}
        and ($16::bigint is null or r.id < $16) and ($17::bigint is null or r.id > $17)
      order by r.id ${range.inverted ? 'asc' : 'desc'} limit $18 offset $19`,

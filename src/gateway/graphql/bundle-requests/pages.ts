@@ -1,5 +1,13 @@
-import type { BundleRequest } from '../../../domain/bundle-requests/bundle-request.ts';
-import { findLatest, findRequestPage, findRequestsByNumber } from '../../../domain/bundle-requests/find.ts';
+import {
+  countVisibleRequests,
+  findLatest,
+  findRequestPage,
+  findRequestsByNumber,
+  findVersion,
+  findVersionPage,
+  type NumberedPage,
+} from '../../../domain/bundle-requests/find.ts';
+import type { RequestFilter, RequestVersion } from '../../../domain/database/sql/list-requests.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
 import { builder } from '../builder.ts';
 import { complexityByRows, LIST_MULTIPLIER, PAGE_SIZES } from '../connections.ts';
@@ -13,14 +21,40 @@ export function complexityOfPage({ perPage }: { perPage?: number | null | undefi
   return complexityByRows(PAGE_SIZES)({ first: perPage });
 }
 
+const RequestVersionRef = builder.objectRef<RequestVersion>('BundleRequestVersion').implement({
+  description: 'Whoever has read this version of a request need not read it again.',
+  fields: (t) => ({
+    number: t.exposeInt('id', { nullable: false }),
+    version: t.exposeInt('version', { nullable: false }),
+  }),
+});
+
 const BundleRequestPageRef = builder
-  .objectRef<{ items: BundleRequest[]; total: number }>('BundleRequestPage')
+  .objectRef<{ filter: RequestFilter; page: NumberedPage }>('BundleRequestPage')
   .implement({
     description: 'A page by its number; behind the last one there are no items.',
     fields: (t) => ({
       // The query that gives the page counts its rows.
-      items: t.expose('items', { type: [BundleRequestRef], nullable: false }),
-      total: t.exposeInt('total', { nullable: false, description: 'Of all pages.' }),
+      items: t.field({
+        type: [BundleRequestRef],
+        nullable: false,
+        resolve: ({ filter, page }, _args, { database, principal }) =>
+          findRequestPage(database, principal, filter, page),
+      }),
+      versions: t.field({
+        type: [RequestVersionRef],
+        nullable: false,
+        description: 'Of the items.',
+        resolve: ({ filter, page }, _args, { database, principal }) =>
+          findVersionPage(database, principal, filter, page),
+      }),
+      total: t.int({
+        nullable: false,
+        description: 'Of all pages.',
+        complexity: 50,
+        resolve: ({ filter }, _args, { database, principal }) =>
+          countVisibleRequests(database, principal, filter),
+      }),
     }),
   });
 
@@ -35,8 +69,13 @@ builder.queryFields((t) => ({
       perPage: t.arg.int({ required: true, defaultValue: PAGE_SIZES.defaultSize }),
       filter: t.arg({ type: FilterInput }),
     },
-    resolve: (_root, { page, perPage, filter }, { database, principal }) =>
-      findRequestPage(database, principal, filter ?? {}, { page, perPage }),
+    resolve: (_root, { page, perPage, filter }) => ({ filter: filter ?? {}, page: { page, perPage } }),
+  }),
+  bundleRequestVersion: t.field({
+    type: RequestVersionRef,
+    description: 'Null when there is none, or none that the caller may see. For clients that ask often.',
+    args: { number: t.arg.int({ required: true }) },
+    resolve: (_root, { number }, { database, principal }) => findVersion(database, principal, number),
   }),
   bundleRequestsByNumber: t.field({
     type: [BundleRequestRef],

@@ -76,17 +76,17 @@ const SUMMARY = `fragment Summary on BundleRequest {
 }`;
 
 export const REQUEST_VERSION = storedOperation<
-  { bundleRequest: RequestVersion | null },
+  { bundleRequestVersion: RequestVersion | null },
   { number: number }
 >(`query CachitoRequestVersion($number: Int!) {
-  bundleRequest(number: $number) { number version }
+  bundleRequestVersion(number: $number) { number version }
 }`);
 
 export const REQUEST_PAGE = storedOperation<
-  { bundleRequestPage: { total: number; items: RequestVersion[] } },
+  { bundleRequestPage: { total: number; versions: RequestVersion[] } },
   { page: number; perPage: number; filter: RequestFilter }
 >(`query CachitoRequestPage($page: Int!, $perPage: Int!, $filter: BundleRequestFilter) {
-  bundleRequestPage(page: $page, perPage: $perPage, filter: $filter) { total items { number version } }
+  bundleRequestPage(page: $page, perPage: $perPage, filter: $filter) { total versions { number version } }
 }`);
 
 export const LATEST_REQUEST = storedOperation<

@@ -19,7 +19,7 @@ export const listRequests: CachitoRoute = {
     const { filter, verbose, linkParameters } = askedRequestsOf(request);
     const paging = pagingOf(call, request, DEFAULT_PER_PAGE);
     const { bundleRequestPage } = await call.run(REQUEST_PAGE, { ...paging, filter });
-    const { items, total } = bundleRequestPage;
+    const { versions, total } = bundleRequestPage;
     const asked: AskedPage = {
       ...paging,
       url: `${call.baseUrl}/api/v1/requests`,
@@ -27,8 +27,8 @@ export const listRequests: CachitoRoute = {
     };
     if (!isPageOf(asked, total)) throw noSuchPage(asked.page);
     const meta = pageMeta(asked, total);
-    if (verbose) streamRenderedList(reply, verboseItems(call, items), meta);
-    else sendRenderedList(reply, await renderedRequests(call).of(call, 'short', items), meta);
+    if (verbose) streamRenderedList(reply, verboseItems(call, versions), meta);
+    else sendRenderedList(reply, await renderedRequests(call).of(call, 'short', versions), meta);
   },
 };
 

@@ -10,9 +10,11 @@ export const readRequest: CachitoRoute = {
   path: `/requests/${ID}`,
   async handle(call, request, reply) {
     const number = numberOf(request);
-    const { bundleRequest } = await call.run(REQUEST_VERSION, { number });
+    const { bundleRequestVersion } = await call.run(REQUEST_VERSION, { number });
     const [json] =
-      bundleRequest === null ? [] : await renderedRequests(call).of(call, 'verbose', [bundleRequest]);
+      bundleRequestVersion === null
+        ? []
+        : await renderedRequests(call).of(call, 'verbose', [bundleRequestVersion]);
     if (json === undefined) throw new NotFoundError(`There is no bundle request ${number}`);
     sendRendered(reply, json);
   },
