@@ -45,6 +45,8 @@ export class StepBarrier {
   }
 
   async lower(): Promise<void> {
+    // First, since whoever stands before the barrier holds the table.
+    await this.#client.query(`select pg_advisory_unlock(${LOCK})`).catch(() => undefined);
     await this.#client.query('drop trigger if exists barrier on bundle_request_steps').catch(() => undefined);
     await this.#client.end();
   }
