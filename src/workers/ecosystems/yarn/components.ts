@@ -7,7 +7,7 @@ import {
 } from '../../javascript-packages/components.ts';
 import type { SourceLocation } from '../../javascript-packages/purl.ts';
 import type { PlacedEntry } from './classify.ts';
-import { createPatternLookup } from './lock-file.ts';
+import { createPatternLookup, PatternIndex } from './pattern-index.ts';
 import { patternsOf, REQUIREMENT_FIELDS, type YarnProject } from './project.ts';
 
 export interface ResolvedYarnPackage {
@@ -30,19 +30,22 @@ function addPackage(
   { project, dependencies }: ResolvedYarnPackage,
   source: SourceLocation,
 ): void {
-  const { name, version, license, manifest, files, workspaces } = project;
+  const { name, version, license, manifest, files } = project;
   const main = { name, version, license, lockPath: files.lockFile, directory: files.directory };
   const refs = new Map<PlacedEntry, string>();
   for (const resolved of dependencies) {
     refs.set(resolved.dependency.entry, rows.add(dependencyRow(resolved, main, source)));
   }
-  const lookup = createPatternLookup([...refs.keys()]);
+  const lookup = createPatternLookup(new PatternIndex([...refs.keys()]), manifest);
   const refsOf = (patterns: readonly string[]) =>
-    patterns.flatMap((pattern) => lookup(pattern).map((entry) => refs.get(entry)!));
+    patterns.flatMap((pattern) => {
+      const entry = lookup(pattern);
+      return entry ? [refs.get(entry)!] : [];
+    });
   for (const [entry, ref] of refs) rows.connect(ref, refsOf(entry.dependencies));
   rows.connect(rows.add(sourceRow(main, source)), [
     ...refsOf(patternsOf(manifest, REQUIREMENT_FIELDS)),
     // Nobody need ask for a workspace: it belongs to the package.
-    ...refsOf(workspaces.map((workspace) => `${workspace.name}@`)),
+    ...[...refs].flatMap(([entry, ref]) => (entry.block === null ? [ref] : [])),
   ]);
 }

@@ -6,6 +6,7 @@ import type { Replacement } from '../../javascript-packages/placement.ts';
 import { type LockEntry, requirementMaps, type YarnLock } from './lock-file.ts';
 import { formatLockText, type LockBlock } from './lock-text.ts';
 import { parsePattern } from './pattern.ts';
+import { resolutionsOf } from './pattern-index.ts';
 import { REQUIREMENT_FIELDS } from './project.ts';
 
 export type Replacements = ReadonlyMap<LockEntry, Replacement>;
@@ -63,19 +64,21 @@ export function rewriteManifest(
   manifest: JsonObject,
   versions: NewVersions,
 ): ConfigurationFile | null {
-  if (versions.size === 0) return null;
   const document = structuredClone(manifest);
   let changed = false;
-  for (const field of [...REQUIREMENT_FIELDS, 'resolutions']) {
+  const replace = (requirements: JsonObject, key: string, pattern: string) => {
+    const version = versions.get(pattern);
+    if (version === undefined) return;
+    requirements[key] = version;
+    changed = true;
+  };
+  for (const field of REQUIREMENT_FIELDS) {
     const requirements = document[field];
     if (!isObject(requirements)) continue;
-    for (const [key, range] of Object.entries(requirements)) {
-      const name = field === 'resolutions' ? resolvedName(key) : key;
-      const version = versions.get(`${name}@${range}`);
-      if (version === undefined) continue;
-      requirements[key] = version;
-      changed = true;
-    }
+    for (const [name, range] of Object.entries(requirements)) replace(requirements, name, `${name}@${range}`);
+  }
+  for (const { key, name, range } of resolutionsOf(document)) {
+    replace(document.resolutions as JsonObject, key, `${name}@${range}`);
   }
   // cachito's form: two spaces, no newline at the end.
   return changed ? { path: `app/${path}`, content: Buffer.from(JSON.stringify(document, null, 2)) } : null;
@@ -120,11 +123,4 @@ function replaceRequirements(block: LockBlock, versions: NewVersions): void {
       if (version !== undefined) requirements.set(name, version);
     }
   }
-}
-
-// `left`, `parent/left`, `**/@scope/left`: the package that a key of `resolutions` is about.
-function resolvedName(key: string): string {
-  const parts = key.split('/');
-  const scope = parts.at(-2);
-  return scope?.startsWith('@') ? `${scope}/${parts.at(-1)}` : parts.at(-1)!;
 }

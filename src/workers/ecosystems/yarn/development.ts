@@ -1,24 +1,35 @@
-import { createPatternLookup, type LockEntry } from './lock-file.ts';
+import type { LockEntry } from './lock-file.ts';
+import { parsePattern } from './pattern.ts';
+import { PatternIndex } from './pattern-index.ts';
 import { patternsOf, RUNTIME_FIELDS, type YarnProject } from './project.ts';
 
 /**
  * The entries that something needs at run time: reachable from the package or one of its workspaces by other ways than
- * development dependencies (prefetch.md 4.1). All others are for development.
+ * development dependencies (prefetch.md 4.1). All others are for development. Where a lock does not say which of several
+ * versions is meant, all are.
  */
 export function runtimeEntries<Entry extends LockEntry>(
   entries: readonly Entry[],
   { manifest, workspaces }: YarnProject,
 ): Set<Entry> {
-  const lookup = createPatternLookup(entries);
+  const index = new PatternIndex(entries);
   const reached = new Set<Entry>();
+  const names = new Set<string>();
   const waiting = [manifest, ...workspaces.map((one) => one.manifest)].flatMap((one) =>
     patternsOf(one, RUNTIME_FIELDS),
   );
+  const reach = (entry: Entry) => {
+    if (reached.has(entry)) return;
+    reached.add(entry);
+    for (const pattern of entry.dependencies) waiting.push(pattern);
+  };
   for (let pattern = waiting.pop(); pattern !== undefined; pattern = waiting.pop()) {
-    for (const entry of lookup(pattern)) {
-      if (reached.has(entry)) continue;
-      reached.add(entry);
-      for (const dependency of entry.dependencies) waiting.push(dependency);
+    const exact = index.exact(pattern);
+    const { name } = parsePattern(pattern);
+    if (exact) reach(exact);
+    else if (!names.has(name)) {
+      names.add(name);
+      for (const entry of index.ofName(name)) reach(entry);
     }
   }
   return reached;

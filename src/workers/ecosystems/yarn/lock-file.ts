@@ -43,27 +43,6 @@ export function* requirementMaps({ fields }: LockBlock): Generator<Map<string, L
   }
 }
 
-/**
- * What a pattern means in a lock. Yarn leaves out the requirements that `resolutions` overrule, and those on workspaces:
- * then everything of the name counts.
- */
-export function createPatternLookup<Entry extends LockEntry>(
-  entries: readonly Entry[],
-): (pattern: string) => readonly Entry[] {
-  const byPattern = new Map<string, Entry[]>();
-  const byName = new Map<string, Entry[]>();
-  for (const entry of entries) {
-    for (const pattern of entry.patterns) byPattern.set(pattern, [entry]);
-    const names = entry.patterns.map((pattern) => parsePattern(pattern).name);
-    for (const name of new Set(names.length > 0 ? names : [entry.name])) {
-      const known = byName.get(name);
-      if (known) known.push(entry);
-      else byName.set(name, [entry]);
-    }
-  }
-  return (pattern) => byPattern.get(pattern) ?? byName.get(parsePattern(pattern).name) ?? [];
-}
-
 function lockEntry(path: string, block: LockBlock): LockEntry {
   const { patterns, fields } = block;
   const text = (field: string): string | null => {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { InvalidRequestData } from '../../../domain/errors.ts';
+import { InvalidRequestData, ValidationError } from '../../../domain/errors.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import {
   isCleanText,
@@ -54,23 +54,21 @@ export async function readProject(
     );
   }
   const globs = readWorkspaceGlobs(path, manifest);
+  const folders = findWorkspaces(source, directory, globs);
+  assertTogetherSmall(source, directory, folders, maxBytes);
   const workspaces: Workspace[] = [];
-  for (const folder of findWorkspaces(source, directory, globs)) {
-    workspaces.push(await readWorkspace(source, directory, folder, maxBytes));
-  }
+  for (const folder of folders) workspaces.push(await readWorkspace(source, directory, folder, maxBytes));
   return { files, name, version, license: licenseOf(manifest), manifest, globs, workspaces };
 }
 
-/** The package.json of a dependency in the source; null when it is none or lies outside. */
+/** The package.json of a dependency in the source; null when there is none inside. */
 export async function readLocalManifest(
   source: SourceTree,
-  directory: string,
-  folder: string,
+  path: string,
   maxBytes: number,
-): Promise<{ path: string; manifest: JsonObject } | null> {
-  const path = posix.join(directory, folder, 'package.json');
-  if (posix.isAbsolute(folder) || path.startsWith('../') || !isFile(source, path)) return null;
-  return { path, manifest: await readManifest(source, path, maxBytes) };
+): Promise<JsonObject | null> {
+  const isInside = !path.startsWith('../');
+  return isInside && isFile(source, path) ? readManifest(source, path, maxBytes) : null;
 }
 
 /** What a package.json asks for, as patterns. */
@@ -81,6 +79,26 @@ export function patternsOf(manifest: JsonObject, fields: readonly string[]): str
       ? Object.entries(requirements).map(([name, range]) => `${name}@${range}`)
       : [];
   });
+}
+
+/** They are all in memory at a time. */
+function assertTogetherSmall(
+  source: SourceTree,
+  directory: string,
+  folders: readonly string[],
+  maxBytes: number,
+): void {
+  let bytes = 0;
+  for (const folder of folders) {
+    const entry = source.lookup(posix.join(directory, folder, 'package.json'));
+    if (entry !== null && entry !== 'directory') bytes += entry.size;
+  }
+  if (bytes > maxBytes) {
+    throw new ValidationError(
+      'invalid-lockfile',
+      `The package.json files of the workspaces are larger than ${maxBytes} bytes together`,
+    );
+  }
 }
 
 async function readWorkspace(

@@ -3,6 +3,7 @@ import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
 import type { ResolvedDependency } from '../../javascript-packages/components.ts';
 import { fetchDependencies } from '../../javascript-packages/downloads.ts';
 import { ENVIRONMENT } from '../../javascript-packages/environment.ts';
+import type { JsonObject } from '../../javascript-packages/json-object.ts';
 import { describeSettings, offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
 import { placeDependency, type Replacement } from '../../javascript-packages/placement.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
@@ -18,6 +19,7 @@ import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { type Classified, classify, type PlacedEntry, workspaceDependency } from './classify.ts';
 import { yarnComponents } from './components.ts';
 import {
+  type NewVersions,
   newVersions,
   offlineAddress,
   type Replacements,
@@ -165,10 +167,9 @@ async function consumerFiles(
     ),
   );
   const versions = newVersions(replacements);
-  const manifests = await sourceManifests(context, project, dependencies);
-  const rewritten = manifests.map(({ path, manifest }) => rewriteManifest(path, manifest, versions));
+  const manifests = await rewriteManifests(context, project, dependencies, versions);
   const setup = (addressOf: TarballAddress, npmrc: ConfigurationFile) =>
-    [...rewritten, rewriteLockFile(lock, replacements, versions, addressOf), npmrc, yarnrc(directory)].filter(
+    [...manifests, rewriteLockFile(lock, replacements, versions, addressOf), npmrc, yarnrc(directory)].filter(
       (file) => file !== null,
     );
   return {
@@ -178,20 +179,26 @@ async function consumerFiles(
 }
 
 /** All package.json files that yarn reads: they must agree with the lock. */
-async function sourceManifests(
+async function rewriteManifests(
   { source, settings }: ResolveContext,
   { files, manifest, workspaces }: YarnProject,
   dependencies: readonly Placed[],
-) {
-  const manifests = new Map([[posix.normalize(files.manifest), manifest]]);
-  for (const workspace of workspaces) manifests.set(workspace.path, workspace.manifest);
+  versions: NewVersions,
+): Promise<ConfigurationFile[]> {
+  if (versions.size === 0) return [];
+  const rewritten = new Map<string, ConfigurationFile | null>();
+  const rewrite = (path: string, document: JsonObject) =>
+    rewritten.set(path, rewriteManifest(path, document, versions));
+  rewrite(posix.normalize(files.manifest), manifest);
+  for (const workspace of workspaces) rewrite(workspace.path, workspace.manifest);
   for (const { dependency } of dependencies) {
-    if (dependency.kind !== 'file') continue;
-    const { lockFileBytes } = settings.limits;
-    const local = await readLocalManifest(source, files.directory, dependency.path, lockFileBytes);
-    if (local) manifests.set(local.path, local.manifest);
+    if (dependency.kind !== 'file' || posix.isAbsolute(dependency.path)) continue;
+    const path = posix.join(files.directory, dependency.path, 'package.json');
+    if (rewritten.has(path)) continue;
+    const local = await readLocalManifest(source, path, settings.limits.lockFileBytes);
+    if (local) rewrite(path, local);
   }
-  return [...manifests].map(([path, content]) => ({ path, manifest: content }));
+  return [...rewritten.values()].filter((file) => file !== null);
 }
 
 const REPLACED_FILES = ['.npmrc', '.yarnrc'];

@@ -213,6 +213,35 @@ describe('package.json and lock file', () => {
     );
   });
 
+  test('nor are workspaces that are too large together', async () => {
+    const { context } = prepare({
+      'package.json': { ...MANIFEST, workspaces: ['w/*'] },
+      'yarn.lock': '',
+      'w/a/package.json': { name: 'a', x: 'x'.repeat(600) },
+      'w/b/package.json': { name: 'b', x: 'x'.repeat(600) },
+    });
+    context.settings.limits = { ...context.settings.limits, lockFileBytes: 1000 };
+    expect((await failureOf(yarn.resolve(context))).message).toBe(
+      'The package.json files of the workspaces are larger than 1000 bytes together',
+    );
+  });
+
+  test('requirements that no pattern answers take little time, however many versions there are', async () => {
+    const blocks = Array.from(
+      { length: 50_000 },
+      (_, at) => `a@${at}:\n  version "1.0.0"\n  resolved "x"\n  dependencies:\n    a ">${at}"\n`,
+    );
+    const begin = performance.now();
+    const failure = await failureOf(
+      resolve({
+        'package.json': { ...MANIFEST, dependencies: { a: '*' } },
+        'yarn.lock': blocks.join('\n'),
+      }),
+    );
+    expect(failure.message).toBe('The dependency a@x is hosted in an unsupported location');
+    expect(performance.now() - begin).toBeLessThan(10_000);
+  });
+
   test('more dependencies than allowed are refused before anything is fetched', async () => {
     const { context } = prepare({
       'package.json': MANIFEST,
