@@ -195,6 +195,17 @@ describe('GET /requests/{id}', () => {
     expect((await get(`/requests/${number()}`, caller)).status).toBe(status);
   });
 
+  test.each(['content-manifest', 'sbom'])(
+    '%s of several: what one must not see, is not there',
+    async (name) => {
+      const path = `/${name}?requests=${complete},${inProject}`;
+      const hidden = { error: `Cannot find request(s) ${inProject}.` };
+      expect(await (await get(path)).json()).toEqual(hidden);
+      expect(await (await get(path, 'eve')).json()).toEqual(hidden);
+      expect((await get(path, 'bob')).status).toBe(200);
+    },
+  );
+
   test.each([
     '/requests/0',
     '/requests/99999',
