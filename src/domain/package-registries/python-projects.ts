@@ -4,6 +4,8 @@ import type { BundledFile, BundledFiles } from './bundled-files.ts';
 export interface PythonProjects {
   /** By canonical name, sorted; files by their names. */
   projects: ReadonlyMap<string, readonly HostedFile[]>;
+  /** The same files by their paths. */
+  hosted: ReadonlyMap<string, BundledFile>;
   /** Archives of git and URL dependencies by their bundle path below `deps/pip/`. */
   direct: ReadonlyMap<string, BundledFile>;
 }
@@ -20,6 +22,7 @@ const INDEX_PAGE = `${ROOT}index.html`;
 
 export function arrangePython(files: BundledFiles): PythonProjects {
   const projects = new Map<string, HostedFile[]>();
+  const hosted = new Map<string, BundledFile>();
   const direct = new Map<string, BundledFile>();
   for (const file of files.values()) {
     if (!file.path.startsWith(ROOT) || file.path === INDEX_PAGE) continue;
@@ -29,11 +32,12 @@ export function arrangePython(files: BundledFiles): PythonProjects {
       direct.set(path, file);
       continue;
     }
-    const hosted = { path, fileName: path.slice(path.indexOf('/') + 1), file };
-    projects.set(project, [...(projects.get(project) ?? []), hosted]);
+    const fileName = path.slice(path.indexOf('/') + 1);
+    hosted.set(path, file);
+    projects.set(project, [...(projects.get(project) ?? []), { path, fileName, file }]);
   }
   const sorted = [...projects].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { projects: new Map(sorted), direct };
+  return { projects: new Map(sorted), hosted, direct };
 }
 
 /** PEP 503. */

@@ -9,12 +9,11 @@ import { fileAnswer, nothingThere, type Registry, type RegistryAnswer } from './
 /** PEP 503 over the releases among a request's dependencies: pages below `simple/`, files below `packages/`. */
 export const pythonIndex: Registry = async (request) => {
   const { services, bundle, url, path } = request;
-  const { projects } = await services.contents.view(bundle, arrangePython);
+  const { projects, hosted } = await services.contents.view(bundle, arrangePython);
   const [place = '', name = '', ...deeper] = path.split('/');
 
   if (place === 'packages') {
-    const found = [...projects.values()].flat().find((one) => one.path === path.slice('packages/'.length));
-    return fileAnswer(request, found?.file, 'application/octet-stream');
+    return fileAnswer(request, hosted.get(path.slice('packages/'.length)), 'application/octet-stream');
   }
   if (place !== 'simple' || deeper.length > 1 || (deeper[0] ?? '') !== '') throw nothingThere();
   if (name === '') {

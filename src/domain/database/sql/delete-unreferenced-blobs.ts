@@ -1,7 +1,10 @@
 import type { Digest } from '../../storage/blob-store.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
-/** Every column that names a blob. A new one belongs here (its foreign key protects the blob in any case). */
+/**
+ * Every column that names a blob. A new one belongs here (its foreign key protects the blob in any case). What is known of
+ * a file (`package_file_facts`) goes with it.
+ */
 const REFERENCES = [
   ['artifacts', 'digest'],
   ['source_snapshots', 'index_digest'],
