@@ -92,7 +92,13 @@ function parsePurl(text: string): {
   }
 }
 
-const MANAGER_TYPES: Record<string, string> = { gomod: 'golang', pip: 'pypi', rubygems: 'gem', yarn: 'npm' };
+const MANAGER_TYPES: Record<string, string> = {
+  gomod: 'golang',
+  pip: 'pypi',
+  rubygems: 'gem',
+  yarn: 'npm',
+  'git-submodule': 'generic',
+};
 
 function purlType(type: string): string {
   return MANAGER_TYPES[type.toLowerCase()] ?? type.toLowerCase();
