@@ -6,7 +6,7 @@ import { baseUrlOf } from '../../base-url.ts';
 import type { GatewayOptions } from '../../server.ts';
 import { answerCachitoError, answerUnknownResource, MethodNotAllowedError } from './errors.ts';
 import { registerRequestBody } from './request-body.ts';
-import type { CachitoCall, CachitoRoute } from './route.ts';
+import { type CachitoCall, type CachitoRoute, ID } from './route.ts';
 import { ROUTES } from './routes/routes.ts';
 import { runOperation } from './run-operation.ts';
 
@@ -22,11 +22,10 @@ export function registerCachito(app: FastifyInstance, services: CachitoServices)
     async (scope) => {
       scope.setErrorHandler(answerCachitoError);
       scope.setNotFoundHandler(answerUnknownResource);
+      scope.addHook('onRequest', refuseOtherMethods);
       registerRequestBody(scope);
       for (const route of ROUTES) addRoute(scope, services, route);
-      for (const [path, routes] of Map.groupBy(ROUTES, (route) => route.path)) {
-        addOtherMethods(scope, path, routes);
-      }
+      addOptions(scope);
     },
     { prefix: CACHITO_PREFIX },
   );
@@ -50,25 +49,37 @@ function methodsOf({ method }: CachitoRoute): ('GET' | 'HEAD' | 'POST' | 'PATCH'
   return method === 'GET' ? ['GET', 'HEAD'] : [method];
 }
 
-const OTHER_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'] as const;
+/** By path: the methods that it has, for `Allow`. */
+const ALLOWED = new Map(
+  [...Map.groupBy(ROUTES, ({ path }) => path)].map(([path, routes]) => [
+    path,
+    [...routes.flatMap(methodsOf), 'OPTIONS'].sort().join(', '),
+  ]),
+);
 
-/** `OPTIONS` tells the methods of a path; all others are refused. */
-function addOtherMethods(scope: FastifyInstance, path: string, routes: readonly CachitoRoute[]): void {
-  const own: string[] = routes.flatMap(methodsOf);
-  const allow = [...own, 'OPTIONS'].sort().join(', ');
-  scope.options(path, async (_request, reply) =>
-    reply.header('allow', allow).type('text/html; charset=utf-8').send(''),
-  );
-  scope.route({
-    method: OTHER_METHODS.filter((method) => !own.includes(method)),
-    url: path,
-    // Before a body is read.
-    onRequest: async (_request: FastifyRequest, reply: FastifyReply) => {
-      reply.header('allow', allow);
-      throw new MethodNotAllowedError();
-    },
-    handler: async () => undefined,
-  });
+function addOptions(scope: FastifyInstance): void {
+  for (const [path, allow] of ALLOWED) {
+    scope.options(path, async (_request, reply) =>
+      reply.header('allow', allow).type('text/html; charset=utf-8').send(''),
+    );
+  }
+}
+
+const PATTERNS = [...ALLOWED].map(([path, allow]) => ({ pattern: patternOf(path), allow }));
+
+function patternOf(path: string): RegExp {
+  const parts = `${CACHITO_PREFIX}${path}`.split(ID).map((part) => part.replaceAll('.', '\\.'));
+  return new RegExp(`^${parts.join('\\d+')}$`);
+}
+
+/** Any other method of a path that there is, before a body is read. */
+async function refuseOtherMethods(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (!request.is404) return;
+  const path = decodeURI(request.url.split('?', 1)[0]!);
+  const known = PATTERNS.find(({ pattern }) => pattern.test(path));
+  if (!known) return;
+  reply.header('allow', known.allow);
+  throw new MethodNotAllowedError();
 }
 
 async function requireLogin(

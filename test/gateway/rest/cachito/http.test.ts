@@ -40,6 +40,8 @@ describe('Paths', () => {
     '/requests/%zz',
     '/requests/%00',
     '/Requests',
+    '/openapi-json',
+    '/requests/1/download/x',
   ])('there is nothing at %j', async (path) => {
     const { status, text: body, headers } = await client.call('GET', path, { as: 'anonymous' });
     expect([status, body, headers.get('content-type')]).toEqual([
@@ -64,24 +66,25 @@ describe('Methods', () => {
     ['/requests/1/configuration-files', 'GET, HEAD, OPTIONS, POST'],
   ];
 
-  test.each(paths.flatMap(([path, allow]) => ['PUT', 'DELETE'].map((method) => [method, path, allow])))(
-    '%s %s is refused, whoever asks and whatever comes with it',
-    async (method, path, allow) => {
-      const {
-        status,
-        text: body,
-        headers,
-      } = await client.call(method!, path!, {
-        as: 'anonymous',
-        body: '{',
-      });
-      expect([status, JSON.parse(body), headers.get('allow')]).toEqual([
-        405,
-        { error: 'The method is not allowed for the requested URL.' },
-        allow,
-      ]);
-    },
-  );
+  test.each(
+    paths.flatMap(([path, allow]) =>
+      ['PUT', 'DELETE', 'PROPFIND', 'QUERY'].map((method) => [method, path, allow]),
+    ),
+  )('%s %s is refused, whoever asks and whatever comes with it', async (method, path, allow) => {
+    const {
+      status,
+      text: body,
+      headers,
+    } = await client.call(method!, path!, {
+      as: 'anonymous',
+      body: '{',
+    });
+    expect([status, JSON.parse(body), headers.get('allow')]).toEqual([
+      405,
+      { error: 'The method is not allowed for the requested URL.' },
+      allow,
+    ]);
+  });
 
   test.each(paths)('OPTIONS %s', async (path, allow) => {
     const { status, text: body, headers } = await client.call('OPTIONS', path, { as: 'anonymous' });
