@@ -2,6 +2,7 @@ import { type SpawnOptions, spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /**
  * The main job against the real registries, as a user would run it: `npx stowage prefetch`, unpack, lay the
@@ -9,6 +10,7 @@ import { join, resolve } from 'node:path';
  */
 const ROOT = resolve(import.meta.dirname, '../..');
 const PROJECTS = join(import.meta.dirname, 'projects');
+const YARN = fileURLToPath(import.meta.resolve('yarn/bin/yarn.js'));
 
 interface Project {
   name: string;
@@ -26,6 +28,12 @@ const projects: Project[] = [
     options: [],
     build:
       'cd app && npm ci --offline --no-audit --no-fund --cache "$PWD/../npm-cache" && node_modules/.bin/tsc --version',
+  },
+  {
+    name: 'a yarn project',
+    prepare: (workspace) => repositoryOf('yarn', workspace),
+    options: [],
+    build: `cd app && node "${YARN}" install --offline --frozen-lockfile --non-interactive && node -e 'require("express"); require("old-ms")'`,
   },
   {
     name: 'a pip project',

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConfigurationFile } from '../../../../src/domain/bundles/bundle-file.ts';
@@ -21,7 +22,7 @@ import {
 
 const run = promisify(execFile);
 const COMMIT = 'ab'.repeat(20);
-const YARN = join(import.meta.dirname, '../../../../node_modules/yarn/bin/yarn.js');
+const YARN = fileURLToPath(import.meta.resolve('yarn/bin/yarn.js'));
 /** How yarn names the registry in its lock files. */
 const PUBLIC = 'https://registry.yarnpkg.com/';
 const GIT = `git+ssh://git@git.example/ns/git-dep.git#${COMMIT}`;
