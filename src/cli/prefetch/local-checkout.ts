@@ -1,3 +1,7 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
@@ -5,7 +9,9 @@ import type { Settings } from '../../domain/config.ts';
 import { InvalidRequestData, RepositoryAccessError } from '../../domain/errors.ts';
 import type { NewEntry } from '../../domain/sources/source-snapshot.ts';
 import { Git, GitFailure } from '../../workers/git/git-command.ts';
+import { writeGitDirectory } from '../../workers/git/git-directory.ts';
 import { listTree, readCommit, readRows } from '../../workers/git/read-tree.ts';
+import { readReachableTags } from '../../workers/git/tag-history.ts';
 
 /** One commit of a repository on this machine. */
 export interface LocalCheckout {
@@ -46,26 +52,58 @@ export async function openLocalCheckout(
   return { root, gitDirectory, ...found, warnings };
 }
 
-/** The commit's tree as a tar, read from git objects: no filter and no export attribute has a say. */
+/**
+ * The commit's tree as a tar, read from git objects: no filter and no export attribute has a say. With a git directory the
+ * archive has that as well, made for the commit and not that of the repository.
+ */
 export async function* packCommit(
   settings: Settings,
   checkout: LocalCheckout,
   signal: AbortSignal,
+  { withGitDirectory = false }: { withGitDirectory?: boolean } = {},
 ): AsyncGenerator<Uint8Array> {
   const git = new Git(settings, signal);
   const rows = await listTree(git, checkout.gitDirectory, checkout.treeId);
-  const tar = pack();
-  const filling = fill(tar, readRows(git, rows), checkout.time).catch((error: unknown) =>
-    tar.destroy(error as Error),
-  );
-  for await (const chunk of tar) yield chunk as Uint8Array;
-  await filling;
+  const gitDirectory = withGitDirectory ? await exportGitDirectory(git, checkout) : null;
+  try {
+    const tar = pack();
+    const filling = fill(tar, readRows(git, rows), gitDirectory, checkout.time).catch((error: unknown) =>
+      tar.destroy(error as Error),
+    );
+    for await (const chunk of tar) yield chunk as Uint8Array;
+    await filling;
+  } finally {
+    if (gitDirectory !== null) await rm(gitDirectory, { recursive: true, force: true });
+  }
+}
+
+/** In a temporary directory, which the caller removes. */
+async function exportGitDirectory(git: Git, { gitDirectory, commit, root }: LocalCheckout): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'stowage-git-'));
+  try {
+    const tags = await readReachableTags(git, gitDirectory, commit);
+    const parts = { commit, tags, history: gitDirectory, tagRepository: gitDirectory };
+    await writeGitDirectory(git, { ...parts, url: null, hasSubmodules: false }, directory);
+    return directory;
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    if (!(error instanceof GitFailure)) throw error;
+    throw new RepositoryAccessError('git-failed', `The history of ${root} cannot be read`, {
+      hint: error.message,
+      cause: error,
+    });
+  }
 }
 
 /** Of an archive with one directory the server takes that as the root: without ours it could be one of the repository. */
 const ROOT = 'source/';
 
-async function fill(tar: Pack, entries: AsyncIterable<NewEntry>, time: number): Promise<void> {
+async function fill(
+  tar: Pack,
+  entries: AsyncIterable<NewEntry>,
+  gitDirectory: string | null,
+  time: number,
+): Promise<void> {
   const mtime = new Date(time * 1000);
   for await (const { path, mode, size, content, target } of entries) {
     const name = ROOT + path;
@@ -79,7 +117,19 @@ async function fill(tar: Pack, entries: AsyncIterable<NewEntry>, time: number): 
       await pipeline(Readable.from(content!), entry as unknown as Writable);
     }
   }
+  if (gitDirectory !== null) await addGitDirectory(tar, gitDirectory, mtime);
   tar.finalize();
+}
+
+async function addGitDirectory(tar: Pack, directory: string, mtime: Date): Promise<void> {
+  for (const found of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (!found.isFile()) continue;
+    const path = join(found.parentPath, found.name);
+    const name = `${ROOT}.git/${relative(directory, path)}`;
+    const { size } = await stat(path);
+    const entry = tar.entry({ name, type: 'file', mode: 0o644, size, mtime });
+    await pipeline(createReadStream(path), entry as unknown as Writable);
+  }
 }
 
 async function uncommitted(git: Git, root: string): Promise<string[]> {

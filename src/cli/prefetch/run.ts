@@ -55,7 +55,7 @@ export async function prefetch(
       ...asked,
       ...(argument.kind === 'url'
         ? { repository: argument.url, ...(options.ref !== undefined && { ref: options.ref }) }
-        : await localSource(server, checkout!, settings, reporter, interrupted)),
+        : await localSource(server, checkout!, options, settings, reporter, interrupted)),
     };
     const number = await submitRequest(server.client, input, interrupted);
     reporter.submitted(number, server.url);
@@ -96,6 +96,7 @@ async function connect(
 async function localSource(
   server: Server,
   checkout: LocalCheckout,
+  { flag = [] }: PrefetchOptions,
   settings: Settings,
   reporter: PrefetchReporter,
   signal: AbortSignal,
@@ -108,7 +109,9 @@ async function localSource(
   try {
     const upload = await uploadSource(server.client, {
       fileName: `${repositoryName(root)}-${commit.slice(0, 12)}.tar`,
-      content: packCommit(settings, checkout, sending),
+      content: packCommit(settings, checkout, sending, {
+        withGitDirectory: flag.includes('include-git-dir'),
+      }),
       signal: sending,
       onProgress: (bytes) => reporter.transferred(bytes, null),
     });

@@ -78,7 +78,9 @@ async function packHistory(
 
 /** Where a history ends because the remote has no more of it. */
 async function shallowCommits(git: Git, history: string, commit: string): Promise<string[]> {
-  const text = await readFile(join(history, 'shallow'), 'utf8').catch(() => '');
+  // Of a work tree that shares its repository with others the file is in a directory for all.
+  const file = await git.text(['rev-parse', '--git-path', 'shallow'], { gitDirectory: history });
+  const text = await readFile(file, 'utf8').catch(() => '');
   const ends = new Set(text.split('\n').filter(Boolean));
   if (ends.size === 0) return [];
   const found: string[] = [];

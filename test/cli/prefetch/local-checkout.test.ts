@@ -76,6 +76,35 @@ describe('a repository on this machine', () => {
     });
   });
 
+  test('with a git directory of its own making, also from a shallow clone and a second work tree', async () => {
+    git('tag', 'v1');
+    git('commit', '--allow-empty', '-q', '-m', 'two');
+    const shallow = join(temporaryDirectory(), 'shallow');
+    git('clone', '-q', '--depth=1', `file://${root}`, shallow);
+    const worktree = join(temporaryDirectory(), 'tree');
+    execFileSync('git', ['worktree', 'add', '-q', '--detach', worktree], { cwd: shallow });
+    git('config', 'remote.origin.url', 'https://t:secret@git.example/a.git');
+    for (const [path, describe, subjects] of [
+      [root, 'v1-1-g', 'two\none'],
+      [shallow, null, 'two'],
+      [worktree, null, 'two'],
+    ] as const) {
+      const checkout = await openLocalCheckout(settings, path, null, signal);
+      const unpacked = temporaryDirectory();
+      const tar: Uint8Array[] = [];
+      const options = { withGitDirectory: true };
+      for await (const chunk of packCommit(settings, checkout, signal, options)) tar.push(chunk);
+      execFileSync('tar', ['xC', unpacked], { input: Buffer.concat(tar) });
+      const at = join(unpacked, 'source');
+      mkdirSync(join(at, '.git/refs'), { recursive: true });
+      const inside = (...args: string[]): string =>
+        execFileSync('git', args, { cwd: at, encoding: 'utf8' }).trim();
+      expect(inside('log', '--format=%s')).toBe(subjects);
+      expect(inside('config', '--local', '--list')).not.toContain('secret');
+      if (describe !== null) expect(inside('describe', '--tags')).toContain(describe);
+    }
+  });
+
   test('its tree as a tar, in one directory: bytes of the objects, modes, links, no git directory', async () => {
     const checkout = await openLocalCheckout(settings, root, null, signal);
     const entries: Record<string, unknown> = {};
