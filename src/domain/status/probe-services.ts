@@ -58,16 +58,23 @@ function probing(sources: StatusSources): () => Promise<SystemStatus> {
   };
   const reports = new KeptResult(() => reportsOfWorkers(sql, hub), 0);
   return async () => {
-    const own = Object.entries(checks) as [OwnService, KeptResult<unknown>][];
+    const own = (Object.entries(checks) as [OwnService, KeptResult<unknown>][]).map(([name, check]) =>
+      ownStatus(name, check),
+    );
     const [answers, workerReports] = await Promise.all([
-      Promise.all(own.map(([name, check]) => ownStatus(name, check))),
+      Promise.all(own),
       // Without a database nobody knows of any worker.
-      withTimeout(reports.get(), MOST_MS).catch(() => []),
+      Promise.race([withTimeout(reports.get(), MOST_MS).catch(() => []), emptyUnlessOk(own[0]!)]),
     ]);
     const services = [...answers, ...reportedServices(workerReports)];
     const workers = workerReports.map(workerStatus);
     return { services, workers, canProcess: canProcess(services, workers, settings.packageManagers) };
   };
+}
+
+/** Never ends when all is well. */
+async function emptyUnlessOk(status: Promise<ServiceStatus>): Promise<never[]> {
+  return (await status).ok ? await new Promise<never>(() => undefined) : [];
 }
 
 async function ownStatus(name: OwnService, check: KeptResult<unknown>): Promise<ServiceStatus> {
