@@ -1,4 +1,5 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { answerError } from './http-errors.ts';
 
 const SECOND = 1_000;
 
@@ -15,6 +16,10 @@ export const SERVER_LIMITS = {
   routerOptions: { maxParamLength: 512 },
   onProtoPoisoning: 'error' as const,
   onConstructorPoisoning: 'error' as const,
+  /** URLs that cannot be decoded. */
+  frameworkErrors: (error: unknown, request: unknown, reply: unknown): void => {
+    answerError(error, request as FastifyRequest, reply as FastifyReply);
+  },
 };
 
 const HEADERS: readonly (readonly [name: string, value: string])[] = [

@@ -93,11 +93,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
 }
 
-/** What the framework refuses before it has found a route: URLs that cannot be decoded. */
+/** What the framework refuses before it has found a route, in the language of the dialect below whose prefix it is. */
 function answerFrameworkError(error: unknown, request: unknown, reply: unknown): void {
-  const [asked, answer] = [request as FastifyRequest, reply as FastifyReply];
-  if (asked.url.startsWith(`${CACHITO_PREFIX}/`)) answerUnknownResource(asked, answer);
-  else answerError(error, asked, answer);
+  const asked = request as FastifyRequest;
+  if (asked.url.startsWith(`${CACHITO_PREFIX}/`)) answerUnknownResource(asked, reply as FastifyReply);
+  else SERVER_LIMITS.frameworkErrors(error, request, reply);
 }
 
 function hostName(host: string): string {
