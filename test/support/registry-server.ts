@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import Fastify from 'fastify';
 import type { BundleRequest, RequestState } from '../../src/domain/bundle-requests/bundle-request.ts';
 import { changeState } from '../../src/domain/bundle-requests/change-state.ts';
@@ -18,6 +21,27 @@ import { testDatabase } from './database.ts';
 import { MemoryBlobStore } from './memory-blob-store.ts';
 import { submit } from './requests.ts';
 
+/** Paths of PEM files. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+}
+
+/** A certificate for loopback that is its own authority, below a directory. */
+export function selfSigned(directory: string): TlsFiles {
+  const files = { certificate: join(directory, 'certificate.pem'), key: join(directory, 'key.pem') };
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'],
+      ...['-keyout', files.key, '-out', files.certificate],
+    ],
+    { stdio: 'ignore' },
+  );
+  return files;
+}
+
 /** The package registries on a server of their own, over requests whose bundles are made from literal files. */
 export class RegistryServer {
   readonly database: Database;
@@ -32,17 +56,24 @@ export class RegistryServer {
     this.#close = close;
   }
 
-  static async start(): Promise<RegistryServer> {
+  static async start(tls?: TlsFiles): Promise<RegistryServer> {
     const database = await testDatabase();
     const blobs = new MemoryBlobStore();
-    const app = Fastify({ ...SERVER_LIMITS, forceCloseConnections: true });
+    const app = Fastify({
+      ...SERVER_LIMITS,
+      forceCloseConnections: true,
+      https: tls ? { key: readFileSync(tls.key), cert: readFileSync(tls.certificate) } : null,
+    });
     registerPackageRegistries(app, { settings: readSettings({}), database, blobs });
     await app.listen({ host: '127.0.0.1', port: 0 });
     const { port } = app.server.address() as AddressInfo;
-    return new RegistryServer({ database, blobs, url: `http://127.0.0.1:${port}` }, async () => {
-      await app.close();
-      await database.close();
-    });
+    return new RegistryServer(
+      { database, blobs, url: `http${tls ? 's' : ''}://127.0.0.1:${port}` },
+      async () => {
+        await app.close();
+        await database.close();
+      },
+    );
   }
 
   /** A complete request whose bundle has these files, by path. */

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Settings } from '../../../../src/domain/config.ts';
 import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
 import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
@@ -11,7 +12,7 @@ import { DEFAULT_REGISTRY } from '../../../../src/workers/javascript-packages/re
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { closedProxies, withoutNetwork } from '../../../support/network.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
-import { RegistryServer } from '../../../support/registry-server.ts';
+import { RegistryServer, selfSigned } from '../../../support/registry-server.ts';
 import {
   resolveContext,
   type TestResolveContext,
@@ -21,6 +22,8 @@ import {
 const run = promisify(execFile);
 const COMMIT = 'ab'.repeat(20);
 const PUBLIC = DEFAULT_REGISTRY;
+/** What npm does not replace by the registry that it is told to use. */
+const ALIAS = 'https://registry.yarnpkg.com/';
 
 let registry: NpmRegistry;
 let files: NpmRegistry;
@@ -160,6 +163,7 @@ function packagesMap(workspaces: boolean) {
     'node_modules/aix-only': { ...registryItem('aix-only', '1.0.0'), optional: true, os: ['aix'] },
     'node_modules/dev-tool': {
       ...registryItem('dev-tool', '3.0.0'),
+      resolved: `${ALIAS}${registry.find('dev-tool').path}`,
       dev: true,
       peerDependencies: { left: '^1.0.0' },
     },
@@ -255,11 +259,11 @@ const LOCKS = [
   [1, 'web/client'],
 ] as const;
 
-async function resolveProject(version: 1 | 2 | 3, directory: string) {
+async function resolveProject(version: 1 | 2 | 3, directory: string, settings: Partial<Settings> = {}) {
   const prepared = resolveContext({
     source: project(version, directory),
     packages: [{ path: directory }],
-    settings: { npmRegistry: registry.url.slice(0, -1) },
+    settings: { npmRegistry: registry.url.slice(0, -1), ...settings },
     trees: { [`ssh://git@git.example/ns/git-dep.git#${COMMIT}`]: gitTree },
   });
   return { prepared, resolution: await npm.resolve(prepared.context) };
@@ -291,6 +295,14 @@ describe('npm ci --offline', () => {
   });
 });
 
+/** A request with these files, and what fills its addresses and its password in. */
+async function serve(server: RegistryServer, { blobs }: TestResolveContext, { files: bundled }: Resolution) {
+  const contents = bundled.map(({ path, digest }) => [path, blobs.blobs.get(digest)!] as const);
+  const id = await server.complete(Object.fromEntries(contents));
+  const access = { baseUrl: server.url, requestId: id, password: (await server.password(id))! };
+  return { id, fill: (text: string) => fillInRegistries(text, access) };
+}
+
 describe('npm ci at the registry of the request', () => {
   let server: RegistryServer;
   beforeAll(async () => {
@@ -300,12 +312,7 @@ describe('npm ci at the registry of the request', () => {
 
   test.for(LOCKS)('lockfileVersion %i in %s', { timeout: 60_000 }, async ([version, directory]) => {
     const { prepared, resolution } = await resolveProject(version, directory);
-    const id = await server.complete(
-      Object.fromEntries(
-        resolution.files.map(({ path, digest }) => [path, prepared.blobs.blobs.get(digest)!]),
-      ),
-    );
-    const access = { baseUrl: server.url, requestId: id, password: (await server.password(id))! };
+    const { id, fill } = await serve(server, prepared, resolution);
     const asked = () =>
       [...registry.hits.values(), ...files.hits.values()].reduce((sum, hits) => sum + hits, 0);
     const before = asked();
@@ -314,7 +321,7 @@ describe('npm ci at the registry of the request', () => {
       directory,
       command: (...options) => ['npm', options],
       environment: await closedProxies(),
-      fill: (text) => fillInRegistries(text, access),
+      fill,
     });
     await expectInstalled(result);
     if (version > 1) expect(result.installed('client/node_modules/left').version).toBe('0.9.0');
@@ -326,8 +333,27 @@ describe('npm ci at the registry of the request', () => {
       directory,
       command: (...options) => ['npm', [...options, '--fetch-retries=0']],
       environment: await closedProxies(),
-      fill: (text) => fillInRegistries(text, access),
+      fill,
     });
     await expect(late).rejects.toThrow('E401');
+  });
+
+  test('with the authority that signed our certificate', { timeout: 60_000 }, async () => {
+    const tls = selfSigned(temporaryDirectory());
+    const secured = await RegistryServer.start(tls);
+    try {
+      const settings = { registryCaFile: tls.certificate };
+      const { prepared, resolution } = await resolveProject(3, 'web/client', settings);
+      const result = await install(prepared, resolution, {
+        form: 'registry',
+        directory: 'web/client',
+        command: (...options) => ['npm', options],
+        environment: await closedProxies(),
+        fill: (await serve(secured, prepared, resolution)).fill,
+      });
+      await expectInstalled(result);
+    } finally {
+      await secured.close();
+    }
   });
 });

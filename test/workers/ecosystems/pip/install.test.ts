@@ -16,7 +16,7 @@ import {
   sdistFiles,
   startPythonIndex,
 } from '../../../support/python-index.ts';
-import { RegistryServer } from '../../../support/registry-server.ts';
+import { RegistryServer, selfSigned } from '../../../support/registry-server.ts';
 import {
   resolveContext,
   type TestResolveContext,
@@ -197,10 +197,10 @@ describe('pip install at the registry of the request', { timeout: 60_000 }, () =
   });
   afterAll(() => server.close());
 
-  async function serve({ blobs }: TestResolveContext, resolution: Resolution) {
+  async function serve({ blobs }: TestResolveContext, resolution: Resolution, at = server) {
     const contents = resolution.files.map(({ path, digest }) => [path, blobs.blobs.get(digest)!] as const);
-    const id = await server.complete(Object.fromEntries(contents));
-    const access = { baseUrl: server.url, requestId: id, password: (await server.password(id))! };
+    const id = await at.complete(Object.fromEntries(contents));
+    const access = { baseUrl: at.url, requestId: id, password: (await at.password(id))! };
     const installation: Installation = {
       form: 'registry',
       command: (...args) => ['python3', [...args, '--retries', '0']],
@@ -245,6 +245,25 @@ describe('pip install at the registry of the request', { timeout: 60_000 }, () =
       command: (...args) => ['python3', [...args, '--retries', '0', '--no-input']],
     });
     await expect(late).rejects.toThrow(/401|No matching distribution/);
+  });
+
+  test('with the authority that signed our certificate', async () => {
+    const tls = selfSigned(temporaryDirectory());
+    const secured = await RegistryServer.start(tls);
+    try {
+      const prepared = prepare(
+        { 'requirements.txt': `plain==1.0\ngit-project @ git+${GIT_URL}@${COMMIT}\n` },
+        { settings: { pypiIndex: index.url, registryCaFile: tls.certificate } },
+      );
+      const resolution = await pip.resolve(prepared.context);
+      const { installation } = await serve(prepared, resolution, secured);
+      expect(await install(prepared, resolution, ['requirements.txt'], installation)).toEqual({
+        plain: '1.0',
+        'git-project': '7.0',
+      });
+    } finally {
+      await secured.close();
+    }
   });
 });
 
