@@ -1,4 +1,4 @@
-import type { BundleFile } from '../../domain/bundles/bundle-file.ts';
+import type { BundleFile, BundleLink } from '../../domain/bundles/bundle-file.ts';
 import { ValidationError } from '../../domain/errors.ts';
 import type { StoredBlob } from '../../domain/storage/blob-store.ts';
 import type { StepLog } from './ecosystem.ts';
@@ -6,6 +6,7 @@ import type { StepLog } from './ecosystem.ts';
 /** The files of all packages of a request: one for each path, and never two for one. */
 export class BundleLayout {
   readonly #files = new Map<string, BundleFile>();
+  readonly #links = new Map<string, BundleLink>();
   readonly #owners = new Map<string, string>();
   readonly #folders = new Map<string, string>();
   readonly #log: StepLog;
@@ -22,6 +23,26 @@ export class BundleLayout {
     mode: BundleFile['mode'] = 0o644,
   ): void {
     if (this.#files.get(path)?.digest === digest) return;
+    this.#claim(path, owner);
+    this.#files.set(path, { path, mode, digest, size, crc32 });
+  }
+
+  addLink(link: BundleLink, owner: string): void {
+    if (this.#links.get(link.path)?.target === link.target) return;
+    this.#claim(link.path, owner);
+    this.#links.set(link.path, link);
+  }
+
+  files(): BundleFile[] {
+    return byPath([...this.#files.values()]);
+  }
+
+  links(): BundleLink[] {
+    return byPath([...this.#links.values()]);
+  }
+
+  /** Nothing has the path, nothing lies below it, and it lies below nothing that is no folder. */
+  #claim(path: string, owner: string): void {
     const folders = parentPaths(path);
     const inTheWay =
       this.#owners.get(path) ??
@@ -34,14 +55,13 @@ export class BundleLayout {
         `The dependencies ${inTheWay} and ${owner} have the same path in the bundle, but not the same content: ${path}`,
       );
     }
-    this.#files.set(path, { path, mode, digest, size, crc32 });
     this.#owners.set(path, owner);
     for (const folder of folders) this.#folders.set(folder, owner);
   }
+}
 
-  files(): BundleFile[] {
-    return [...this.#files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  }
+function byPath<T extends { path: string }>(list: T[]): T[] {
+  return list.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 const MAX_FILE_NAME = 255;

@@ -63,6 +63,22 @@ describe('the layout of a bundle (cachito.md 5.1, prefetch.md 9)', () => {
     expect(layOut(parts, { 'go.mod': 'x' }).manifest.entries[0]!.digest).toBe(digest('2'));
   });
 
+  test('has links below deps, but not at the path of a file', () => {
+    const links = [{ path: 'deps/rubygems/x/app/link', target: '../a.rb' }];
+    const { manifest } = layOut({ files: [file('deps/rubygems/x/a.rb')], links });
+    expect(manifest.entries.find(({ type }) => type === 'symlink')).toEqual({
+      path: 'deps/rubygems/x/app/link',
+      type: 'symlink',
+      mode: '0777',
+      size: 0,
+      target: '../a.rb',
+    });
+    expect(readUntrustedManifest(manifestText(manifest))).toEqual(manifest);
+    expect(() => layOut({ files: [file('deps/rubygems/x/app/link')], links })).toThrow(
+      'A file and a link have the path deps/rubygems/x/app/link in the bundle',
+    );
+  });
+
   test('takes one file twice, but not two files at one path', () => {
     expect(lines({ files: [file('deps/a'), file('deps/a')] })).toEqual([
       '0755 directory deps',

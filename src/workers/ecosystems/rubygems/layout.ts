@@ -1,3 +1,6 @@
+import { ValidationError } from '../../../domain/errors.ts';
+import { withoutCredentials } from '../../../domain/sources/public-url.ts';
+import { isGitDirectoryName } from '../../../domain/sources/source-path.ts';
 import { bundlePath, repositoryFolders } from '../bundle-layout.ts';
 
 /** Where gems lie in the bundle (prefetch.md 7.1). */
@@ -21,6 +24,13 @@ export function cachedGemPath(name: string, version: string): string {
 /** `<host>/<namespace…>/<repo>/<repo>-external-gitcommit-<commit>/app`: a work tree with its `.git`. */
 export function workTreePath(url: string, commit: string): string {
   const folders = repositoryFolders(url);
+  if (folders.some(isGitDirectoryName)) {
+    // It could lie in the git directory of another dependency.
+    throw new ValidationError(
+      'path-outside-root',
+      `The repository ${withoutCredentials(url)} has no usable path`,
+    );
+  }
   const repository = folders.length > 1 ? folders.at(-1)! : '';
   return bundlePath(RUBYGEMS_DIRECTORY, [...folders, `${repository}-external-gitcommit-${commit}`, 'app']);
 }

@@ -196,10 +196,11 @@ function layOut(
     layout.add(gemPath(name, version), artifact, owner);
     if (withCache) layout.add(cachedGemPath(name, version), artifact, owner);
   }
-  for (const { files, path } of workTrees.values()) {
+  for (const { files, links, path } of workTrees.values()) {
     for (const file of files) layout.add(file.path, file, path, file.mode);
+    for (const link of links) layout.addLink(link, path);
   }
-  return { files: layout.files(), links: [...workTrees.values()].flatMap(({ links }) => links) };
+  return { files: layout.files(), links: layout.links() };
 }
 
 function resolvedGemfile(

@@ -249,6 +249,20 @@ describe('what has no text in the contract', () => {
     },
   );
 
+  test.each([
+    [
+      'https://git.example/.GIT/hooks/x',
+      'The repository https://git.example/.GIT/hooks/x has no usable path',
+    ],
+    ['https://git.example/a/%2e%2e%2f%2e%2e/x', 'The name ".." cannot be part of a path'],
+    ['https://git.example/a%00b/x', 'The name "a\\u0000b" cannot be part of a path'],
+  ])('a repository that would lie elsewhere: %s', async (url, message) => {
+    const trees = { [`${url}#${COMMIT}`]: memorySourceTree({ 'a.txt': '' }) };
+    const found = await refusal(git(url, { revision: COMMIT }), { trees });
+    expect(found).toMatchObject({ type: 'ValidationError', code: 'path-outside-root' });
+    expect(found!.message).toContain(message);
+  });
+
   test('strict integrity', async () => {
     const request = { strictIntegrity: true };
     expect(await refusal(lock({ gems: ['plain (1.0)'] }), { request })).toEqual({
