@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BundleRequest } from '../../src/domain/bundle-requests/bundle-request.ts';
+import { submitCachitoRequest } from '../../src/domain/bundle-requests/submit-cachito.ts';
 import { readArchive } from '../../src/domain/bundles/archive-reader.ts';
 import { openArchive } from '../../src/domain/bundles/open-archive.ts';
 import { type BundleRow, findBundle } from '../../src/domain/database/sql/find-bundle.ts';
@@ -117,6 +118,25 @@ describe('submodules', () => {
     await untilIdle();
     expect(await leftovers(stack.database, stack.blobs, stack.settings.dataDir)).toEqual(NO_LEFTOVERS);
   });
+});
+
+test('Cachito’s rules: the reasons of a request whose gomod finds no go.mod, and of submodules', async () => {
+  const { project } = projectWithSubmodule();
+  const body = { repo: project.path, ref: project.head, pkg_managers: ['gomod', 'git-submodule'] };
+  const settings = { ...stack.settings, cachitoLoginDisabled: true };
+  const { id } = await submitCachitoRequest(stack.database, settings, SYSTEM, body);
+  expect(await stack.untilFinal(id)).toMatchObject({ state: 'complete', packagesCount: 1 });
+  const states = await stack.database.sql.query<{ reason: string }>(
+    'select reason from bundle_request_states where request_id = $1 order by version',
+    [id],
+  );
+  expect(states.map(({ reason }) => reason)).toEqual([
+    'The request was initiated',
+    'Fetching the application source',
+    'Assembling the bundle archive',
+    'Aggregating packages data',
+    'Completed successfully',
+  ]);
 });
 
 describe('include-git-dir', () => {
