@@ -28,13 +28,15 @@ export function refuseUnverified(dependencies: readonly LockedDependency[]): voi
 /** Tells the progress how many dependencies there are; throws ValidationError when they are too many. */
 export function expectDependencies({ settings, progress }: ResolveContext, count: number): void {
   const { dependencies: most } = settings.limits;
-  if (count > most) {
-    throw new ValidationError(
-      'invalid-lockfile',
-      `The lock files name ${count} dependencies, more than ${most}`,
-    );
-  }
+  if (count > most) throw tooManyDependencies(count, most);
   progress.expect({ packages: count });
+}
+
+export function tooManyDependencies(count: number, most: number): ValidationError {
+  return new ValidationError(
+    'invalid-lockfile',
+    `The lock files name ${count} dependencies, more than ${most}`,
+  );
 }
 
 function byNameAndVersion(a: Dependency, b: Dependency): number {

@@ -31,8 +31,9 @@ export interface LockEntry extends Omit<LockedPackage, 'dev'> {
 
 const REQUIREMENT_FIELDS = ['dependencies', 'optionalDependencies'] as const;
 
-export function parseLockFile(path: string, content: Buffer): YarnLock {
-  return { path, entries: parseLockText(path, content).map((block) => lockEntry(path, block)) };
+export function parseLockFile(path: string, content: Buffer, maxDependencies: number): YarnLock {
+  const blocks = parseLockText(path, content, maxDependencies);
+  return { path, entries: blocks.map((block) => lockEntry(path, block)) };
 }
 
 /** The requirements of a block with their fields, for reading and rewriting. */

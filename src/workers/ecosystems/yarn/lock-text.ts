@@ -1,5 +1,6 @@
 import { InvalidFileFormat, type ValidationError } from '../../../domain/errors.ts';
 import { unexpected } from '../../javascript-packages/json-object.ts';
+import { tooManyDependencies } from '../../javascript-packages/report.ts';
 
 /** The text of a lock file of yarn 1: blocks with one or more keys, of values and of maps of values. */
 export interface LockBlock {
@@ -17,16 +18,26 @@ const CONFLICT = /^(?:<{7}|={7}$|>{7}|\|{7})/;
 const BERRY = /^"?__metadata"?\s*:/;
 const VERSION = /^#\s*yarn lockfile v(\d+)\s*$/;
 
-/** Throws InvalidFileFormat for the lock files of newer yarns and those with merge conflicts (prefetch.md 4.3). */
-export function parseLockText(path: string, content: Buffer): LockBlock[] {
-  const reader = new BlockReader(path);
-  for (const [index, line] of decode(path, content)
-    .split(/\r\n|\n|\r/)
-    .entries()) {
+/** Keys of any kind for each dependency: many times what a lock file of that size has. */
+const MAX_KEYS_PER_DEPENDENCY = 20;
+
+/**
+ * Throws InvalidFileFormat for the lock files of newer yarns and those with merge conflicts (prefetch.md 4.3), and
+ * ValidationError for what cannot be read or is too much.
+ */
+export function parseLockText(path: string, content: Buffer, maxDependencies: number): LockBlock[] {
+  const text = decode(path, content);
+  // Before anything is made of them: a small file can have very many.
+  const count = countMatches(text, /^[^\s#]/gm);
+  if (count > maxDependencies) throw tooManyDependencies(count, maxDependencies);
+  const reader = new BlockReader(path, maxDependencies * MAX_KEYS_PER_DEPENDENCY);
+  let number = 0;
+  for (const line of linesOf(text)) {
+    number++;
     if (CONFLICT.test(line) || BERRY.test(line) || Number(VERSION.exec(line)?.[1] ?? 1) > 1) {
       throw unsupportedFormat(path);
     }
-    reader.read(line, index + 1);
+    reader.read(line, number);
   }
   return reader.blocks();
 }
@@ -50,6 +61,22 @@ function decode(path: string, content: Buffer): string {
   }
 }
 
+function countMatches(text: string, pattern: RegExp): number {
+  let count = 0;
+  while (pattern.test(text)) count++;
+  return count;
+}
+
+function* linesOf(text: string): Generator<string> {
+  const end = /\r\n|\n|\r/g;
+  let begin = 0;
+  for (let match = end.exec(text); match; match = end.exec(text)) {
+    yield text.slice(begin, match.index);
+    begin = end.lastIndex;
+  }
+  yield text.slice(begin);
+}
+
 function unsupportedFormat(path: string): InvalidFileFormat {
   return new InvalidFileFormat(
     'invalid-lockfile',
@@ -61,19 +88,24 @@ function unsupportedFormat(path: string): InvalidFileFormat {
 /** Takes one line after the other; a later answer for a pattern replaces an earlier one, as in yarn. */
 class BlockReader {
   readonly #path: string;
+  readonly #maxKeys: number;
+  #keys = 0;
   readonly #byPattern = new Map<string, LockBlock>();
   #block: LockBlock | null = null;
   #map: Map<string, LockValue> | null = null;
 
-  constructor(path: string) {
+  constructor(path: string, maxKeys: number) {
     this.#path = path;
+    this.#maxKeys = maxKeys;
   }
 
   read(line: string, number: number): void {
-    const tokens = tokensOf(line);
+    const tokens = tokensOf(line, this.#maxKeys);
     if (tokens === null) throw this.#unreadable(number);
     if (tokens.keys.length === 0) return;
     const { indent, keys, value } = tokens;
+    this.#keys += keys.length;
+    if (this.#keys > this.#maxKeys) throw unexpected(this.#path, `more than ${this.#maxKeys} keys`);
     if (indent === 0 && value === undefined) this.#open(keys);
     else if (indent === 2 && this.#block) this.#field(this.#block, keys, value);
     else if (indent === 4 && this.#map && value !== undefined)
@@ -115,8 +147,8 @@ interface Line {
   value?: LockValue;
 }
 
-/** Null when a line is nothing that yarn writes or reads. */
-function tokensOf(line: string): Line | null {
+/** Null when a line is nothing that yarn writes or reads. Stops when there are more keys than anybody wants. */
+function tokensOf(line: string, maxKeys: number): Line | null {
   const scanner = new LineScanner(line);
   const indent = scanner.skipSpaces();
   if (scanner.isAtEnd()) return { indent, keys: [] };
@@ -125,6 +157,7 @@ function tokensOf(line: string): Line | null {
     const key = scanner.text();
     if (key === null || key === '') return null;
     keys.push(key);
+    if (keys.length > maxKeys) return { indent, keys };
   } while (scanner.character(','));
   const hasColon = scanner.character(':');
   if (scanner.isAtEnd()) return hasColon ? { indent, keys } : null;

@@ -109,12 +109,10 @@ async function readPackage(
   registries: NpmRegistries,
 ): Promise<YarnPackage> {
   const { source, settings, request } = context;
-  const { lockFileBytes } = settings.limits;
+  const { lockFileBytes, dependencies: most } = settings.limits;
   const project = await readProject(source, files, lockFileBytes);
-  const { path, entries } = parseLockFile(
-    files.lockFile,
-    await readCapped(source, files.lockFile, lockFileBytes),
-  );
+  const content = await readCapped(source, files.lockFile, lockFileBytes);
+  const { path, entries } = parseLockFile(files.lockFile, content, most);
   const runtime = runtimeEntries(entries, project);
   const lock = { path, entries: entries.map((entry) => ({ ...entry, dev: !runtime.has(entry) })) };
   const rules = {

@@ -31,7 +31,7 @@ interface Circumstances {
 async function classified(keys: string, fields: Record<string, string>, more: Circumstances = {}) {
   const { workspaces, allowlist = {}, configured = false } = more;
   const lines = Object.entries(fields).map(([name, value]) => `  ${name} ${JSON.stringify(value)}\n`);
-  const lock = parseLockFile('web/yarn.lock', Buffer.from(`${keys}:\n${lines.join('')}`));
+  const lock = parseLockFile('web/yarn.lock', Buffer.from(`${keys}:\n${lines.join('')}`), 10);
   const source = memorySourceTree({
     'web/package.json': JSON.stringify({ name: 'app', version: '1.0.0', workspaces }),
   });

@@ -277,7 +277,7 @@ describe('lock files that yarn has just made', () => {
       ),
     ) as object;
     const { text, texts } = await lock({ ...MANIFESTS, 'package.json': own });
-    expect(formatLockText(parseLockText('yarn.lock', Buffer.from(text)))).toBe(text);
+    expect(formatLockText(parseLockText('yarn.lock', Buffer.from(text), 100))).toBe(text);
 
     const prepared = resolveContext({
       source: memorySourceTree({ ...texts, 'yarn.lock': text.replaceAll(registry.url, PUBLIC) }),
