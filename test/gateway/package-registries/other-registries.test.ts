@@ -1,7 +1,14 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeGem } from '../../support/gem-server.ts';
-import { RegistryServer } from '../../support/registry-server.ts';
+import { closedProxies } from '../../support/network.ts';
+import { RegistryServer, selfSigned } from '../../support/registry-server.ts';
+import { temporaryDirectory } from '../../support/resolve-context.ts';
+
+const run = promisify(execFile);
 
 const COMMIT = 'ab'.repeat(20);
 const sha256 = (content: string | Uint8Array) => createHash('sha256').update(content).digest('hex');
@@ -201,5 +208,43 @@ describe('The Go module proxy', () => {
 
   test.each(['@latest', '@v/v2.0.0.ziphash', '@v/v2.1.0.info', '@v/'])('has no %s', async (path) => {
     expect((await server.get('gomod', id, `example.org/!ada/mod/v2/${path}`)).status).toBe(404);
+  });
+
+  test('is one that go itself can use', { timeout: 60_000 }, async () => {
+    const directory = temporaryDirectory();
+    const tls = selfSigned(directory);
+    // go gives no password to servers without TLS.
+    const secured = await RegistryServer.start(tls);
+    try {
+      const folder = 'deps/gomod/pkg/mod/cache/download/example.org/!ada/left/@v';
+      const goMod = 'module example.org/Ada/left\n';
+      const request = await secured.complete({
+        [`${folder}/list`]: 'v1.0.0\n',
+        [`${folder}/v1.0.0.info`]: '{"Version":"v1.0.0","Time":"2024-05-06T07:08:09Z"}',
+        [`${folder}/v1.0.0.mod`]: goMod,
+        [`${folder}/v1.0.0.zip`]: zipSync({
+          'example.org/Ada/left@v1.0.0/go.mod': Buffer.from(goMod),
+          'example.org/Ada/left@v1.0.0/left.go': Buffer.from('package left\n'),
+        }),
+      });
+      const base = secured.base('gomod', request);
+      const password = await secured.password(request);
+      const { stdout } = await run('go', ['mod', 'download', '-json', 'example.org/Ada/left@v1.0.0'], {
+        cwd: directory,
+        env: {
+          PATH: process.env.PATH,
+          HOME: directory,
+          GOPROXY: base.replace('://', `://cachito-gomod-${request}:${password}@`),
+          GOSUMDB: 'off',
+          GOTOOLCHAIN: 'local',
+          GOFLAGS: '-modcacherw',
+          SSL_CERT_FILE: tls.certificate,
+          ...(await closedProxies()),
+        },
+      });
+      expect(JSON.parse(stdout)).toMatchObject({ Path: 'example.org/Ada/left', Version: 'v1.0.0' });
+    } finally {
+      await secured.close();
+    }
   });
 });
