@@ -3,16 +3,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestGateway } from '../../../support/gateway.ts';
 import { TestRepository } from '../../../support/git-repository.ts';
 import { StepBarrier } from '../../../support/step-barrier.ts';
-import { CachitoClient } from './cachito-client.ts';
+import { CachitoCalls } from './cachito-calls.ts';
 
 /** A worker that is not ours ends a request while one of ours is at it (cachito.md 1.9). */
 let gateway: TestGateway;
-let client: CachitoClient;
+let client: CachitoCalls;
 const source = new TestRepository({ README: 'hello' });
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ environment: { STOWAGE_WORKER_USERNAMES: 'ada' }, worker: true });
-  client = new CachitoClient(gateway);
+  client = new CachitoCalls(gateway);
 });
 
 afterAll(async () => {

@@ -2,16 +2,16 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestGateway } from '../../../support/gateway.ts';
-import { CachitoClient, REF, REPO } from './cachito-client.ts';
+import { CachitoCalls, REF, REPO } from './cachito-calls.ts';
 
 /** What holds for all calls: the error envelope, methods, paths and bodies (cachito.md 1 and 1.1). */
 let gateway: TestGateway;
-let client: CachitoClient;
+let client: CachitoCalls;
 let id: number;
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ environment: { STOWAGE_WORKER_USERNAMES: 'ada' } });
-  client = new CachitoClient(gateway);
+  client = new CachitoCalls(gateway);
   id = await client.submit();
 });
 

@@ -131,6 +131,17 @@ describe('GET /requests/{id}', () => {
     expect(await head.text()).toBe('');
   });
 
+  test('a client that has this version gets nothing', async () => {
+    const etag = (await get(`/requests/${complete}`)).headers.get('etag')!;
+    expect(etag).toBe(`W/"${complete}-2"`);
+    const url = `${gateway.url}/api/v1/requests/${complete}`;
+    const same = await fetch(url, { headers: { 'if-none-match': `"x", ${etag}` } });
+    expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, etag, '']);
+    const other = await fetch(url, { headers: { 'if-none-match': `W/"${complete}-1"` } });
+    expect(other.status).toBe(200);
+    await other.body?.cancel();
+  });
+
   test('a failed request has an error and no packages', async () => {
     expect(await (await get(`/requests/${failed}`)).json()).toMatchObject({
       state: 'failed',

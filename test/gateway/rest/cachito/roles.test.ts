@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Caller, TestGateway } from '../../../support/gateway.ts';
-import { CachitoClient, REF, REPO } from './cachito-client.ts';
+import { CachitoCalls, REF, REPO } from './cachito-calls.ts';
 
 /** Who may do what (cachito.md 1.2 and 3.3): ada and eve are workers, bob represents others. */
 const UNAUTHORIZED = {
@@ -18,14 +18,14 @@ const body = { repo: REPO, ref: REF };
 
 describe('With logins', () => {
   let gateway: TestGateway;
-  let client: CachitoClient;
+  let client: CachitoCalls;
   let id: number;
 
   beforeAll(async () => {
     gateway = await TestGateway.start({
       environment: { STOWAGE_WORKER_USERNAMES: 'ada eve', STOWAGE_USER_REPRESENTATIVES: 'bob' },
     });
-    client = new CachitoClient(gateway);
+    client = new CachitoCalls(gateway);
     id = await client.submit();
   });
 
@@ -139,13 +139,13 @@ describe('With logins', () => {
 
 describe('Without logins', () => {
   let gateway: TestGateway;
-  let client: CachitoClient;
+  let client: CachitoCalls;
 
   beforeAll(async () => {
     gateway = await TestGateway.start({
       environment: { STOWAGE_CACHITO_LOGIN_DISABLED: 'true', STOWAGE_USER_REPRESENTATIVES: 'bob' },
     });
-    client = new CachitoClient(gateway);
+    client = new CachitoCalls(gateway);
   });
 
   afterAll(() => gateway.close());

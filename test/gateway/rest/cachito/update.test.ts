@@ -2,16 +2,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { findSteps } from '../../../../src/domain/database/sql/bundle-request-rows.ts';
 import { TestGateway } from '../../../support/gateway.ts';
 import { take } from '../../../support/requests.ts';
-import { CachitoClient } from './cachito-client.ts';
+import { CachitoCalls } from './cachito-calls.ts';
 
 /** PATCH /api/v1/requests/{id}: every text and effect of cachito.md 1.9. */
 let gateway: TestGateway;
-let client: CachitoClient;
+let client: CachitoCalls;
 let id: number;
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ environment: { STOWAGE_WORKER_USERNAMES: 'ada' } });
-  client = new CachitoClient(gateway);
+  client = new CachitoCalls(gateway);
 });
 
 beforeEach(async () => {

@@ -10,7 +10,7 @@ export interface CachitoAnswer {
 }
 
 /** Calls of Cachito's API as its clients make them. */
-export class CachitoClient {
+export class CachitoCalls {
   readonly #gateway: TestGateway;
 
   constructor(gateway: TestGateway) {
@@ -40,7 +40,7 @@ export class CachitoClient {
   }
 
   /** Status and body of a call that answers JSON. */
-  async json(...call: Parameters<CachitoClient['call']>): Promise<[status: number, body: unknown]> {
+  async json(...call: Parameters<CachitoCalls['call']>): Promise<[status: number, body: unknown]> {
     const { status, text } = await this.call(...call);
     return [status, JSON.parse(text)];
   }
