@@ -30,10 +30,7 @@ async function runChecks(settings: Settings): Promise<CheckResult[]> {
     () => storage.database(settings),
     () => storage.blobStore(settings),
     () => network.gateway(settings),
-    () => network.npmUpstream(settings),
-    () => network.pipUpstream(settings),
-    () => network.goUpstream(settings),
-    () => network.gemUpstream(settings),
+    ...network.upstreamChecks.map((check) => () => check(settings)),
   ];
   return (await Promise.all(checks.map((check) => check()))).flat();
 }

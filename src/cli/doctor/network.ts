@@ -1,9 +1,6 @@
 import type { Settings } from '../../domain/config.ts';
-import { readUpstream } from '../../workers/ecosystems/pip/upstream.ts';
-import { readRegistries } from '../../workers/javascript-packages/registries.ts';
-import { addressOf } from '../../workers/status/upstreams.ts';
+import { addressOf, type UpstreamName } from '../../workers/status/upstreams.ts';
 import { type CheckResult, ok, reason, warn } from './check.ts';
-import { goEnvironment } from './tools.ts';
 
 const TIMEOUT_MS = 5_000;
 
@@ -29,46 +26,38 @@ export async function gateway(settings: Settings): Promise<CheckResult> {
   }
 }
 
-export async function npmUpstream(settings: Settings): Promise<CheckResult> {
-  return await upstream('npm registry', 'STOWAGE_NPM_REGISTRY or .npmrc', async () => {
-    const registries = await readRegistries(settings);
-    return { url: registries.upstream, headers: registries.headersFor(registries.upstream) };
-  });
+interface Upstream {
+  name: UpstreamName;
+  title: string;
+  /** Where its address comes from. */
+  setting: string;
 }
 
-export async function pipUpstream(settings: Settings): Promise<CheckResult> {
-  return await upstream('Python index', 'STOWAGE_PYPI_INDEX or pip.conf', async () => {
-    const { index, headersFor } = await readUpstream(settings);
-    // One small page instead of the list of all projects.
-    const url = new URL('pip/', index).href;
-    return { url, headers: headersFor(url) };
-  });
-}
+const UPSTREAMS: readonly Upstream[] = [
+  { name: 'npm-registry', title: 'npm registry', setting: 'STOWAGE_NPM_REGISTRY or .npmrc' },
+  { name: 'pypi', title: 'Python index', setting: 'STOWAGE_PYPI_INDEX or pip.conf' },
+  { name: 'go-proxy', title: 'Go module proxy', setting: 'STOWAGE_GOPROXY or GOPROXY' },
+  {
+    name: 'rubygems',
+    title: 'gem source',
+    setting: "STOWAGE_RUBYGEMS_SOURCE, .gemrc or Bundler's mirrors",
+  },
+];
 
-export async function goUpstream(settings: Settings): Promise<CheckResult> {
-  return await upstream('Go module proxy', 'STOWAGE_GOPROXY or GOPROXY', async () => {
-    const setting = settings.goproxy ?? (await goEnvironment('GOPROXY'));
-    const first = (setting ?? '').split(/[,|]/).find((entry) => /^https?:/.test(entry));
-    return first === undefined ? null : { url: first, headers: {} };
-  });
-}
-
-export async function gemUpstream(settings: Settings): Promise<CheckResult> {
-  const source = await addressOf('rubygems', settings);
-  if (source === null) return ok('gem source', 'the one that a lock file names');
-  return await upstream('gem source', 'STOWAGE_RUBYGEMS_SOURCE or .gemrc', async () => source);
-}
+/** One for each upstream, side by side. */
+export const upstreamChecks: readonly ((settings: Settings) => Promise<CheckResult>)[] = UPSTREAMS.map(
+  (upstream) => (settings) => checkUpstream(upstream, settings),
+);
 
 /** Any answer will do: whether a name is served is a matter of the request. */
-async function upstream(
-  name: string,
-  setting: string,
-  find: () => Promise<{ url: string; headers: Record<string, string> } | null>,
+async function checkUpstream(
+  { name: upstream, title: name, setting }: Upstream,
+  settings: Settings,
 ): Promise<CheckResult> {
   let url = '';
   try {
-    const target = await find();
-    if (target === null) return warn(name, 'none is configured', `Set ${setting}.`);
+    const target = await addressOf(upstream, settings);
+    if (target === null) return missing(upstream, name, setting);
     url = target.url;
     const startedAt = performance.now();
     const response = await fetch(url, {
@@ -92,6 +81,12 @@ async function upstream(
     const where = url === '' ? '' : `${shown(url)}: `;
     return warn(name, `${where}${reason(error)}`, `Check the network and ${setting}.`);
   }
+}
+
+/** Without a gem source each lock file names its own. */
+function missing(upstream: UpstreamName, name: string, setting: string): CheckResult {
+  if (upstream === 'rubygems') return ok(name, 'the one that a lock file names');
+  return warn(name, 'none is configured', `Set ${setting}.`);
 }
 
 function shown(url: string): string {

@@ -108,14 +108,6 @@ async function find(command: string, path = process.env.PATH ?? ''): Promise<str
   return null;
 }
 
-/** `go env NAME`; null when there is no go. */
-export async function goEnvironment(name: string): Promise<string | null> {
-  const path = await find('go');
-  if (path === null) return null;
-  const { stdout } = await run(path, ['env', name], { timeout: TIMEOUT_MS, cwd: '/' });
-  return stdout.trim();
-}
-
 /** Whether an unprivileged user namespace can be made, as the embedded PostgreSQL needs it under root. */
 export const namespaceCheck: Check = async () => {
   const possible = await run('unshare', ['--user', '--map-root-user', 'true'], { timeout: TIMEOUT_MS }).then(

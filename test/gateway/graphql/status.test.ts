@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,6 @@ import { Authenticator } from '../../../src/domain/identity/authenticate.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 import { type RunningGateway, startGateway } from '../../../src/gateway/server.ts';
 import { createTestDatabase, dropTestDatabase } from '../../support/database.ts';
-import { listen } from '../../support/network.ts';
 
 const QUERY =
   '{ status { services { name ok reason } workers { name } canProcess { packageManager ok } unavailable } }';
@@ -33,7 +33,7 @@ class Relay {
   }
 
   async open(): Promise<number> {
-    await listen(this.#server);
+    await once(this.#server.listen(0, '127.0.0.1'), 'listening');
     return (this.#server.address() as { port: number }).port;
   }
 
