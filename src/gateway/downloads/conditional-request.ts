@@ -73,7 +73,7 @@ function resolveRange(asked: AskedRange, size: number): ByteRange | null {
 const ENTITY_TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
 
 /** RFC 9110 8.8.3.2: tags that are weak match weakly only. */
-function matchesAny(header: string, etag: string, comparison: 'strong' | 'weak'): boolean {
+export function matchesAny(header: string, etag: string, comparison: 'strong' | 'weak'): boolean {
   if (header.trim() === '*') return true;
   for (const [, weak, tag] of header.matchAll(ENTITY_TAG)) {
     if (tag === etag && (comparison === 'weak' || weak === undefined)) return true;

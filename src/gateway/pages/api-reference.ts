@@ -6,6 +6,7 @@ import type {
   Referable,
 } from '../rest/cachito/openapi-document.ts';
 import { type Html, html } from './html.ts';
+import { inline, prose } from './prose.ts';
 import { nameOf, schemaText } from './schema-text.ts';
 
 /** An OpenAPI document as a part of a page, for people. */
@@ -51,18 +52,20 @@ function operationSection(document: OpenapiDocument, prefix: string, one: NamedO
   const { method, path, operation, parameters } = one;
   const body = operation.requestBody?.content['application/json']?.schema;
   return html`
-      <details id="${operation.operationId}">
+      <details>
         <summary><b class="${method}">${method.toUpperCase()}</b> <code>${prefix}${path}</code> <span>${operation.summary}</span></summary>
-        ${paragraph(operation.description)}
-        ${paragraph(operation.security ? 'Needs a login.' : undefined)}
+        <div id="${operation.operationId}">
+        ${prose(operation.description)}
+        ${prose(operation.security ? 'Needs a login.' : undefined)}
         ${parameters.length === 0 ? null : parameterTable(parameters.map((one) => resolved(document, one)))}
         ${body ? html`<p>Body: ${schemaText(body)}</p>` : null}
         <table><thead><tr><th>Status</th><th>Answer</th><th>Body</th></tr></thead><tbody>${Object.entries(
           operation.responses,
         ).map(([status, response]) => {
           const { description, content = {} } = resolved(document, response);
-          return html`<tr><td>${status}</td><td>${description}</td><td>${contentText(content)}</td></tr>`;
+          return html`<tr><td>${status}</td><td>${inline(description)}</td><td>${contentText(content)}</td></tr>`;
         })}</tbody></table>
+        </div>
       </details>`;
 }
 
@@ -71,7 +74,7 @@ function parameterTable(parameters: readonly OpenapiParameter[]): Html {
     ({ name, in: place, required, schema, description }) => html`
           <tr><td><code>${name}</code>${place === 'path' ? ' in the path' : required ? ' (required)' : null}</td><td>${schemaText(schema)}${
             schema.default === undefined ? null : `, else ${JSON.stringify(schema.default)}`
-          }</td><td>${description ?? null}</td></tr>`,
+          }</td><td>${inline(description)}</td></tr>`,
   )}</tbody></table>`;
 }
 
@@ -86,22 +89,20 @@ function schemaSection(document: OpenapiDocument, name: string, schema: OpenapiS
   const required = parts.flatMap((part) => part.required ?? []);
   const properties = parts.flatMap((part) => Object.entries(part.properties ?? {}));
   return html`
-      <details id="schema-${name}">
+      <details>
         <summary><code>${name}</code></summary>
-        ${paragraph(schema.description)}
+        <div id="schema-${name}">
+        ${prose(schema.description)}
         ${
           properties.length === 0
             ? html`<p>${schemaText(schema)}</p>`
             : html`<table><thead><tr><th>Key</th><th>Value</th><th></th></tr></thead><tbody>${properties.map(
                 ([key, value]) => html`
-          <tr><td><code>${key}</code>${required.includes(key) ? null : ' (may be absent)'}</td><td>${schemaText(value)}</td><td>${value.description ?? null}</td></tr>`,
+          <tr><td><code>${key}</code>${required.includes(key) ? null : ' (may be absent)'}</td><td>${schemaText(value)}</td><td>${inline(value.description)}</td></tr>`,
               )}</tbody></table>`
         }
+        </div>
       </details>`;
-}
-
-function paragraph(text: string | undefined): Html | null {
-  return text === undefined ? null : html`<p>${text}</p>`;
 }
 
 function resolved<T extends object>(document: OpenapiDocument, referable: Referable<T>): T {

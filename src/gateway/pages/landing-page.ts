@@ -4,6 +4,7 @@ import { OPENAPI_DOCUMENT } from '../rest/cachito/openapi-document.ts';
 import { apiReference } from './api-reference.ts';
 import { Html, html } from './html.ts';
 import { STYLE } from './page-style.ts';
+import { prose } from './prose.ts';
 
 /** Where the description of Cachito's API has always been. */
 export const API_DOCUMENT_PATH = '/static/api_v1.yaml';
@@ -46,7 +47,7 @@ export const LANDING_PAGE: Buffer = Buffer.from(
       <h2>From a terminal</h2>
       <pre>stowage prefetch https://git.example/org/app.git</pre>
       <h2 id="api">Cachito API Documentation</h2>
-      <p>${OPENAPI_DOCUMENT.info.description}</p>
+      ${prose(OPENAPI_DOCUMENT.info.description)}
       <p>For programs: <a href="${API_DOCUMENT_PATH}">YAML</a>, <a href="${CACHITO_PREFIX}/openapi.json">JSON</a>.</p>
       ${apiReference(OPENAPI_DOCUMENT, CACHITO_PREFIX)}
     </main>

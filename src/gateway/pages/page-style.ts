@@ -19,12 +19,13 @@ a { color: var(--link); text-underline-offset: .15em; }
 pre, code { font: .9em/1.5 ui-monospace, monospace; }
 pre { padding: .9rem 1rem; border: 1px solid var(--line); border-radius: .5rem; background: var(--soft); overflow-x: auto; }
 details { border: 1px solid var(--line); border-radius: .5rem; margin: .4rem 0; overflow-x: auto; }
-details > :not(summary) { margin: .6rem 1rem; }
+details > div { padding: .2rem 1rem .8rem; }
+details > div:target { outline: 2px solid var(--link); outline-offset: -2px; }
 summary { padding: .55rem 1rem; cursor: pointer; background: var(--soft); }
 summary span { color: var(--faint); margin-left: .5rem; }
 summary b { display: inline-block; min-width: 3.6rem; font: 600 .8rem ui-monospace, monospace; }
 .get { color: light-dark(#0a6b3d, #5fd39a); } .post { color: light-dark(#0b57b0, #7db4ff); } .patch { color: light-dark(#8a5300, #f0b45a); }
-table { border-collapse: collapse; width: calc(100% - 2rem); font-size: .93rem; }
+table { border-collapse: collapse; width: 100%; margin: .6rem 0; font-size: .93rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 500; }
 main { padding-bottom: 4rem; }

@@ -14,7 +14,7 @@ export function schemaText(schema: OpenapiSchema): Html {
   return html`${[schema.type ?? 'anything'].flat().join(' or ')}`;
 }
 
-export function schemaLink(name: string): Html {
+function schemaLink(name: string): Html {
   return html`<a href="#schema-${name}">${name}</a>`;
 }
 

@@ -36,7 +36,7 @@ export interface OpenapiParameter {
   schema: OpenapiSchema;
 }
 
-export interface OpenapiResponse {
+interface OpenapiResponse {
   description: string;
   content?: OpenapiContent;
 }

@@ -44,7 +44,7 @@ const TIME =
   /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?(Z|[+ -]\d\d(?::?\d\d)?)?)?$/i;
 
 /** Null for what is no time. Without a zone it is UTC. */
-export function exactTimeOf(text: string, end: 'since' | 'until'): string | null {
+function exactTimeOf(text: string, end: 'since' | 'until'): string | null {
   const [, date, minutes, seconds = '00', fraction = '', zone = 'Z'] = TIME.exec(text) ?? [];
   if (date === undefined || !isDate(date)) return null;
   if (minutes === undefined) return `${date}T${end === 'since' ? '00:00:00.000000' : '23:59:59.999999'}Z`;
