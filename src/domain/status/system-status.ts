@@ -8,7 +8,7 @@ export interface ServiceStatus {
 }
 
 export interface SystemStatus {
-  /** In the order of {@link SERVICE_NAMES}; upstreams as far as workers have some configured. */
+  /** Our own ones, then git and those upstreams that workers have configured, each in the order below. */
   services: ServiceStatus[];
   /** By name. */
   workers: ServiceStatus[];
@@ -17,10 +17,9 @@ export interface SystemStatus {
 }
 
 /** What the gateway sees itself. */
-export const OWN_SERVICES = ['database', 'queue', 'storage'] as const;
+const OWN_SERVICES = ['database', 'queue', 'storage'] as const;
 /** What workers see. */
 export const WORKER_SERVICES = ['git', 'npm-registry', 'pypi', 'go-proxy', 'rubygems'] as const;
-export const SERVICE_NAMES = [...OWN_SERVICES, ...WORKER_SERVICES] as const;
 
 export type OwnService = (typeof OWN_SERVICES)[number];
 export type WorkerService = (typeof WORKER_SERVICES)[number];
