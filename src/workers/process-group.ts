@@ -10,7 +10,7 @@ export interface GroupOptions {
   seconds: number;
 }
 
-export interface GroupOutcome {
+interface GroupOutcome {
   /** null: ended by a signal. */
   exitCode: number | null;
   /** The end of what the processes said; it may hold credentials. */

@@ -97,6 +97,23 @@ describe('submodules', () => {
     expect(without.files).toEqual(['app/.gitmodules', 'app/project.txt']);
   });
 
+  test('may hold what other package managers work on', async () => {
+    const { project, library } = projectWithSubmodule();
+    library.commit({ 'setup.cfg': '[metadata]\nname = library\nversion = 3\n', 'requirements.txt': '' });
+    project.git('update-index', '--cacheinfo', `160000,${library.head},lib`);
+    project.git('commit', '--quiet', '-m', 'newer');
+    const submission = { repository: project.path, ref: 'main', packages: { pip: [{ path: 'lib' }] } };
+    const { request } = await bundleOf({ ...submission, packageManagers: ['git-submodule', 'pip'] });
+    expect(request.packagesCount).toBe(2);
+    const without = await stack.run({ ...submission, packageManagers: ['pip'] });
+    expect(without).toMatchObject({ state: 'failed' });
+  });
+
+  test.each(['lib', '..', '/x'])('have no paths to choose from: %s', async (path) => {
+    const submission = { repository: '/x', packages: { 'git-submodule': [{ path }] } };
+    await expect(stack.submit(submission)).rejects.toMatchObject({ code: 'invalid-input' });
+  });
+
   test('are detected', async () => {
     const { project } = projectWithSubmodule();
     const { request, files } = await bundleOf({ repository: project.path, ref: 'main' });
@@ -157,6 +174,8 @@ describe('include-git-dir', () => {
       `${library.head} lib (v3.0.0-1-g${library.head.slice(0, 7)})`,
     );
 
+    const again = await stack.run({ ...submission, flags: ['include-git-dir'] });
+    expect(again.bundleDigest).toBe(bundle.manifestDigest);
     const plain = await bundleOf(submission);
     expect(bundle.manifestDigest).not.toBe(plain.bundle.manifestDigest);
     expect(bundle.reproducibleDigest).toBe(plain.bundle.manifestDigest);

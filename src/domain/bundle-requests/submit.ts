@@ -210,6 +210,9 @@ function validatePackages(packages: Partial<Record<string, PackageOptions[]>>): 
 }
 
 function requirePathOnly(manager: PackageManager, list: readonly PackageOptions[]): void {
+  if (manager === 'git-submodule' && list.some(({ path }) => validatePath(path) !== '.')) {
+    throw new InvalidInputError('git-submodule has no paths: it takes the submodules of the repository');
+  }
   for (const { path: _, ...others } of list) {
     const [name] = Object.keys(others);
     if (name !== undefined) throw new InvalidInputError(`"${name}" is for pip only, not for ${manager}`);

@@ -70,7 +70,8 @@ async function packHistory(
   const annotated = tags.filter((tag) => tag.objectId !== tag.commit).map((tag) => tag.objectId);
   await git.run(['pack-objects', '--quiet', '--revs', '--delta-base-offset', prefix], {
     gitDirectory: history,
-    config: ['pack.writeReverseIndex=false', 'pack.writeBitmaps=false'],
+    // One thread: with several the result depends on which is faster.
+    config: ['pack.writeReverseIndex=false', 'pack.writeBitmaps=false', 'pack.threads=1'],
     environment: { GIT_ALTERNATE_OBJECT_DIRECTORIES: JSON.stringify(join(tagRepository, 'objects')) },
     input: [commit, ...annotated].map((id) => `${id}\n`).join(''),
   });
