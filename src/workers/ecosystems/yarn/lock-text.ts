@@ -1,4 +1,4 @@
-import { InvalidFileFormat, type ValidationError } from '../../../domain/errors.ts';
+import { InvalidFileFormat } from '../../../domain/errors.ts';
 import { unexpected } from '../../javascript-packages/json-object.ts';
 import { tooManyDependencies } from '../../javascript-packages/report.ts';
 
@@ -31,13 +31,11 @@ export function parseLockText(path: string, content: Buffer, maxDependencies: nu
   const count = countMatches(text, /^[^\s#]/gm);
   if (count > maxDependencies) throw tooManyDependencies(count, maxDependencies);
   const reader = new BlockReader(path, maxDependencies * MAX_KEYS_PER_DEPENDENCY);
-  let number = 0;
-  for (const line of linesOf(text)) {
-    number++;
+  for (const { 0: line, index } of text.matchAll(/[^\r\n]+/g)) {
     if (CONFLICT.test(line) || BERRY.test(line) || Number(VERSION.exec(line)?.[1] ?? 1) > 1) {
       throw unsupportedFormat(path);
     }
-    reader.read(line, number);
+    if (!reader.read(line)) throw unexpected(path, `line ${lineNumber(text, index)} cannot be read`);
   }
   return reader.blocks();
 }
@@ -67,14 +65,8 @@ function countMatches(text: string, pattern: RegExp): number {
   return count;
 }
 
-function* linesOf(text: string): Generator<string> {
-  const end = /\r\n|\n|\r/g;
-  let begin = 0;
-  for (let match = end.exec(text); match; match = end.exec(text)) {
-    yield text.slice(begin, match.index);
-    begin = end.lastIndex;
-  }
-  yield text.slice(begin);
+function lineNumber(text: string, index: number): number {
+  return 1 + countMatches(text.slice(0, index), /\r\n|\n|\r/g);
 }
 
 function unsupportedFormat(path: string): InvalidFileFormat {
@@ -99,18 +91,21 @@ class BlockReader {
     this.#maxKeys = maxKeys;
   }
 
-  read(line: string, number: number): void {
+  /** False for a line that cannot stand where it does. */
+  read(line: string): boolean {
     const tokens = tokensOf(line, this.#maxKeys);
-    if (tokens === null) throw this.#unreadable(number);
-    if (tokens.keys.length === 0) return;
+    if (tokens === null) return false;
     const { indent, keys, value } = tokens;
-    this.#keys += keys.length;
+    // Comments count, too: there may be very many.
+    this.#keys += Math.max(keys.length, 1);
     if (this.#keys > this.#maxKeys) throw unexpected(this.#path, `more than ${this.#maxKeys} keys`);
+    if (keys.length === 0) return true;
     if (indent === 0 && value === undefined) this.#open(keys);
     else if (indent === 2 && this.#block) this.#field(this.#block, keys, value);
     else if (indent === 4 && this.#map && value !== undefined)
       for (const key of keys) this.#map.set(key, value);
-    else throw this.#unreadable(number);
+    else return false;
+    return true;
   }
 
   blocks(): LockBlock[] {
@@ -132,10 +127,6 @@ class BlockReader {
   #field({ fields }: LockBlock, keys: string[], value: LockValue | undefined): void {
     this.#map = value === undefined ? new Map() : null;
     for (const key of keys) fields.set(key, value ?? this.#map!);
-  }
-
-  #unreadable(line: number): ValidationError {
-    return unexpected(this.#path, `line ${line} cannot be read`);
   }
 }
 
