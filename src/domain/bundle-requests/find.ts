@@ -3,7 +3,6 @@ import { findLatestRequest } from '../database/sql/find-latest-request.ts';
 import {
   countRequests,
   findVisibleRequests,
-  findVisibleVersion,
   listRequests,
   listRequestVersions,
   type RequestFilter,
@@ -88,16 +87,6 @@ export async function findVersionPage(
 ): Promise<RequestVersion[]> {
   requireScope(principal, 'read');
   return await listRequestVersions(database.sql, principal, filter, rowsOf(page));
-}
-
-/** Null when there is none, or none that the principal may see. Costs as good as nothing. */
-export async function findVersion(
-  database: Database,
-  principal: Principal,
-  number: number,
-): Promise<RequestVersion | null> {
-  requireScope(principal, 'read');
-  return await findVisibleVersion(database.sql, principal, number);
 }
 
 /** The newest request for a ref of a repository, named by its path without host and `.git` (cachito.md 1.16). */

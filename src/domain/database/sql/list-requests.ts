@@ -60,18 +60,16 @@ export async function listRequestVersions(
   return await selectRequests<RequestVersion>(sql, 'r.id, r.version', principal, filter, range);
 }
 
-/** Null: there is none, or the principal must not know of it. */
-export async function findVisibleVersion(
+export async function findVisibleVersions(
   sql: SqlExecutor,
   principal: Principal,
-  id: number,
-): Promise<RequestVersion | null> {
-  const rows = await sql.query<RequestVersion>(
-    `select r.id, r.version from bundle_requests r where r.id = $3 and ${visibleTo('$1', '$2')}`,
-    [...visibilityParameters(principal), id],
+  ids: readonly number[],
+): Promise<RequestVersion[]> {
+  return await sql.query<RequestVersion>(
+    `select r.id, r.version from bundle_requests r where r.id = any($3::bigint[]) and ${visibleTo('$1', '$2')}`,
+    [...visibilityParameters(principal), ids],
     { prepared: true },
   );
-  return rows[0] ?? null;
 }
 
 async function selectRequests<Row extends object>(

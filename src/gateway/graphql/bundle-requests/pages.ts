@@ -3,10 +3,10 @@ import {
   findLatest,
   findRequestPage,
   findRequestsByNumber,
-  findVersion,
   findVersionPage,
   type NumberedPage,
 } from '../../../domain/bundle-requests/find.ts';
+import { findVersion } from '../../../domain/bundle-requests/find-version.ts';
 import type { RequestFilter, RequestVersion } from '../../../domain/database/sql/list-requests.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
 import { builder } from '../builder.ts';
