@@ -3,7 +3,8 @@ import { Pool } from 'undici';
 export interface Load {
   url: string;
   path: string;
-  token: string;
+  /** null: anonymous. */
+  token: string | null;
   /** Of a POST; null: GET. */
   body: string | null;
   seconds: number;
@@ -28,7 +29,10 @@ async function load({
       const answer = await pool.request({
         method: body === null ? 'GET' : 'POST',
         path,
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        headers: {
+          ...(token !== null && { authorization: `Bearer ${token}` }),
+          'content-type': 'application/json',
+        },
         body,
       });
       const text = await answer.body.text();
