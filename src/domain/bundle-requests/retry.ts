@@ -10,7 +10,13 @@ import { reasonOf } from './state-reasons.ts';
 import { queueStep } from './submit.ts';
 
 /**
- * Runs a failed or cancelled request again: what had succeeded is kept (unless the source was pruned
+ * After that time the garbage collection may have taken files that only the result of a step names; it waits for an hour,
+ * see src/workers/tasks/collect-garbage.ts.
+ */
+const RESULTS_KEPT = '50 minutes';
+
+/**
+ * Runs a failed or cancelled request again: what had succeeded is kept for a while (unless the source was pruned
  * meanwhile), everything else starts anew. The attempt counter fences off whatever is left of the earlier run.
  */
 export async function retryRequest(
@@ -34,8 +40,9 @@ export async function retryRequest(
     await tx.sql.query(
       `update bundle_request_steps
        set state = 'waiting', worker_id = null, started_at = null, finished_at = null, progress = '{}'
-       where request_id = $1 and (state <> 'succeeded' or $2)`,
-      [id, request.snapshotId === null],
+       where request_id = $1 and (state <> 'succeeded' or $2
+         or (result_digest is not null and finished_at < now() - $3::interval))`,
+      [id, request.snapshotId === null, RESULTS_KEPT],
     );
     await queueNext(tx, id, request.attempt + 1);
     return await lockRequest(tx.sql, id);

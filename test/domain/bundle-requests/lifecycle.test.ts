@@ -7,6 +7,7 @@ import { failStep, LeaseLostError, requestErrorOf } from '../../../src/domain/bu
 import type { Database } from '../../../src/domain/database/database.ts';
 import { findRequest, findSteps } from '../../../src/domain/database/sql/bundle-request-rows.ts';
 import { readSubjectEvents } from '../../../src/domain/database/sql/read-events.ts';
+import { insertSnapshot } from '../../../src/domain/database/sql/source-snapshots.ts';
 import { ConflictError, InvalidChecksum, InvalidInputError } from '../../../src/domain/errors.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { testDatabase } from '../../support/database.ts';
@@ -177,7 +178,41 @@ describe('the life of a bundle request', () => {
     });
   });
 
+  const insertSource = () =>
+    insertSnapshot(
+      database.sql,
+      {
+        ...{ origin: 'git.example/app', commit: 'a'.repeat(40), submodules: 'none', treeId: 'b'.repeat(40) },
+        ...{ time: 0, index: SOURCE.snapshot, pack: SOURCE.snapshot, size: 1, files: 1 },
+      },
+      [{ digest: SOURCE.snapshot, size: 1, crc32: 0 }],
+    );
+
+  test('a step whose result may be gone is run again with the others', async () => {
+    await insertSource();
+    const request = await submit(database, { packageManagers: ['npm', 'pip'] });
+    await recordSource(database, (await take(database, request, 'fetch-source'))!, SOURCE, []);
+    for (const manager of ['npm', 'pip']) {
+      const lease = await take(database, request, 'resolve-packages', manager);
+      await recordPackages(database, lease!, RESULT.digest, [RESULT]);
+    }
+    await cancelRequest(database, SYSTEM, request.id);
+    await database.sql.query(
+      `update bundle_request_steps set finished_at = now() - interval '1 hour'
+       where request_id = $1 and package_manager = 'npm'`,
+      [request.id],
+    );
+    await retryRequest(database, SYSTEM, request.id);
+    expect(await steps(request.id)).toEqual([
+      'fetch-source - succeeded',
+      'resolve-packages npm queued',
+      'resolve-packages pip succeeded',
+      'assemble-bundle - waiting',
+    ]);
+  });
+
   test('cancel ends a request once; a cancelled one can be retried and keeps what succeeded', async () => {
+    await insertSource();
     const request = await submit(database, { packageManagers: ['npm'] });
     await recordSource(database, (await take(database, request, 'fetch-source'))!, SOURCE, []);
     const running = await take(database, request, 'resolve-packages', 'npm');
