@@ -98,12 +98,6 @@ describe('What a bundle request offers over HTTP', () => {
     for (const line of lines) expect(JSON.parse(line)).toBeTypeOf('object');
   });
 
-  test('the SBOM is also where the REST dialect has it', async () => {
-    const response = await get(`/api/v1/requests/${complete.id}/sbom?format=spdx-2.3`);
-    expect(response.headers.get('etag')).toBe(`"${complete.spdxDigest}"`);
-    expect(await response.json()).toMatchObject({ spdxVersion: 'SPDX-2.3' });
-  });
-
   test('the environment, for shells and for programs', async () => {
     const script = await (await get(`/bundle-requests/${complete.id}/environment`)).text();
     const bundled = await get(`/bundle-requests/${complete.id}/manifest`);

@@ -6,7 +6,7 @@ import { sortedJson } from './sorted-json.ts';
 
 export type RequestForm = 'short' | 'verbose';
 
-/** For all requests together; a body that takes more than a tenth of it is not kept. */
+/** For all requests together. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -16,7 +16,13 @@ const MOST_BYTES = 64 * 1024 * 1024;
 export class RenderedRequests {
   /** The longest unused first. */
   readonly #kept = new Map<string, Buffer>();
+  readonly #mostBytes: number;
   #bytes = 0;
+
+  /** A body that takes more than a tenth of the bytes is not kept. */
+  constructor(mostBytes = MOST_BYTES) {
+    this.#mostBytes = mostBytes;
+  }
 
   /** In the order of the rows; a request that has vanished meanwhile is left out. */
   async of(call: CachitoCall, form: RequestForm, rows: readonly RequestVersion[]): Promise<Buffer[]> {
@@ -46,12 +52,12 @@ export class RenderedRequests {
   }
 
   #keep(key: string, json: Buffer): void {
-    if (json.length > MOST_BYTES / 10) return;
+    if (json.length > this.#mostBytes / 10) return;
     this.#drop(key);
     this.#kept.set(key, json);
     this.#bytes += sizeOf(key, json);
     for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= MOST_BYTES) return;
+      if (this.#bytes <= this.#mostBytes) return;
       this.#drop(oldest);
     }
   }
