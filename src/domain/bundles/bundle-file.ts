@@ -19,7 +19,10 @@ export interface BundleLink {
   target: string;
 }
 
-/** A change of the source in the bundle: `app/` shows go.mod edits, vendor directories and the like. */
+/**
+ * A change of the source in the bundle: `app/` shows go.mod edits, vendor directories and the like. `path` is relative to
+ * the source root.
+ */
 export type SourceChange =
   | { kind: 'write'; path: string; file: BundleFile }
   | { kind: 'remove'; path: string };

@@ -57,9 +57,10 @@ export function layOutBundle(parts: BundleParts): BundleContents {
   const contents = new Map<string, FileContent>();
   for (const entry of parts.source.entries.values()) addSourceEntry(entry, entries, contents);
   for (const change of parts.sourceChanges) {
-    entries.delete(change.path);
-    contents.delete(change.path);
-    if (change.kind === 'write') addFile({ ...change.file, path: change.path }, entries, contents);
+    const path = `${SOURCE_ROOT}/${change.path}`;
+    entries.delete(path);
+    contents.delete(path);
+    if (change.kind === 'write') addFile({ ...change.file, path }, entries, contents);
   }
   for (const file of parts.files) addFile(file, entries, contents);
   for (const link of parts.links ?? []) addLink(link, entries);

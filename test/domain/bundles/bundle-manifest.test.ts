@@ -49,9 +49,9 @@ describe('the layout of a bundle (cachito.md 5.1, prefetch.md 9)', () => {
   test('shows changes of the source', () => {
     const parts: Partial<BundleParts> = {
       sourceChanges: [
-        { kind: 'write', path: 'app/go.mod', file: file('app/go.mod', '2') },
-        { kind: 'write', path: 'app/vendor/x.sh', file: file('app/vendor/x.sh', '3', 0o755) },
-        { kind: 'remove', path: 'app/old' },
+        { kind: 'write', path: 'go.mod', file: file('app/go.mod', '2') },
+        { kind: 'write', path: 'vendor/x.sh', file: file('app/vendor/x.sh', '3', 0o755) },
+        { kind: 'remove', path: 'old' },
       ],
     };
     expect(lines(parts, { 'go.mod': 'x', old: 'y' })).toEqual([

@@ -25,6 +25,8 @@ export class GoFailure extends GoModError {
       { hint: reason, details: { command, exitCode: outcome.exitCode, stderr: lastLines(outcome.stderr) } },
     );
     this.stderr = outcome.stderr;
+    // The name is the contract's error type (cachito.md 2.3), which knows no finer one.
+    this.name = GoModError.name;
   }
 }
 

@@ -133,7 +133,7 @@ describe('fails in the words of the contract', () => {
       'another command that fails',
       project,
       { replacements: [{ name: 'example.test/low', type: 'gomod', version: 'v9.9.9' }] },
-      'GoFailure',
+      'GoModError',
       'Go execution failed: `go mod tidy` failed with rc=1',
     ],
     [

@@ -53,7 +53,7 @@ describe('a go command', () => {
   test('a failure names command and code, its messages are the hint, without secrets', async () => {
     const { done } = run('echo "go: https://user:secret@git.example/x: broken" >&2; exit 3');
     await expect(done).rejects.toMatchObject({
-      name: 'GoFailure',
+      name: 'GoModError',
       code: 'package-manager-failed',
       origin: 'server',
       message: 'Go execution failed: `go list -json` failed with rc=3',
