@@ -1,3 +1,4 @@
+import { BUILD_DEPENDENCY, DEVELOPMENT } from '../../bundles/sbom/component-properties.ts';
 import type { SbomComponent } from '../../bundles/sbom-component.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
@@ -23,4 +24,4 @@ export async function insertRequestComponents(
   );
 }
 
-const DEVELOPMENT_FLAGS = ['cdx:npm:package:development', 'stowage:pip:package:build-dependency'];
+const DEVELOPMENT_FLAGS = [DEVELOPMENT, BUILD_DEPENDENCY];

@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
+import { MISSING_HASH } from '../../../domain/bundles/sbom/component-properties.ts';
+import { ComponentRows, componentRow } from '../../../domain/bundles/sbom/component-rows.ts';
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
+import type { SourceLocation } from '../package-purl.ts';
 import type { ListedModule, ListedPackage } from './listed-packages.ts';
 import { type ModuleVersion, moduleKey } from './module-path.ts';
-import { golangPurl, type SourceLocation, sourcePurl } from './purl.ts';
+import { golangPurl, localPurl } from './purl.ts';
 import { packageVersion, pathInModule, type ResolvedModule, replacedModule } from './report.ts';
 import type { ShippedModule } from './shipped-files.ts';
-
-const MISSING_HASH = 'stowage:missing_hash:in_file';
 
 /** The SBOM's rows (prefetch.md 13.2): modules and packages, the standard library among them. */
 export function gomodComponents(
@@ -25,6 +26,7 @@ class ModuleRows {
   readonly #resolved: ResolvedModule;
   readonly #shipped: ReadonlyMap<string, ShippedModule>;
   readonly #source: SourceLocation;
+  readonly #moduleRefs = new Map<string, string>();
 
   constructor(
     rows: ComponentRows,
@@ -44,13 +46,22 @@ class ModuleRows {
     // Directories are no versions: their modules are found by their packages.
     for (const module of modules) if (!module.version.startsWith('.')) this.#addModule(module);
     const entries = new Set(graph.entryPackages(name));
+    const refs = new Map<ListedPackage, string>();
     for (const listed of graph.packages.values()) {
-      const ref = this.#addPackage(listed, entries.has(listed));
-      const owner = listed.Module ? this.#addListedModule(listed.Module) : null;
-      for (const imported of graph.importsOf(listed)) {
-        this.#rows.connect(ref, this.#addPackage(imported, entries.has(imported)));
-        if (owner && imported.Module) this.#rows.connect(owner, this.#addListedModule(imported.Module));
-      }
+      refs.set(listed, this.#addPackage(listed, entries.has(listed)));
+    }
+    for (const [listed, ref] of refs) {
+      const imports = graph.importsOf(listed);
+      this.#rows.connect(
+        ref,
+        imports.map((imported) => refs.get(imported)!),
+      );
+      if (!listed.Module) continue;
+      const modulesOfImports = imports.flatMap(({ Module }) => (Module ? [Module] : []));
+      this.#rows.connect(
+        this.#refOfModule(listed.Module),
+        modulesOfImports.map((module) => this.#refOfModule(module)),
+      );
     }
   }
 
@@ -59,14 +70,20 @@ class ModuleRows {
     const local = Module ? this.#localDirectory(Module) : null;
     if (!Module || local === null) {
       const version = Module ? replacedModule(Module).version : null;
-      return this.#rows.add(
-        row({ purl: golangPurl('package', ImportPath, version), name: ImportPath, version }),
-      );
+      const purl = golangPurl('package', ImportPath, version);
+      return this.#rows.add(componentRow({ purl, name: ImportPath, version }));
     }
     const isOwn = Module.Main && Module.Path === this.#resolved.name;
     const version = isOwn ? packageVersion(this.#resolved, ImportPath, Module) : null;
     const directory = posix.join(local, pathInModule(ImportPath, Module.Path));
     return this.#addSourceRow('package', ImportPath, version, directory, isEntry);
+  }
+
+  /** A build has one version of a module. */
+  #refOfModule(module: ListedModule): string {
+    const ref = this.#moduleRefs.get(module.Path) ?? this.#addListedModule(module);
+    this.#moduleRefs.set(module.Path, ref);
+    return ref;
   }
 
   #addListedModule(module: ListedModule): string {
@@ -83,15 +100,19 @@ class ModuleRows {
   #addModule(module: ModuleVersion): string {
     const shipped = this.#shipped.get(moduleKey(module));
     const { path: name, version } = module;
-    return this.#rows.add({
-      ...row({ purl: golangPurl('module', name, version || null), name, version }),
-      ...(shipped && {
-        hashes: { sha256: shipped.zip.digests.sha256 },
-        distributionUrl: shipped.zip.url,
-        bundlePaths: [shipped.bundlePath],
+    return this.#rows.add(
+      componentRow({
+        purl: golangPurl('module', name, version || null),
+        name,
+        version,
+        ...(shipped && {
+          hashes: { sha256: shipped.zip.digests.sha256 },
+          distributionUrl: shipped.zip.url,
+          bundlePaths: [shipped.bundlePath],
+          properties: shipped.missingHashIn ? { [MISSING_HASH]: shipped.missingHashIn } : {},
+        }),
       }),
-      properties: shipped?.missingHashIn ? { [MISSING_HASH]: shipped.missingHashIn } : {},
-    });
+    );
   }
 
   #addSourceRow(
@@ -101,8 +122,8 @@ class ModuleRows {
     directory: string,
     isSourcePackage: boolean,
   ): string {
-    const purl = sourcePurl(kind, name, version, this.#source, directory);
-    return this.#rows.add({ ...row({ purl, name, version }), isSourcePackage });
+    const purl = localPurl(kind, name, version, this.#source, directory);
+    return this.#rows.add(componentRow({ purl, name, version, isSourcePackage }));
   }
 
   /** Of a module of the source, relative to its root; null for what is fetched. */
@@ -114,45 +135,5 @@ class ModuleRows {
     }
     if (!Replace || Replace.Version !== undefined) return null;
     return posix.join(module.workspace?.directory ?? module.directory, Replace.Path);
-  }
-}
-
-function row({ purl, name, version }: { purl: string; name: string; version: string | null }): SbomComponent {
-  return {
-    ref: purl,
-    purl,
-    type: 'library',
-    name,
-    version,
-    isSourcePackage: false,
-    hashes: {},
-    bundlePaths: [],
-    properties: {},
-    dependsOn: [],
-  };
-}
-
-/** Rows by purl: a module in one version has the same bytes everywhere. */
-class ComponentRows {
-  readonly #rows = new Map<string, SbomComponent>();
-  readonly #edges = new Map<string, Set<string>>();
-
-  add(row: SbomComponent): string {
-    const known = this.#rows.get(row.ref);
-    if (!known) this.#rows.set(row.ref, row);
-    else known.isSourcePackage ||= row.isSourcePackage;
-    return row.ref;
-  }
-
-  connect(from: string, to: string): void {
-    if (from === to) return;
-    const edges = this.#edges.get(from) ?? new Set();
-    this.#edges.set(from, edges.add(to));
-  }
-
-  sorted(): SbomComponent[] {
-    return [...this.#rows.values()]
-      .map((row) => ({ ...row, dependsOn: [...(this.#edges.get(row.ref) ?? [])].sort() }))
-      .sort((a, b) => (a.ref < b.ref ? -1 : 1));
   }
 }

@@ -1,59 +1,29 @@
-import { PackageURL } from 'packageurl-js';
-
-/** The source of the request, as purls name it. */
-export interface SourceLocation {
-  repository: string | null;
-  commit: string | null;
-}
+import { type PurlIdentity, packagePurl, type SourceLocation, sourcePurl } from '../package-purl.ts';
 
 type Kind = 'module' | 'package';
 
 /** `pkg:golang/<path>@<version>?type=…`; no version for the standard library. */
 export function golangPurl(kind: Kind, path: string, version: string | null): string {
-  return purl(path, version, { type: kind }, null);
+  return packagePurl(golang(path, version), { type: kind });
 }
 
 /** A module or package of the source itself. `directory` is relative to the source root. */
-export function sourcePurl(
+export function localPurl(
   kind: Kind,
   path: string,
   version: string | null,
-  { repository, commit }: SourceLocation,
+  source: SourceLocation,
   directory: string,
 ): string {
-  const vcsUrl = repository === null ? null : publicVcsUrl(repository);
-  const vcs: Record<string, string> =
-    vcsUrl === null || commit === null ? {} : { vcs_url: `git+${vcsUrl}@${commit}` };
-  return purl(path, version, { type: kind, ...vcs }, directory === '.' ? null : directory);
+  return sourcePurl(golang(path, version), source, directory, { type: kind });
 }
 
-function purl(
-  path: string,
-  version: string | null,
-  qualifiers: Record<string, string>,
-  subpath: string | null,
-): string {
+function golang(path: string, version: string | null): PurlIdentity {
   const slash = path.lastIndexOf('/');
-  return new PackageURL(
-    'golang',
-    slash < 0 ? undefined : path.slice(0, slash),
-    path.slice(slash + 1),
-    version ?? undefined,
-    qualifiers,
-    subpath ?? undefined,
-  ).toString();
-}
-
-/** URL of a repository without credentials and with a scheme; null for a path on this machine. */
-function publicVcsUrl(repository: string): string | null {
-  const scp = /^(?:([^@/\s]+)@)?([^:/\s]+):(?!\/)(.+)$/.exec(repository);
-  if (scp) return `ssh://${scp[1] ? `${scp[1]}@` : ''}${scp[2]}/${scp[3]}`;
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(repository) || /^file:/i.test(repository)) return null;
-  if (!URL.canParse(repository)) return null;
-  const url = new URL(repository);
-  if (url.username === '' && url.password === '') return repository;
-  // The user of an ssh URL is part of the address.
-  if (url.protocol !== 'ssh:') url.username = '';
-  url.password = '';
-  return url.href;
+  return {
+    type: 'golang',
+    ...(slash < 0 ? {} : { namespace: path.slice(0, slash) }),
+    name: path.slice(slash + 1),
+    version,
+  };
 }

@@ -1,11 +1,7 @@
+import { ComponentRows } from '../../../domain/bundles/sbom/component-rows.ts';
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
-import {
-  ComponentRows,
-  dependencyRow,
-  type ResolvedDependency,
-  sourceRow,
-} from '../../javascript-packages/components.ts';
-import type { SourceLocation } from '../../javascript-packages/purl.ts';
+import { dependencyRow, type ResolvedDependency, sourceRow } from '../../javascript-packages/components.ts';
+import type { SourceLocation } from '../package-purl.ts';
 import type { PlacedEntry } from './classify.ts';
 import { createPatternLookup, PatternIndex } from './pattern-index.ts';
 import { patternsOf, REQUIREMENT_FIELDS, type YarnProject } from './project.ts';

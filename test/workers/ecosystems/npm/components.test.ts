@@ -5,7 +5,8 @@ import type { Artifact } from '../../../../src/workers/downloads/artifact-store.
 import { classify } from '../../../../src/workers/ecosystems/npm/classify.ts';
 import { npmComponents, type ResolvedNpmPackage } from '../../../../src/workers/ecosystems/npm/components.ts';
 import { parseLockFile } from '../../../../src/workers/ecosystems/npm/lock-file.ts';
-import { sourcePurl } from '../../../../src/workers/javascript-packages/purl.ts';
+import { sourcePurl } from '../../../../src/workers/ecosystems/package-purl.ts';
+import { npm } from '../../../../src/workers/javascript-packages/purl.ts';
 
 const SOURCE = { repository: 'https://user:secret@git.example/team/project.git', commit: 'c'.repeat(40) };
 const VCS = `vcs_url=${encodeURIComponent(`git+https://git.example/team/project.git@${SOURCE.commit}`)}`;
@@ -216,7 +217,7 @@ test.for<[string, string | null]>([
 });
 
 test('an uploaded archive has no vcs_url', () => {
-  expect(sourcePurl({ repository: null, commit: null }, '@S/x', '1.0.0', 'a/b')).toBe(
+  expect(sourcePurl(npm('@S/x', '1.0.0'), { repository: null, commit: null }, 'a/b')).toBe(
     'pkg:npm/%40s/x@1.0.0#a/b',
   );
 });
