@@ -31,19 +31,6 @@ export function registryNpmrc(
   ]);
 }
 
-/** The lines of a `.npmrc` or `.yarnrc` of a repository, without their values. */
-export function describeSettings(content: Buffer): string[] {
-  return content
-    .toString('utf8')
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith(';'))
-    .map((line) => {
-      const name = /^[^\s=]*(?=\s*[\s=])/.exec(line)?.[0];
-      return name === undefined ? '***' : `${name}=***`;
-    });
-}
-
 function npmrc(directory: string, lines: readonly string[]): ConfigurationFile {
   const content = lines.map((line) => `${line}\n`).join('');
   return { path: posix.join('app', directory, '.npmrc'), content: Buffer.from(content) };

@@ -1,5 +1,5 @@
-import { ValidationError } from '../../domain/errors.ts';
 import type { Dependency } from '../../domain/packages/package.ts';
+import { assertDependencyCount } from '../ecosystems/dependency-limit.ts';
 import type { ResolveContext } from '../ecosystems/ecosystem.ts';
 import type { LockedDependency } from './dependency.ts';
 import { missingIntegrity } from './sources.ts';
@@ -27,16 +27,8 @@ export function refuseUnverified(dependencies: readonly LockedDependency[]): voi
 
 /** Tells the progress how many dependencies there are; throws ValidationError when they are too many. */
 export function expectDependencies({ settings, progress }: ResolveContext, count: number): void {
-  const { dependencies: most } = settings.limits;
-  if (count > most) throw tooManyDependencies(count, most);
+  assertDependencyCount(count, settings.limits.dependencies);
   progress.expect({ packages: count });
-}
-
-export function tooManyDependencies(count: number, most: number): ValidationError {
-  return new ValidationError(
-    'invalid-lockfile',
-    `The lock files name ${count} dependencies, more than ${most}`,
-  );
 }
 
 function byNameAndVersion(a: Dependency, b: Dependency): number {

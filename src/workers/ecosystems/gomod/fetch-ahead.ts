@@ -1,4 +1,4 @@
-import { ValidationError } from '../../../domain/errors.ts';
+import { assertDependencyCount } from '../dependency-limit.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { mergeGoSums, type SumLine } from './go-sum.ts';
 import type { ModuleCache } from './module-cache.ts';
@@ -33,7 +33,10 @@ export function fetchAhead(
   // go may ask for an archive before it is put where go looks first.
   for (const line of sums.zips.values()) files.expect('zip', line, line.h1);
   for (const line of mods) files.expect('mod', line, line.h1);
-  assertCount(Math.max(zips.length, mods.length), settings.limits.dependencies);
+  assertDependencyCount(Math.max(zips.length, mods.length), settings.limits.dependencies, {
+    files: 'go.sum files',
+    things: 'modules',
+  });
   progress.expect({ packages: zips.length });
   log.info(`gomod: ${zips.length} modules of go.sum are fetched ahead, and ${mods.length} go.mod files`);
 
@@ -95,9 +98,4 @@ async function settled(work: readonly Promise<void>[]): Promise<void> {
   const outcomes = await Promise.allSettled(work);
   const failure = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failure) throw failure.reason;
-}
-
-function assertCount(count: number, most: number): void {
-  if (count <= most) return;
-  throw new ValidationError('invalid-lockfile', `The go.sum files name ${count} modules, more than ${most}`);
 }

@@ -1,9 +1,10 @@
 import { posix } from 'node:path';
 import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
+import { consumerSetups, type PackageSetup } from '../../javascript-packages/consumer-setup.ts';
 import { type Fetched, fetchDependencies } from '../../javascript-packages/downloads.ts';
-import { ENVIRONMENT } from '../../javascript-packages/environment.ts';
+import { logDroppedSettings } from '../../javascript-packages/dropped-settings.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../../javascript-packages/json-object.ts';
-import { describeSettings, offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
+import { offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
 import { placeDependency, type Replacement } from '../../javascript-packages/placement.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
 import {
@@ -68,14 +69,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     files: layout.files(),
     directories: [NPM_DIRECTORY],
     sourceChanges: [],
-    offline: {
-      environment: [...ENVIRONMENT],
-      configurationFiles: setups.flatMap(({ offline }) => offline),
-    },
-    registry: {
-      environment: [...ENVIRONMENT],
-      configurationFiles: [...setups.flatMap(({ registry }) => registry), ...(authority ? [authority] : [])],
-    },
+    ...consumerSetups(setups, authority),
     components: npmComponents(resolved, context.request),
     tools: {},
   };
@@ -135,9 +129,9 @@ async function consumerFiles(
   { files, lock, manifest, dependencies }: NpmPackage,
   { replacements }: { replacements: ReadonlyMap<string, Replacement> },
   authority: ConfigurationFile | null,
-): Promise<{ offline: ConfigurationFile[]; registry: ConfigurationFile[] }> {
+): Promise<PackageSetup> {
   const { directory } = files;
-  await logNpmrc(context, directory);
+  await logDroppedSettings(context, 'npm', directory, ['.npmrc']);
   const manifests = [rewriteManifest(files.manifest, manifest, '', lock, replacements)];
   for (const dependency of dependencies) {
     if (dependency.kind !== 'file') continue;
@@ -163,11 +157,4 @@ async function rewriteWorkspace(
   if (!isFile(source, path)) return null;
   const content = await readCapped(source, path, settings.limits.lockFileBytes);
   return rewriteManifest(path, parseJsonObject(path, content), location, lock, replacements);
-}
-
-async function logNpmrc({ source, log, settings }: ResolveContext, directory: string): Promise<void> {
-  const path = posix.join(directory, '.npmrc');
-  if (!isFile(source, path)) return;
-  const lines = describeSettings(await readCapped(source, path, settings.limits.lockFileBytes));
-  log.warn(`npm: ${path} of the repository is not used; its lines are dropped: ${lines.join(', ')}`);
 }

@@ -6,7 +6,9 @@ import type { Dependency, PackageOptions, ResolvedPackage } from '../../../domai
 import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import { BundleLayout } from '../bundle-layout.ts';
+import { assertDependencyCount } from '../dependency-limit.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { fetchSideBySide } from '../fetch-side-by-side.ts';
 import { PACKAGE_INDEX_CA, registryAuthority } from '../registry-authority.ts';
 import { pipComponents, type ResolvedFile, type ResolvedPipPackage } from './components.ts';
 import {
@@ -55,7 +57,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const packages: PipPackage[] = [];
   for (const options of context.packages) packages.push(await readPackage(context, options, upstream));
   const all = packages.flatMap(({ planned }) => planned);
-  assertCount(all.length, settings.limits.dependencies);
+  assertDependencyCount(all.length, settings.limits.dependencies, { files: 'requirements files' });
   progress.expect({ packages: all.length });
   log.info(`pip: ${all.length} requirements, index ${upstream.index}`);
 
@@ -113,18 +115,7 @@ async function readPackage(
   return { directory, metadata, planned };
 }
 
-function assertCount(count: number, most: number): void {
-  if (count <= most) return;
-  throw new ValidationError(
-    'invalid-lockfile',
-    `The requirements files name ${count} dependencies, more than ${most}`,
-  );
-}
-
-/**
- * Side by side: the download of a file starts as soon as its index page is there. Of several failures the first in file
- * order is thrown, as if one had been fetched after the other; what comes after a failure is not started any more.
- */
+/** The download of a file starts as soon as its index page is there. */
 async function fetchAll(
   context: ResolveContext,
   upstream: Upstream,
@@ -132,22 +123,12 @@ async function fetchAll(
 ): Promise<Map<Planned, Fetched>> {
   const limit = pLimit(CONCURRENCY);
   const fetched = new Map<Planned, Fetched>();
-  let failure: { index: number; error: unknown } | null = null;
-  await Promise.all(
-    planned.map((one, index) =>
-      limit(async () => {
-        if (context.signal.aborted || (failure && failure.index < index)) return;
-        try {
-          fetched.set(one, await fetchOne(context, upstream, one));
-          context.progress.add({ packages: 1 });
-        } catch (error) {
-          if (!failure || failure.index > index) failure = { index, error };
-        }
-      }),
-    ),
+  await fetchSideBySide(
+    context,
+    planned,
+    () => limit,
+    async (one) => void fetched.set(one, await fetchOne(context, upstream, one)),
   );
-  context.signal.throwIfAborted();
-  if (failure) throw (failure as { error: unknown }).error;
   return fetched;
 }
 

@@ -7,7 +7,9 @@ import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import { BundleLayout } from '../bundle-layout.ts';
+import { assertDependencyCount } from '../dependency-limit.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import { fetchSideBySide } from '../fetch-side-by-side.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { type Classified, classifyLock, type GemDependency, type GitDependency } from './classify.ts';
 import { gemComponents, type ResolvedGem, type ResolvedGemfile } from './components.ts';
@@ -43,7 +45,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const gemfiles: Gemfile[] = [];
   for (const { path } of context.packages) gemfiles.push(await readGemfile(context, path, upstream));
   const all = gemfiles.flatMap(({ dependencies }) => dependencies);
-  assertCount(all.length, settings.limits.dependencies);
+  assertDependencyCount(all.length, settings.limits.dependencies);
   progress.expect({ packages: planDownloads(all).length });
   log.info(`rubygems: ${all.length} dependencies in ${gemfiles.map(({ lock }) => lock.path).join(', ')}`);
   for (const { directory } of gemfiles) refuseConfiguration(source, directory);
@@ -109,46 +111,26 @@ function refuseUnverified(dependencies: readonly Classified[]): void {
   );
 }
 
-function assertCount(count: number, most: number): void {
-  if (count <= most) return;
-  throw new ValidationError(
-    'invalid-lockfile',
-    `The lock files name ${count} dependencies, more than ${most}`,
-  );
-}
-
 // --- fetching -------------------------------------------------------------------------------------------------------
 
-/**
- * Everything once, however many lock files ask for it, side by side. Of several failures the first in file order is
- * thrown; what comes after a failure is not started any more.
- */
+/** Everything once, however many lock files ask for it. */
 async function fetchAll(
   context: ResolveContext,
   upstream: Upstream,
   all: readonly Classified[],
 ): Promise<Fetched> {
-  const { signal, progress } = context;
   const gems = new Map<string, Artifact>();
   const workTrees = new Map<string, WorkTree>();
   const limits = { gem: pLimit(GEM_CONCURRENCY), git: pLimit(GIT_CONCURRENCY) };
-  let failure: { index: number; error: unknown } | null = null;
-  await Promise.all(
-    planDownloads(all).map((one, index) =>
-      limits[one.kind](async () => {
-        if (signal.aborted || (failure && failure.index < index)) return;
-        try {
-          if (one.kind === 'gem') gems.set(one.key, await fetchGem(context, upstream, one.gem));
-          else workTrees.set(one.key, await fetchWorkTree(context, one.gems));
-          progress.add({ packages: 1 });
-        } catch (error) {
-          if (!failure || failure.index > index) failure = { index, error };
-        }
-      }),
-    ),
+  await fetchSideBySide(
+    context,
+    planDownloads(all),
+    ({ kind }) => limits[kind],
+    async (one) => {
+      if (one.kind === 'gem') gems.set(one.key, await fetchGem(context, upstream, one.gem));
+      else workTrees.set(one.key, await fetchWorkTree(context, one.gems));
+    },
   );
-  signal.throwIfAborted();
-  if (failure) throw (failure as { error: unknown }).error;
   return { gems, workTrees };
 }
 

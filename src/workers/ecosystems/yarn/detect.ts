@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
-import { isFile } from '../../javascript-packages/source-files.ts';
+import { isFile, manifestDirectories } from '../../javascript-packages/source-files.ts';
 import type { DetectedPackage } from '../ecosystem.ts';
 import { FORBIDDEN_FILE_NAMES, LOCK_FILE_NAME } from './repository-structure.ts';
 
@@ -10,16 +10,14 @@ import { FORBIDDEN_FILE_NAMES, LOCK_FILE_NAME } from './repository-structure.ts'
  */
 export async function detect(source: SourceTree): Promise<DetectedPackage[]> {
   const detected: DetectedPackage[] = [];
-  for (const path of source.entries.keys()) {
-    if (posix.basename(path) !== 'package.json') continue;
-    const directory = posix.dirname(path);
-    if (directory.split('/').some((part) => part === 'node_modules' || /^\../.test(part))) continue;
+  for (const directory of manifestDirectories(source)) {
     const lockFile = posix.join(directory, LOCK_FILE_NAME);
     if (!source.entries.has(lockFile) || isOfNpm(source, directory)) continue;
     if (await isOfNewerYarn(source, lockFile)) continue;
-    detected.push({ options: { path: directory }, evidence: [path, lockFile] });
+    const manifest = posix.join(directory, 'package.json');
+    detected.push({ options: { path: directory }, evidence: [manifest, lockFile] });
   }
-  return detected.sort((a, b) => (a.options.path < b.options.path ? -1 : 1));
+  return detected;
 }
 
 function isOfNpm(source: SourceTree, directory: string): boolean {

@@ -1,6 +1,6 @@
 import { InvalidFileFormat } from '../../../domain/errors.ts';
 import { unexpected } from '../../javascript-packages/json-object.ts';
-import { tooManyDependencies } from '../../javascript-packages/report.ts';
+import { assertDependencyCount } from '../dependency-limit.ts';
 
 /** The text of a lock file of yarn 1: blocks with one or more keys, of values and of maps of values. */
 export interface LockBlock {
@@ -29,7 +29,7 @@ export function parseLockText(path: string, content: Buffer, maxDependencies: nu
   const text = decode(path, content);
   // Before anything is made of them: a small file can have very many.
   const count = countMatches(text, /^[^\s#]/gm);
-  if (count > maxDependencies) throw tooManyDependencies(count, maxDependencies);
+  assertDependencyCount(count, maxDependencies);
   const reader = new BlockReader(path, maxDependencies * MAX_KEYS_PER_DEPENDENCY);
   for (const { 0: line, index } of text.matchAll(/[^\r\n]+/g)) {
     if (CONFLICT.test(line) || BERRY.test(line) || Number(VERSION.exec(line)?.[1] ?? 1) > 1) {

@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
 import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
 import type { ResolvedDependency } from '../../javascript-packages/components.ts';
+import { consumerSetups, type PackageSetup } from '../../javascript-packages/consumer-setup.ts';
 import { fetchDependencies } from '../../javascript-packages/downloads.ts';
-import { ENVIRONMENT } from '../../javascript-packages/environment.ts';
+import { logDroppedSettings } from '../../javascript-packages/dropped-settings.ts';
 import type { JsonObject } from '../../javascript-packages/json-object.ts';
-import { describeSettings, offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
+import { offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
 import { placeDependency, type Replacement } from '../../javascript-packages/placement.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
 import {
@@ -12,7 +13,7 @@ import {
   refuseUnverified,
   reportDependencies,
 } from '../../javascript-packages/report.ts';
-import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
+import { readCapped } from '../../javascript-packages/source-files.ts';
 import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
@@ -76,7 +77,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   const authority = await registryAuthority(settings, REGISTRY_CA);
   const setups = [];
   for (const one of resolved) {
-    await logDroppedFiles(context, one.project.files.directory);
+    await logDroppedSettings(context, 'yarn', one.project.files.directory, ['.npmrc', '.yarnrc']);
     setups.push(await consumerFiles(context, one, authority));
   }
   return {
@@ -90,14 +91,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     files: layout.files(),
     directories: [YARN_DIRECTORY],
     sourceChanges: [],
-    offline: {
-      environment: [...ENVIRONMENT],
-      configurationFiles: setups.flatMap(({ offline }) => offline),
-    },
-    registry: {
-      environment: [...ENVIRONMENT],
-      configurationFiles: [...setups.flatMap(({ registry }) => registry), ...(authority ? [authority] : [])],
-    },
+    ...consumerSetups(setups, authority),
     components: yarnComponents(resolved, context.request),
     tools: {},
   };
@@ -148,7 +142,6 @@ function workspaceEntry({ folder, name, version, manifest }: Workspace): PlacedE
   };
 }
 
-/** What the consumer lays over the bundle, in both forms (cachito.md 4.5). */
 async function consumerFiles(
   context: ResolveContext,
   {
@@ -157,7 +150,7 @@ async function consumerFiles(
     dependencies,
   }: Pick<YarnPackage, 'project' | 'lock'> & { dependencies: readonly Placed[] },
   authority: ConfigurationFile | null,
-): Promise<{ offline: ConfigurationFile[]; registry: ConfigurationFile[] }> {
+): Promise<PackageSetup> {
   const { directory } = project.files;
   const replacements: Replacements = new Map(
     dependencies.flatMap(({ dependency, replacement }) =>
@@ -197,14 +190,4 @@ async function rewriteManifests(
     if (local) rewrite(path, local);
   }
   return [...rewritten.values()].filter((file) => file !== null);
-}
-
-const REPLACED_FILES = ['.npmrc', '.yarnrc'];
-
-async function logDroppedFiles({ source, log, settings }: ResolveContext, directory: string): Promise<void> {
-  for (const path of REPLACED_FILES.map((name) => posix.join(directory, name))) {
-    if (!isFile(source, path)) continue;
-    const lines = describeSettings(await readCapped(source, path, settings.limits.lockFileBytes));
-    log.warn(`yarn: ${path} of the repository is not used; its lines are dropped: ${lines.join(', ')}`);
-  }
 }
