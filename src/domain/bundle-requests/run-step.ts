@@ -56,9 +56,11 @@ export async function finishStep(
   blobs: readonly StoredBlob[],
   work: (tx: Transaction, request: BundleRequest) => Promise<void>,
 ): Promise<void> {
-  await recordBlobs(database.sql, blobs);
   await database.transaction(async (tx) => {
     const request = await lockLeased(tx, lease);
+    // Not in this transaction, for which other steps with the same blobs would have to wait; and not before it: a step
+    // that was cancelled leaves no rows that only the garbage collection would find.
+    await recordBlobs(database.sql, blobs);
     await tx.sql.query(
       `update bundle_request_steps set state = 'succeeded', finished_at = clock_timestamp(), worker_id = null
        where id = $1`,

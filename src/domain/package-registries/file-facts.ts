@@ -54,6 +54,9 @@ export class FileFacts {
   }
 
   async #readAndKeep<Facts extends object>(reader: FactsReader<Facts>, digest: Digest): Promise<Facts> {
+    // Whoever read it in the meantime has kept it.
+    const known = await findFileFacts<Facts>(this.#sql, reader.name, [digest]);
+    if (known.has(digest)) return known.get(digest)!;
     const file = this.#blobs.read(digest);
     try {
       const facts = await reader.read(file);
