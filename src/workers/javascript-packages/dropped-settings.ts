@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ResolveContext } from '../ecosystems/ecosystem.ts';
-import { isFile, readCapped } from './source-files.ts';
+import { isFile, readCapped } from '../ecosystems/source-files.ts';
 
 /** Says in the log which settings of the repository are lost, for ours take their place (prefetch.md 3.1). */
 export async function logDroppedSettings(

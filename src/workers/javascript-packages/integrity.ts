@@ -1,15 +1,7 @@
 import ssri from 'ssri';
 import { InvalidChecksum } from '../../domain/errors.ts';
 import type { Artifact, ExpectedDigest, HashAlgorithm } from '../downloads/artifact-store.ts';
-
-/** Strongest first, with the length of their hex form. */
-const ALGORITHMS: readonly [HashAlgorithm, number][] = [
-  ['sha512', 128],
-  ['sha384', 96],
-  ['sha256', 64],
-  ['sha1', 40],
-  ['md5', 32],
-];
+import { strongestDigests } from '../ecosystems/strongest-digests.ts';
 
 /**
  * The digests of a Subresource Integrity value: all of the strongest algorithm that it has, of which any may match.
@@ -18,14 +10,11 @@ const ALGORITHMS: readonly [HashAlgorithm, number][] = [
 export function expectedDigests(integrity: string | null, described: string): ExpectedDigest[] {
   if (integrity === null || integrity.trim() === '') return [];
   const parsed = ssri.parse(integrity) as unknown as Record<string, { hexDigest(): string }[]> | null;
-  for (const [algorithm, length] of ALGORITHMS) {
-    const hashes = (parsed && Object.hasOwn(parsed, algorithm) && parsed[algorithm]) || [];
-    const digests = hashes
-      .map((hash) => hash.hexDigest())
-      .filter((hex) => hex.length === length)
-      .map((hex) => ({ algorithm, hex }));
-    if (digests.length > 0) return digests;
-  }
+  const given = Object.entries(parsed ?? {}).flatMap(([algorithm, hashes]) =>
+    hashes.map((hash) => ({ algorithm, hex: hash.hexDigest() })),
+  );
+  const digests = strongestDigests(given);
+  if (digests.length > 0) return digests;
   throw new InvalidChecksum(
     'invalid-checksum',
     `The integrity value of the dependency ${described} is not valid: ${JSON.stringify(integrity.slice(0, 200))}`,

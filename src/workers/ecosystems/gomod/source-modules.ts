@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { FileAccessError, UnsupportedFeature, ValidationError } from '../../../domain/errors.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { IdleContext, ResolveContext } from '../ecosystem.ts';
+import { isFile } from '../source-files.ts';
 import { type GoModFile, parseGoMod } from './go-mod-file.ts';
 import { type GoSum, parseGoSum } from './go-sum.ts';
 
@@ -152,11 +153,6 @@ function insideSource(directory: string, path: string): string {
     );
   }
   return target.replace(/(.)\/$/, '$1');
-}
-
-function isFile(source: SourceTree, path: string): boolean {
-  const entry = source.lookup(posix.normalize(path));
-  return entry !== null && entry !== 'directory' && entry.mode !== '160000';
 }
 
 async function readText({ source, settings }: ResolveContext, path: string): Promise<string> {

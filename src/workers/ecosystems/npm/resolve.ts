@@ -12,10 +12,10 @@ import {
   refuseUnverified,
   reportDependencies,
 } from '../../javascript-packages/report.ts';
-import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
 import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
+import { isFile, readCapped } from '../source-files.ts';
 import { type Classified, classify } from './classify.ts';
 import { npmComponents, type ResolvedNpmPackage } from './components.ts';
 import {

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { DomainError, InvalidRequestData } from '../../../domain/errors.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { StepLog } from '../ecosystem.ts';
+import { repositoryName } from '../repository-name.ts';
 import { canonicalName } from './project-name.ts';
 import { safeVersion } from './project-version.ts';
 import { parsePyproject } from './pyproject.ts';
@@ -88,9 +89,10 @@ function fileReader({ source, directory, maxBytes }: MetadataQuestion) {
 
 /** `<repository>-<folders>`, as PEP 503 writes names. */
 function inferredName(repository: string | null, directory: string): string {
-  const origin = (repository ?? '').replace(/[/\\]+$/, '').replace(/\.git$/, '');
-  const base = origin.slice(Math.max(origin.lastIndexOf('/'), origin.lastIndexOf(':')) + 1) || 'source';
-  const parts = [base, ...directory.split('/').filter((part) => part !== '.' && part !== '')];
+  const parts = [
+    repositoryName(repository),
+    ...directory.split('/').filter((part) => part !== '.' && part !== ''),
+  ];
   return canonicalName(parts.join('-').replace(/[^A-Za-z0-9._-]+/g, '-')).replace(/^-+|-+$/g, '') || 'source';
 }
 

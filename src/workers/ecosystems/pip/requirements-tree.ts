@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { FileAccessError, ValidationError } from '../../../domain/errors.ts';
 import type { PackageOptions } from '../../../domain/packages/package.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import { isFile } from '../source-files.ts';
 import type { Rules } from './requirement.ts';
 import { isOption, parseRequirementsFile, type RequirementsFile } from './requirements-file.ts';
 
@@ -91,8 +92,7 @@ function includedPath(file: RequirementsFile, value: string): string {
 function resolved(path: string, source: SourceTree): string {
   const normal = posix.normalize(path);
   const isOutside = posix.isAbsolute(normal) || normal === '..' || normal.startsWith('../');
-  const entry = isOutside || normal.includes('\0') ? null : source.lookup(normal);
-  if (entry !== null && entry !== 'directory' && entry.mode !== '160000') return normal;
+  if (!isOutside && !normal.includes('\0') && isFile(source, normal)) return normal;
   throw new FileAccessError(
     isOutside ? 'path-outside-root' : 'lockfile-not-found',
     `Following requirement file has an invalid path: ${posix.isAbsolute(normal) ? normal : `app/${normal}`}`,
@@ -105,9 +105,4 @@ async function read(path: string, { source, maxBytes }: ReadingOptions): Promise
     throw new ValidationError('unexpected-format', `The file app/${path} is larger than ${maxBytes} bytes`);
   }
   return source.read(path, maxBytes);
-}
-
-function isFile(source: SourceTree, path: string): boolean {
-  const entry = source.lookup(path);
-  return entry !== null && entry !== 'directory' && entry.mode !== '160000';
 }

@@ -1,5 +1,6 @@
 import { InvalidChecksum, ValidationError } from '../../../domain/errors.ts';
-import type { ExpectedDigest, HashAlgorithm } from '../../downloads/artifact-store.ts';
+import type { ExpectedDigest } from '../../downloads/artifact-store.ts';
+import { strongestDigests } from '../strongest-digests.ts';
 
 /** What a Gemfile.lock says (prefetch.md 7.1). */
 export interface GemfileLock {
@@ -175,24 +176,14 @@ function isVersion(version: string): boolean {
   return /^[0-9]+(\.[0-9A-Za-z]+)*$/.test(version) && version.length <= 80;
 }
 
-/** Strongest first, with the length of their hex form. */
-const ALGORITHMS: readonly [HashAlgorithm, number][] = [
-  ['sha512', 128],
-  ['sha384', 96],
-  ['sha256', 64],
-  ['sha1', 40],
-  ['md5', 32],
-];
-
 /** A gem whose checksum nothing can match is refused, not taken unchecked. */
 function digestsOf(list: string, described: string): ExpectedDigest[] {
-  const given = list.split(',').map((one) => splitOnce(one.trim(), '='));
-  for (const [algorithm, length] of ALGORITHMS) {
-    const digests = given
-      .filter(([name, hex = '']) => name === algorithm && /^[0-9a-f]+$/i.test(hex) && hex.length === length)
-      .map(([, hex = '']) => ({ algorithm, hex: hex.toLowerCase() }));
-    if (digests.length > 0) return digests;
-  }
+  const given = list.split(',').map((one) => {
+    const [algorithm, hex = ''] = splitOnce(one.trim(), '=');
+    return { algorithm, hex };
+  });
+  const digests = strongestDigests(given);
+  if (digests.length > 0) return digests;
   throw new InvalidChecksum(
     'invalid-checksum',
     `The checksum of the gem ${described} is not valid: ${JSON.stringify(list.slice(0, 200))}`,

@@ -11,6 +11,8 @@ import { assertDependencyCount } from '../dependency-limit.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { fetchSideBySide } from '../fetch-side-by-side.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
+import { repositoryName } from '../repository-name.ts';
+import { readCapped } from '../source-files.ts';
 import { type Classified, classifyLock, type GemDependency, type GitDependency } from './classify.ts';
 import { gemComponents, type ResolvedGem, type ResolvedGemfile } from './components.ts';
 import { type BundlerSetup, offlineSetup, refuseConfiguration, registrySetup } from './configuration.ts';
@@ -91,10 +93,7 @@ async function readLockFile(source: SourceTree, path: string, maxBytes: number):
       `Gemfile.lock at path ${path} does not exist or is not a regular file.`,
     );
   }
-  if (entry.size > maxBytes) {
-    throw new ValidationError('invalid-lockfile', `The file ${path} is larger than ${maxBytes} bytes`);
-  }
-  return source.read(path, maxBytes);
+  return readCapped(source, path, maxBytes);
 }
 
 /** prefetch.md 12: strict integrity leaves no gaps. */
@@ -216,8 +215,7 @@ function resolvedGem(dependency: Classified, { gems, workTrees }: Fetched): Reso
 
 /** `<repository>[/<path>]` (prefetch.md 7.1). */
 function packageName(repository: string | null, directory: string): string {
-  const origin = (repository ?? '').replace(/[/\\]+$/, '').replace(/\.git$/, '');
-  const base = origin.slice(Math.max(origin.lastIndexOf('/'), origin.lastIndexOf(':')) + 1) || 'source';
+  const base = repositoryName(repository);
   return directory === '.' ? base : `${base}/${directory}`;
 }
 

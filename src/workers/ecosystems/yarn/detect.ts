@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
-import { isFile, manifestDirectories } from '../../javascript-packages/source-files.ts';
 import type { DetectedPackage } from '../ecosystem.ts';
+import { packageDirectories } from '../package-directories.ts';
+import { isFile } from '../source-files.ts';
 import { FORBIDDEN_FILE_NAMES, LOCK_FILE_NAME } from './repository-structure.ts';
 
 /**
@@ -10,7 +11,7 @@ import { FORBIDDEN_FILE_NAMES, LOCK_FILE_NAME } from './repository-structure.ts'
  */
 export async function detect(source: SourceTree): Promise<DetectedPackage[]> {
   const detected: DetectedPackage[] = [];
-  for (const directory of manifestDirectories(source)) {
+  for (const directory of packageDirectories(source, 'package.json', /^node_modules$/)) {
     const lockFile = posix.join(directory, LOCK_FILE_NAME);
     if (!source.entries.has(lockFile) || isOfNpm(source, directory)) continue;
     if (await isOfNewerYarn(source, lockFile)) continue;

@@ -10,7 +10,7 @@ import {
   unexpected,
 } from '../../javascript-packages/json-object.ts';
 import { isPackageName } from '../../javascript-packages/package-name.ts';
-import { isFile, readCapped } from '../../javascript-packages/source-files.ts';
+import { isFile, readCapped } from '../source-files.ts';
 import type { YarnFiles } from './repository-structure.ts';
 import { findWorkspaces, readWorkspaceGlobs, type WorkspaceGlobs } from './workspaces.ts';
 

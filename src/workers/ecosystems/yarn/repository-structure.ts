@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { InvalidRepoStructure } from '../../../domain/errors.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
-import { isDirectory, isFile } from '../../javascript-packages/source-files.ts';
+import { isDirectory, isFile } from '../source-files.ts';
 
 /** The files of one yarn package of the source. Paths are relative to the source root. */
 export interface YarnFiles {

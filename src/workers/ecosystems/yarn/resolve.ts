@@ -13,10 +13,10 @@ import {
   refuseUnverified,
   reportDependencies,
 } from '../../javascript-packages/report.ts';
-import { readCapped } from '../../javascript-packages/source-files.ts';
 import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
+import { readCapped } from '../source-files.ts';
 import { type Classified, classify, type PlacedEntry, workspaceDependency } from './classify.ts';
 import { yarnComponents } from './components.ts';
 import {

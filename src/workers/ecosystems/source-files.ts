@@ -1,8 +1,8 @@
+import { posix } from 'node:path';
 import { ValidationError } from '../../domain/errors.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
-import { packageDirectories } from '../ecosystems/package-directories.ts';
 
-/** Reads a lock file or package.json; throws ValidationError when it is longer than the cap. */
+/** Reads a lock file or manifest; throws ValidationError when it is longer than the cap. */
 export async function readCapped(source: SourceTree, path: string, maxBytes: number): Promise<Buffer> {
   const entry = source.lookup(path);
   if (entry !== null && entry !== 'directory' && entry.size > maxBytes) {
@@ -12,7 +12,7 @@ export async function readCapped(source: SourceTree, path: string, maxBytes: num
 }
 
 export function isFile(source: SourceTree, path: string): boolean {
-  const found = source.lookup(path);
+  const found = source.lookup(posix.normalize(path));
   return found !== null && found !== 'directory' && found.mode !== '160000';
 }
 
@@ -20,9 +20,4 @@ export function isFile(source: SourceTree, path: string): boolean {
 export function isDirectory(source: SourceTree, path: string): boolean {
   const found = source.lookup(path);
   return found === 'directory' || found?.mode === '160000';
-}
-
-/** Directories with a package.json, sorted, apart from installed and hidden ones. */
-export function manifestDirectories(source: SourceTree): string[] {
-  return packageDirectories(source, 'package.json', /^node_modules$/);
 }
