@@ -1,3 +1,4 @@
+import { compareText } from '../code-point-order.ts';
 import type { Dependency, ResolvedPackage } from '../packages/package.ts';
 import { dependencyPurl, GoModules, packagePurl, type RequestSource } from './content-purl.ts';
 
@@ -92,7 +93,6 @@ function partsOf(
   }
 }
 
-/** In code-point order, whatever the locale. */
 function byPurl<T extends Purl>(list: T[]): T[] {
-  return list.sort((a, b) => (a.purl < b.purl ? -1 : a.purl > b.purl ? 1 : 0));
+  return list.sort((a, b) => compareText(a.purl, b.purl));
 }

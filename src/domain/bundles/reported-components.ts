@@ -1,5 +1,5 @@
+import { compareText } from '../code-point-order.ts';
 import type { PackageName } from '../packages/package.ts';
-import { compareText } from '../packages/reported-packages.ts';
 import type { ManifestedRequest } from './content-manifest.ts';
 import { dependencyPurl, GoModules, packagePurl } from './content-purl.ts';
 

@@ -1,3 +1,4 @@
+import { compareText } from '../code-point-order.ts';
 import { InvalidRequestData } from '../errors.ts';
 import type { Dependency, PackageName, ResolvedPackage } from './package.ts';
 
@@ -53,11 +54,6 @@ function comparePackages(a: PackageName & { dev?: boolean }, b: PackageName & { 
     compareText(a.name, b.name) ||
     compareText(a.version ?? '', b.version ?? '')
   );
-}
-
-/** In code-point order, whatever the locale. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** As Python prints a dict: contract text. */

@@ -1,3 +1,4 @@
+import { compareText } from '../code-point-order.ts';
 import { InvalidRepoStructure, ValidationError } from '../errors.ts';
 
 /** What file systems take: longer names could be stored but never written out. */
@@ -39,21 +40,7 @@ export function isGitDirectoryName(name: string): boolean {
 }
 
 /** Bytewise order of the UTF-8 forms (prefetch.md 14), which is also git's order of a whole tree. */
-export function comparePaths(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index += 1) {
-    const left = a.charCodeAt(index);
-    const right = b.charCodeAt(index);
-    if (left !== right) return utf8Rank(left) - utf8Rank(right);
-  }
-  return a.length - b.length;
-}
-
-/** Surrogates stand for code points above U+FFFF: in UTF-8 they come after U+E000…U+FFFF. */
-function utf8Rank(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
-}
+export const comparePaths = compareText;
 
 function outside(path: string): ValidationError {
   return new ValidationError(

@@ -22,6 +22,9 @@ export interface RepositoryUrl {
 }
 
 const DEFAULT_PORTS: Record<string, number> = { https: 443, http: 80, ssh: 22, git: 9418 };
+/** Longer ones no server takes, nor a file system or a command line. */
+const LONGEST = 4_000;
+const LONGEST_SHOWN = 200;
 const SCP_LIKE = /^(?:([^@:/\s]+)@)?(\[[0-9a-fA-F:.]+\]|[^:/[\]@\s]+):(?!\/\/)(.+)$/;
 
 /**
@@ -31,6 +34,7 @@ const SCP_LIKE = /^(?:([^@:/\s]+)@)?(\[[0-9a-fA-F:.]+\]|[^:/[\]@\s]+):(?!\/\/)(.
 export function parseRepositoryUrl(given: string, settings: Settings): RepositoryUrl {
   const text = given.trim().replace(/^git\+(?=[a-z]+:\/\/)/, '');
   if (text === '') throw refusedUrl(given, 'it is empty');
+  if (text.length > LONGEST) throw refusedUrl(given, `it is longer than ${LONGEST} characters`);
   if (text.startsWith('-')) throw refusedUrl(given, 'it looks like an option');
   if (/[\x00-\x20\x7f]/.test(text)) throw refusedUrl(given, 'it contains blanks or control characters');
   if (/^[A-Za-z0-9_+.-]*::/.test(text)) throw refusedUrl(given, 'it names a transport helper');
@@ -74,7 +78,8 @@ export function refusedUrl(
   reason: string,
   options: { hint?: string } = {},
 ): RepositoryAccessError {
-  const shown = maskCredentials(url);
+  const masked = maskCredentials(url);
+  const shown = masked.length > LONGEST_SHOWN ? `${masked.slice(0, LONGEST_SHOWN)}…` : masked;
   return new RepositoryAccessError('git-failed', 'Cloning the Git repository failed', {
     hint: `The repository ${JSON.stringify(shown)} was refused: ${reason}.${options.hint ? ` ${options.hint}` : ''}`,
     details: { url: shown, reason },
@@ -85,13 +90,27 @@ function fromUrl(text: string): RepositoryUrl | null {
   if (!URL.canParse(text)) return null;
   const url = new URL(text);
   const protocol = url.protocol.slice(0, -1).replace(/^(git\+ssh|ssh\+git)$/, 'ssh');
-  if (protocol === 'file') return url.host === '' ? fromPath(decodeURIComponent(url.pathname)) : null;
+  if (protocol === 'file') {
+    const path = decoded(url.pathname);
+    return url.host === '' && path !== null ? fromPath(path) : null;
+  }
   if (url.hostname === '') return null;
   const port = url.port === '' || Number(url.port) === DEFAULT_PORTS[protocol] ? null : Number(url.port);
   const host = url.hostname.toLowerCase();
-  const owner = protocol === 'ssh' ? sshOwner(decodeURIComponent(url.username)) : '';
+  const user = decoded(url.username);
+  if (user === null) return null;
+  const owner = protocol === 'ssh' ? sshOwner(user) : '';
   const origin = originOf(`${owner}${host}`, port, url.pathname + url.search) + secretMark(url);
   return { text: text.replace(/#.*$/, ''), protocol, host, port, path: url.pathname, origin };
+}
+
+/** null: its percent signs do not stand for UTF-8. */
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }
 
 function fromScp(text: string): RepositoryUrl | null {

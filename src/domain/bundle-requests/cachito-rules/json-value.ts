@@ -1,3 +1,5 @@
+import { compareText } from '../../code-point-order.ts';
+
 /** What came as JSON and is not known yet to be what it should be. */
 export type JsonObject = Record<string, unknown>;
 
@@ -11,5 +13,5 @@ export function isArrayOfStrings(value: unknown): value is string[] {
 
 /** Names for an error text: Cachito's order was random, ours is the alphabet's (cachito.md 8, number 10). */
 export function listed(names: Iterable<string>): string {
-  return [...new Set(names)].sort().join(', ');
+  return [...new Set(names)].sort(compareText).join(', ');
 }

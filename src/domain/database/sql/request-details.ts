@@ -73,7 +73,7 @@ export async function readDependencies(
 ): Promise<{ rows: DependencyRow[]; total: number }> {
   const rows = await sql.query<DependencyRow & { total: number }>(
     `with one as (
-       select distinct on (v.type, coalesce(d.dev, false), v.name collate "C", v.version collate "C")
+       select distinct on (v.type collate "C", coalesce(d.dev, false), v.name collate "C", v.version collate "C")
          v.type, v.name, v.version, d.dev, d.replaces
        from request_packages p
        join package_dependencies d on d.package_id = p.id
@@ -82,10 +82,10 @@ export async function readDependencies(
          and ($2::boolean is null or coalesce(d.dev, false) = $2)
          and ($3::text is null or v.type = $3)
          and ($4::text is null or v.name = $4)
-       order by v.type, coalesce(d.dev, false), v.name collate "C", v.version collate "C", p.position, d.position
+       order by v.type collate "C", coalesce(d.dev, false), v.name collate "C", v.version collate "C", p.position, d.position
      )
      select type, name, version, dev, replaces, count(*) over () as total from one
-     order by type, coalesce(dev, false), name collate "C", version collate "C" offset $5 limit $6`,
+     order by type collate "C", coalesce(dev, false), name collate "C", version collate "C" offset $5 limit $6`,
     [
       requestId,
       filter.dev ?? null,

@@ -241,6 +241,13 @@ test('what is stored', async () => {
   });
 });
 
+test('a request was created when it got its first state', async () => {
+  const [, body] = await post(valid);
+  const { created, updated, state_history } = body as Record<string, unknown>;
+  expect(created).toBe(updated);
+  expect(state_history).toEqual([expect.objectContaining({ updated: created })]);
+});
+
 test('without a database the request is to be sent again', async () => {
   const { sql } = gateway.stack.database;
   const { query } = sql;

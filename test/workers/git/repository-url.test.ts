@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { readSettings } from '../../../src/domain/config.ts';
+import { parseRepositoryUrl } from '../../../src/workers/git/repository-url.ts';
+
+const settings = readSettings({ STOWAGE_GIT_ALLOWED_PROTOCOLS: 'https,ssh,file' });
+
+/** Whatever a client may call a repository: the failure has the contract's text (cachito.md 4.2). */
+describe('What no source may be', () => {
+  test.each([
+    '',
+    ' ',
+    '-oProxyCommand=x',
+    'ssh://-oProxyCommand=x/y',
+    'ext::sh -c x',
+    'https://git.example:99999/x',
+    'http://[::1',
+    'a\nb',
+    'file:///%zz',
+    'file:///%ff',
+    'ssh://%ff@git.example/x',
+    'git://git.example/x',
+    'file://git.example/x',
+    `https://git.example/${'a'.repeat(4_000)}`,
+    'a'.repeat(1_000_000),
+  ])('%s', (repository) => {
+    expect(() => parseRepositoryUrl(repository, settings)).toThrow(
+      expect.objectContaining({
+        name: 'RepositoryAccessError',
+        message: 'Cloning the Git repository failed',
+        hint: expect.stringMatching(/^The repository ".{0,201}" was refused: /s),
+      }),
+    );
+  });
+});
+
+test('paths of servers are theirs to read', () => {
+  expect(parseRepositoryUrl('https://git.example/%ff/x.git', settings)).toMatchObject({
+    text: 'https://git.example/%ff/x.git',
+    origin: 'git.example/%ff/x',
+  });
+});
