@@ -1,10 +1,9 @@
 import type { Database } from '../database/database.ts';
-import { lockRequest } from '../database/sql/bundle-request-rows.ts';
 import { ConflictError } from '../errors.ts';
-import { type Principal, requireScope } from '../identity/principal.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
+import { changeRequest } from './change-request.ts';
 import { changeState } from './change-state.ts';
-import { requireChange } from './permissions.ts';
 import { endRequest } from './run-step.ts';
 import { reasonOf } from './state-reasons.ts';
 
@@ -14,12 +13,8 @@ export async function cancelRequest(
   principal: Principal,
   id: number,
 ): Promise<BundleRequest> {
-  // Before anything is locked or said about what there is.
-  requireScope(principal, 'read');
-  return await database.transaction(async (tx) => {
-    const request = await lockRequest(tx.sql, id);
-    await requireChange(tx, principal, request);
-    if (request.state === 'cancelled') return request;
+  return await changeRequest(database, principal, id, async (tx, request) => {
+    if (request.state === 'cancelled') return;
     if (request.state !== 'in_progress') {
       throw new ConflictError(
         `Request ${id} is ${request.state}; only a request in progress can be cancelled`,
@@ -27,6 +22,5 @@ export async function cancelRequest(
     }
     await changeState(tx.sql, request, 'cancelled', reasonOf('cancelled', principal));
     await endRequest(tx, request);
-    return await lockRequest(tx.sql, id);
   });
 }

@@ -1,11 +1,11 @@
-import type { Database } from '../database/database.ts';
-import { findSteps, lockRequest } from '../database/sql/bundle-request-rows.ts';
+import type { Database, Transaction } from '../database/database.ts';
+import { findSteps } from '../database/sql/bundle-request-rows.ts';
 import { reopenLog } from '../database/sql/close-log.ts';
 import { ConflictError } from '../errors.ts';
-import { type Principal, requireScope } from '../identity/principal.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
+import { changeRequest } from './change-request.ts';
 import { changeState } from './change-state.ts';
-import { requireChange } from './permissions.ts';
 import { reasonOf } from './state-reasons.ts';
 import { queueStep } from './submit.ts';
 
@@ -24,11 +24,7 @@ export async function retryRequest(
   principal: Principal,
   id: number,
 ): Promise<BundleRequest> {
-  // Before anything is locked or said about what there is.
-  requireScope(principal, 'read');
-  return await database.transaction(async (tx) => {
-    const request = await lockRequest(tx.sql, id);
-    await requireChange(tx, principal, request);
+  return await changeRequest(database, principal, id, async (tx, request) => {
     if (request.state !== 'failed' && request.state !== 'cancelled') {
       throw new ConflictError(
         `Request ${id} is ${request.state}; only a failed or cancelled request can be retried`,
@@ -45,11 +41,10 @@ export async function retryRequest(
       [id, request.snapshotId === null, RESULTS_KEPT],
     );
     await queueNext(tx, id, request.attempt + 1);
-    return await lockRequest(tx.sql, id);
   });
 }
 
-async function queueNext(tx: Parameters<typeof queueStep>[0], id: number, attempt: number): Promise<void> {
+async function queueNext(tx: Transaction, id: number, attempt: number): Promise<void> {
   const steps = await findSteps(tx.sql, id);
   const waiting = steps.filter((step) => step.state === 'waiting');
   const source = waiting.find((step) => step.task === 'fetch-source');

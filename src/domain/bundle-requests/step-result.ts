@@ -12,13 +12,19 @@ import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
 /** What one package manager found, kept as a blob between its step and the assembly. */
 export interface StepResult {
   packages: ResolvedPackage[];
+  /** Files below `deps/`. */
   files: BundleFile[];
+  /** Symbolic links below `deps/`. */
   links?: BundleLink[];
+  /** Directories that must exist even when empty, e.g. `deps/npm`. */
   directories: string[];
   sourceChanges: SourceChange[];
   offline: ConsumerSetup;
+  /** Addresses and passwords are placeholders: src/domain/package-registries/registry-address.ts. */
   registry: ConsumerSetup;
+  /** One row for each package and dependency; see the type for the graph. */
   components: SbomComponent[];
+  /** Facts for provenance, e.g. `{ go: '1.26.1' }`. */
   tools: Record<string, string>;
 }
 

@@ -25,8 +25,7 @@ export async function updateFromOutside(
 ): Promise<BundleRequest> {
   requireWorker(settings, principal);
   const update = requestUpdate(body);
-  return await database.transaction(async (tx) => {
-    const request = await lockVisible(tx, settings, principal, id);
+  return await changeVisible(database, settings, principal, id, async (tx, request) => {
     const state = update.change && nextState(request, update.change);
     await recordDetails(tx, request, update);
     if (state) {
@@ -34,7 +33,6 @@ export async function updateFromOutside(
       await changeState(tx.sql, request, state, update.change!.reason, errorOf(update));
       if (wasRunning && state !== 'in_progress') await endRequest(tx, request);
     }
-    return await lockRequest(tx.sql, id);
   });
 }
 
@@ -48,26 +46,27 @@ export async function addFilesFromOutside(
 ): Promise<BundleRequest> {
   requireWorker(settings, principal);
   requireFileList(body);
-  return await database.transaction(async (tx) => {
-    await lockVisible(tx, settings, principal, id);
+  return await changeVisible(database, settings, principal, id, async (tx) => {
     const files = configurationFiles(body);
-    if (files.length > 0) {
-      await addConfigurationFiles(tx, id, files);
-      await recordRequestEvent(tx.sql, id, 'details', { ...NO_DETAILS, configurationFiles: files.length });
-    }
-    return await lockRequest(tx.sql, id);
+    if (files.length === 0) return;
+    await addConfigurationFiles(tx, id, files);
+    await recordRequestEvent(tx.sql, id, 'details', { ...NO_DETAILS, configurationFiles: files.length });
   });
 }
 
-/** Throws NotFoundError. */
-async function lockVisible(
-  tx: Transaction,
+/** Throws NotFoundError. Gives the request as it is after the change. */
+async function changeVisible(
+  database: Database,
   { cachitoLoginDisabled }: RoleSettings,
   principal: Principal,
   id: number,
+  change: (tx: Transaction, request: BundleRequest) => Promise<void>,
 ): Promise<BundleRequest> {
-  await requireView(tx, cachitoLoginDisabled ? PUBLIC_READER : principal, { id });
-  return await lockRequest(tx.sql, id);
+  return await database.transaction(async (tx) => {
+    await requireView(tx, cachitoLoginDisabled ? PUBLIC_READER : principal, { id });
+    await change(tx, await lockRequest(tx.sql, id));
+    return await lockRequest(tx.sql, id);
+  });
 }
 
 const NO_DETAILS: RequestEventData['details'] = {

@@ -1,17 +1,10 @@
-import type {
-  BundleFile,
-  BundleLink,
-  ConsumerSetup,
-  SourceChange,
-} from '../../domain/bundles/bundle-file.ts';
-import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
+import type { StepResult } from '../../domain/bundle-requests/step-result.ts';
 import type { Settings } from '../../domain/config.ts';
 import type {
   DependencyReplacement,
   Flag,
   PackageManager,
   PackageOptions,
-  ResolvedPackage,
 } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
@@ -21,8 +14,8 @@ import type { GitTrees } from '../git/git-trees.ts';
 /**
  * One package manager. Every folder under `ecosystems/` exports one of these from its `index.ts`, and has the same
  * files: `detect.ts`, the parsers of its lock files, `resolve.ts` (the story), `layout.ts` (paths inside the bundle),
- * `configuration.ts` (environment and rewritten files), `purl.ts` and `components.ts` (the SBOM's rows). What npm and yarn
- * share lies in `workers/javascript-packages/`.
+ * `configuration.ts` (environment and rewritten files), `purl.ts` and `components.ts` (the SBOM's rows). What all share lies
+ * beside this file, what only npm and yarn share in `workers/javascript-packages/`.
  */
 export interface Ecosystem {
   readonly name: PackageManager;
@@ -96,20 +89,4 @@ export interface StepProgress {
   add(counts: { packages?: number; files?: number; bytes?: number; cachedFiles?: number }): void;
 }
 
-export interface Resolution {
-  packages: ResolvedPackage[];
-  /** Files below `deps/`. */
-  files: BundleFile[];
-  /** Symbolic links below `deps/`. */
-  links?: BundleLink[];
-  /** Directories that must exist even when empty, e.g. `deps/npm`. */
-  directories: string[];
-  sourceChanges: SourceChange[];
-  offline: ConsumerSetup;
-  /** Addresses and passwords are placeholders: src/domain/package-registries/registry-address.ts. */
-  registry: ConsumerSetup;
-  /** One row for each package and dependency; see the type for the graph. */
-  components: SbomComponent[];
-  /** Facts for provenance, e.g. `{ go: '1.26.1' }`. */
-  tools: Record<string, string>;
-}
+export type Resolution = StepResult;

@@ -1,33 +1,14 @@
+import type {
+  MetricsFilter,
+  MetricsSummary,
+  RequestMetrics,
+} from '../../../../domain/database/sql/request-metrics.ts';
 import { storedOperation } from '../run-operation.ts';
 
-export interface MetricsRow {
+export interface MetricsRow extends Omit<RequestMetrics, 'id' | 'finalState'> {
   number: number;
+  /** The schema's `BundleRequestState`. */
   finalState: string;
-  finalStateReason: string;
-  finishedAtExact: string;
-  duration: number;
-  timeInQueue: number;
-}
-
-export interface MetricsSummary {
-  durationAverage: number | null;
-  duration50: number | null;
-  duration95: number | null;
-  timeInQueueAverage: number | null;
-  timeInQueue95: number | null;
-  clientErrors: number;
-  serverErrors: number;
-  total: number;
-  complete: number;
-  failed: number;
-}
-
-/** The schema's `BundleRequestMetricsFilter`. */
-export interface MetricsFilter {
-  finishedSince?: string;
-  finishedUntil?: string;
-  errorOrigin?: string;
-  errorType?: string;
 }
 
 export const METRICS_PAGE = storedOperation<

@@ -1,3 +1,4 @@
+import type { PackageReport } from '../../../../domain/bundle-requests/report.ts';
 import { storedOperation } from '../run-operation.ts';
 
 /** What of a request both forms of its JSON show (cachito.md 1.6), by the names of the schema. */
@@ -24,28 +25,6 @@ export interface RequestSummary {
 export interface RequestDetails extends RequestSummary {
   history: { state: string; reason: string; atExact: string }[];
   packageReport: PackageReport | null;
-}
-
-/** As in domain/bundle-requests/report.ts. */
-export interface PackageReport {
-  packages: ReportedPackage[];
-  dependencies: ReportedDependency[];
-}
-
-interface PackageName {
-  name: string;
-  type: string;
-  version: string | null;
-}
-
-export interface ReportedDependency extends PackageName {
-  dev?: boolean;
-  replaces: PackageName | null;
-}
-
-export interface ReportedPackage extends PackageName {
-  path: string;
-  dependencies: ReportedDependency[];
 }
 
 /** The schema's `BundleRequestFilter`, as far as this dialect uses it. */

@@ -1,4 +1,5 @@
-import type { MetricsRow, MetricsSummary } from '../operations/metrics.ts';
+import type { MetricsSummary } from '../../../../domain/database/sql/request-metrics.ts';
+import type { MetricsRow } from '../operations/metrics.ts';
 import { stateOf, timestampOf } from './names.ts';
 
 /** An item of `/request-metrics` (cachito.md 1.16). */

@@ -1,4 +1,5 @@
-import type { PackageReport, ReportedDependency } from '../operations/requests.ts';
+import type { PackageReport } from '../../../../domain/bundle-requests/report.ts';
+import type { Dependency } from '../../../../domain/packages/package.ts';
 import { packageKeys } from './request.ts';
 
 /** `/requests/{id}/packages`: as recorded, so without a `replaces` that says nothing (cachito.md 1.16). */
@@ -12,7 +13,7 @@ export function recordedPackages({ packages, dependencies }: PackageReport): obj
   };
 }
 
-function recordedDependency({ name, type, version, replaces, dev }: ReportedDependency): object {
+function recordedDependency({ name, type, version, replaces, dev }: Dependency): object {
   return {
     name,
     type,

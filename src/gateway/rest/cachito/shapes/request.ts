@@ -1,9 +1,5 @@
-import type {
-  ReportedDependency,
-  ReportedPackage,
-  RequestDetails,
-  RequestSummary,
-} from '../operations/requests.ts';
+import type { Dependency, ResolvedPackage } from '../../../../domain/packages/package.ts';
+import type { RequestDetails, RequestSummary } from '../operations/requests.ts';
 import { managersOf, nameOf, stateOf, timestampOf } from './names.ts';
 
 /** The JSON of a request in lists (cachito.md 1.6). */
@@ -59,10 +55,10 @@ function sharedKeys(request: RequestSummary): Record<string, unknown> {
 }
 
 /** `path` only when it is not the root. */
-export function packageKeys({ name, type, version, path }: ReportedPackage): object {
+export function packageKeys({ name, type, version, path }: ResolvedPackage): object {
   return { name, type, version, ...(path !== '.' && { path }) };
 }
 
-function dependencyKeys({ name, type, version, replaces, dev }: ReportedDependency): object {
+function dependencyKeys({ name, type, version, replaces, dev }: Dependency): object {
   return { name, type, version, replaces, ...(dev !== undefined && { dev }) };
 }
