@@ -1,4 +1,5 @@
-import { type Submission, submitRequest } from '../src/domain/bundle-requests/submit.ts';
+import type { Submission } from '../src/domain/bundle-requests/native-rules/submission.ts';
+import { submitRequest } from '../src/domain/bundle-requests/submit.ts';
 import { readSettings } from '../src/domain/config.ts';
 import { type Database, openDatabase } from '../src/domain/database/database.ts';
 import { findRequest } from '../src/domain/database/sql/bundle-request-rows.ts';

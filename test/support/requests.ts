@@ -1,6 +1,7 @@
 import type { BundleRequest } from '../../src/domain/bundle-requests/bundle-request.ts';
+import type { Submission } from '../../src/domain/bundle-requests/native-rules/submission.ts';
 import { type StepLease, takeStep } from '../../src/domain/bundle-requests/run-step.ts';
-import { type Submission, submitRequest } from '../../src/domain/bundle-requests/submit.ts';
+import { submitRequest } from '../../src/domain/bundle-requests/submit.ts';
 import { readSettings, type Settings } from '../../src/domain/config.ts';
 import type { Database } from '../../src/domain/database/database.ts';
 import { findSteps } from '../../src/domain/database/sql/bundle-request-rows.ts';

@@ -65,6 +65,27 @@ export interface BundleRequest {
   updatedAtExact: ExactTime;
 }
 
+/** What a request is made of, whoever asks for it and under whichever rules. */
+export type NewRequest = Pick<
+  BundleRequest,
+  | 'projectId'
+  | 'userId'
+  | 'submittedById'
+  | 'repository'
+  | 'requestedRef'
+  | 'uploadId'
+  | 'rules'
+  | 'detect'
+  | 'packageManagers'
+  | 'packages'
+  | 'flags'
+  | 'dependencyReplacements'
+  | 'strictIntegrity'
+>;
+
+/** Of a new request, what its submission says: valid by the rules of the interface that it came by. */
+export type ValidSubmission = Omit<NewRequest, 'projectId' | 'userId' | 'submittedById'>;
+
 /** A time with microseconds in UTC: `2019-09-17T19:42:47.149979Z`. */
 export type ExactTime = string;
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Submission } from '../../../src/domain/bundle-requests/submit.ts';
+import type { Submission } from '../../../src/domain/bundle-requests/native-rules/submission.ts';
 import { submitRequest } from '../../../src/domain/bundle-requests/submit.ts';
 import { type Caller, TestGateway } from '../../support/gateway.ts';
 

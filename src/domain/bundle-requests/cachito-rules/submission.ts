@@ -4,7 +4,7 @@ import { mayRepresentOthers, type RoleSettings } from '../../identity/cachito-ro
 import type { Principal } from '../../identity/principal.ts';
 import { FLAGS, type Flag, PACKAGE_MANAGERS, type PackageManager } from '../../packages/package.ts';
 import { requireStorable } from '../../storable-text.ts';
-import type { ValidSubmission } from '../submit.ts';
+import type { ValidSubmission } from '../bundle-request.ts';
 import { replacementsOf, requireReplaceable } from './dependency-replacements.ts';
 import { isArrayOfStrings, isJsonObject, type JsonObject, listed } from './json-value.ts';
 import { packagesOf } from './package-options.ts';

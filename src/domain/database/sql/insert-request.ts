@@ -1,26 +1,9 @@
-import type { RequestEventData } from '../../bundle-requests/bundle-request.ts';
+import type { NewRequest, RequestEventData } from '../../bundle-requests/bundle-request.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 import { recordRequestEvent } from './record-request-event.ts';
 
-export interface NewRequest {
-  projectId: number | null;
-  userId: number | null;
-  submittedById: number | null;
-  repository: string | null;
-  requestedRef: string | null;
-  uploadId: number | null;
-  rules: string;
-  detect: boolean;
-  packageManagers: readonly string[];
-  packages: object;
-  flags: readonly string[];
-  dependencyReplacements: readonly object[];
-  strictIntegrity: boolean;
-  reason: string;
-}
-
 /** A new request in its first state, with its first event and history entry. */
-export async function insertRequest(sql: SqlExecutor, request: NewRequest): Promise<number> {
+export async function insertRequest(sql: SqlExecutor, request: NewRequest, reason: string): Promise<number> {
   const [row] = await sql.query<{ id: number }>(
     `insert into bundle_requests (project_id, user_id, submitted_by_id, repository, requested_ref, upload_id, rules,
        detect, package_managers, packages, flags, dependency_replacements, strict_integrity, state, state_reason, created_at, updated_at)
@@ -41,11 +24,11 @@ export async function insertRequest(sql: SqlExecutor, request: NewRequest): Prom
       request.flags,
       JSON.stringify(request.dependencyReplacements),
       request.strictIntegrity,
-      request.reason,
+      reason,
     ],
   );
   const id = row!.id;
-  const event: RequestEventData['state'] = { state: 'in_progress', reason: request.reason };
+  const event: RequestEventData['state'] = { state: 'in_progress', reason };
   const version = await recordRequestEvent(sql, id, 'state', event);
   await sql.query(
     `insert into bundle_request_states (request_id, version, state, reason, at)
