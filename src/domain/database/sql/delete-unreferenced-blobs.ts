@@ -16,6 +16,9 @@ const REFERENCES = [
   ['bundle_requests', 'provenance_digest'],
   ['bundle_request_steps', 'result_digest'],
   ['log_streams', 'digest'],
+  ['image_blobs', 'digest'],
+  ['manifests', 'digest'],
+  ['manifest_blobs', 'digest'],
 ] as const;
 
 /** Deletes rows of `blobs` that are older than so many seconds and that nothing references; returns their digests. */
