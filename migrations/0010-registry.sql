@@ -98,7 +98,8 @@ create table manifests (
   size bigint not null,
   -- what a list of referrers says of it
   artifact_type text,
-  annotations jsonb,
+  -- as text: what JSON allows in strings is more than jsonb does
+  annotations json,
   -- digest as the manifest gives it; need not be here
   subject text,
   -- its config, if it has one

@@ -7,12 +7,14 @@ import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { Authenticator } from '../domain/identity/authenticate.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
+import { openRegistry } from '../domain/registry/registry.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import { Principals } from './auth/principals.ts';
 import { registerDownloads } from './downloads/register-downloads.ts';
 import { registerGraphQL } from './graphql/graphql-endpoint.ts';
 import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
+import { registerOci } from './oci/register-oci.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 
@@ -57,6 +59,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { subscribers } = registerHealth(app, options);
   const graphql = registerGraphQL(app, { ...options, principalOf, authenticate, subscribers });
   registerDownloads(app, { ...options, principalOf });
+  const registry = openRegistry({
+    ...options,
+    onError: (error) => logger.warn({ err: error }, 'pulls were not counted'),
+  });
+  registerOci(app, { settings, registry, authenticator });
 
   await app.listen({ host: settings.host, port: settings.port });
   const { port } = app.server.address() as AddressInfo;
@@ -64,6 +71,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     url: `http://${hostName(settings.host)}:${port}`,
     async close() {
       const deadline = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+      // Uploads go on at another gateway, from the last byte that came.
+      await registry.close();
       await graphql.close();
       await app.close();
       clearTimeout(deadline);

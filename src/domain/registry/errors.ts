@@ -7,6 +7,8 @@ export type RegistryErrorCode =
   | 'blob-upload-unknown'
   | 'upload-range-invalid'
   | 'digest-invalid'
+  | 'form-too-large'
+  | 'grant-type-invalid'
   | 'manifest-blob-unknown'
   | 'manifest-invalid'
   | 'manifest-too-large'

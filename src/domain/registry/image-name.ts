@@ -17,12 +17,19 @@ const COMPONENT = '[a-z0-9]+(?:(?:\\.|__|_|-+)[a-z0-9]+)*';
 const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const MOST_CHARACTERS = 255;
 
+export function isImageName(text: string): boolean {
+  return text.length <= MOST_CHARACTERS && NAME.test(text);
+}
+
 type Defaults = Pick<Settings, 'registryDefaultProject' | 'registryDefaultRepository'>;
 
 /** Throws `name-invalid`. Names of one and two components fall into the defaults. */
 export function parseImageName(text: string, defaults: Defaults): ImageName {
-  if (text.length > MOST_CHARACTERS || !NAME.test(text)) {
-    throw new RegistryError('name-invalid', `"${text.slice(0, MOST_CHARACTERS)}" is not the name of an image`);
+  if (!isImageName(text)) {
+    throw new RegistryError(
+      'name-invalid',
+      `"${text.slice(0, MOST_CHARACTERS)}" is not the name of an image`,
+    );
   }
   const components = text.split('/');
   const name = components.splice(Math.min(components.length - 1, 2)).join('/');
