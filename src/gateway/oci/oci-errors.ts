@@ -104,8 +104,14 @@ function answerTo(error: unknown, request: FastifyRequest, realm: string): OciAn
   };
 }
 
+/** What was there when the request came was removed while it worked: the next try finds out how things are. */
+const FOREIGN_KEY_VIOLATION = '23503';
+
 function failure(error: unknown, request: FastifyRequest): OciAnswer {
-  const isPassing = isConnectionLost(error) || (error as Error).name === 'AbortError';
+  const isPassing =
+    isConnectionLost(error) ||
+    (error as Error).name === 'AbortError' ||
+    (error as { code?: unknown }).code === FOREIGN_KEY_VIOLATION;
   return {
     status: isPassing ? 503 : 500,
     code: 'UNKNOWN',

@@ -21,16 +21,28 @@ const REFERENCES = [
   ['manifest_blobs', 'digest'],
 ] as const;
 
-/** Deletes rows of `blobs` that are older than so many seconds and that nothing references; returns their digests. */
+const FOREIGN_KEY_VIOLATION = '23503';
+const MOST_ATTEMPTS = 5;
+
+/**
+ * Deletes rows of `blobs` that are older than so many seconds and that nothing references; returns their digests. A blob
+ * that something begins to name at this very moment stays: its row counts as new then, or its foreign key refuses the
+ * statement, which is repeated.
+ */
 export async function deleteUnreferencedBlobs(sql: SqlExecutor, olderThanSeconds: number): Promise<Digest[]> {
   const unreferenced = REFERENCES.map(
     ([table, column]) => `not exists (select from ${table} x where x.${column} = b.digest)`,
   );
-  const rows = await sql.query<{ digest: Digest }>(
-    `delete from blobs b
+  const statement = `delete from blobs b
      where b.created_at < now() - make_interval(secs => $1) and ${unreferenced.join(' and ')}
-     returning b.digest`,
-    [olderThanSeconds],
-  );
-  return rows.map((row) => row.digest);
+     returning b.digest`;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const rows = await sql.query<{ digest: Digest }>(statement, [olderThanSeconds]);
+      return rows.map((row) => row.digest);
+    } catch (error) {
+      if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION || attempt >= MOST_ATTEMPTS)
+        throw error;
+    }
+  }
 }
