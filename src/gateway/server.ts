@@ -57,12 +57,12 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const principalOf = principals.of.bind(principals);
   const authenticate = authenticator.authenticate.bind(authenticator);
   const { subscribers } = registerHealth(app, options);
-  const graphql = registerGraphQL(app, { ...options, principalOf, authenticate, subscribers });
-  registerDownloads(app, { ...options, principalOf });
   const registry = openRegistry({
     ...options,
     onError: (error) => logger.warn({ err: error }, 'pulls were not counted'),
   });
+  const graphql = registerGraphQL(app, { ...options, registry, principalOf, authenticate, subscribers });
+  registerDownloads(app, { ...options, principalOf });
   registerOci(app, { settings, registry, authenticator });
 
   await app.listen({ host: settings.host, port: settings.port });

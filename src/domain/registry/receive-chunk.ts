@@ -45,6 +45,7 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
       pieces.push(piece);
       bytes += piece.length;
       received += piece.length;
+      upload.received = received;
       if (bytes >= WRITE_BYTES) await flush();
     }
   } catch (error) {

@@ -55,7 +55,7 @@ export class UploadSessions {
     const running = this.#running.get(id);
     if (!running) return null;
     await Promise.race([running.ended, sleep(ENDING_MS)]);
-    return this.#running.get(id)?.size ?? null;
+    return this.#running.get(id)?.received ?? null;
   }
 
   async close(): Promise<void> {
@@ -99,8 +99,10 @@ export function unknownUpload(id: string): RegistryError {
 /** An upload while one request has it to itself. */
 export class HeldUpload {
   readonly id: string;
-  /** Bytes received. */
+  /** Bytes that the disk has: the offset from which the upload goes on, if this gateway is killed now. */
   size: number;
+  /** Bytes that have come: the offset from which the upload goes on, if the connection breaks now. */
+  received: number;
   /** Aborted when another request wants the upload, or nobody wants it any more. */
   readonly signal: AbortSignal;
   readonly ended: Promise<void>;
@@ -127,6 +129,7 @@ export class HeldUpload {
     this.id = held.id;
     this.#holder = held.holder;
     this.size = held.size;
+    this.received = held.size;
     this.#generation = held.generation;
     this.#hash = hash?.size === held.size ? hash : null;
     this.#onEnd = onEnd;
@@ -157,6 +160,7 @@ export class HeldUpload {
   /** Sets back to so many bytes: what came behind them does not count. */
   setBack(size: number): void {
     this.size = size;
+    this.received = size;
     if (this.#hash?.size !== size) this.#hash = null;
   }
 

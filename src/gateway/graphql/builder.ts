@@ -51,7 +51,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodesOnConnection: true,
   },
   complexity: {
-    limit: { depth: 20, breadth: 400, complexity: 20_000 },
+    limit: ({ isStored }) => (isStored ? {} : { depth: 20, breadth: 400, complexity: 20_000 }),
     defaultComplexity: 1,
     // Lists that are not connections are short.
     defaultListMultiplier: LIST_MULTIPLIER,

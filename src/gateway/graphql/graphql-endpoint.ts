@@ -1,16 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createYoga } from 'graphql-yoga';
-import type { Settings } from '../../domain/config.ts';
-import type { Database } from '../../domain/database/database.ts';
-import type { EventHub } from '../../domain/events/event-hub.ts';
 import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
-import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { baseUrlOf } from '../base-url.ts';
 import { clientError } from '../http-errors.ts';
-import type { GraphQLContext } from './context.ts';
+import { type ContextServices, contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
 import { countSubscriptions } from './count-subscriptions.ts';
-import { createLoaders } from './loaders.ts';
 import { maskError } from './mask-error.ts';
 import { multipartUploads } from './multipart-uploads.ts';
 import { parseLimits } from './parse-limits.ts';
@@ -19,22 +14,12 @@ import { attachSockets } from './sockets.ts';
 import { storableText } from './storable-text.ts';
 import { WELCOME_QUERY } from './welcome-query.ts';
 
-export interface GraphQLServices {
-  settings: Settings;
-  database: Database;
-  blobs: BlobStore;
-  hub: EventHub;
+export interface GraphQLServices extends ContextServices {
   logger: FastifyBaseLogger;
   principalOf: (request: FastifyRequest) => Promise<Principal>;
   /** Open subscriptions, for the metrics. */
   subscribers: { inc(): void; dec(): void };
   authenticate: (authorization: string | undefined) => Promise<Principal>;
-}
-
-/** What the HTTP server or the web socket knows of an operation before it is read. */
-export interface OperationOrigin {
-  principal: Principal;
-  baseUrl: string;
 }
 
 type YogaServerContext = OperationOrigin & { req: FastifyRequest; reply: FastifyReply };
@@ -116,9 +101,4 @@ function answerInGraphQL(error: unknown, request: FastifyRequest, reply: Fastify
     .code(status)
     .header('cache-control', 'no-store')
     .send({ errors: [{ message, extensions: { code, hint, details } }] });
-}
-
-function contextOf(services: GraphQLServices, { principal, baseUrl }: OperationOrigin): GraphQLContext {
-  const { settings, database, blobs, hub } = services;
-  return { settings, database, blobs, hub, principal, baseUrl, loaders: createLoaders(database, principal) };
 }

@@ -7,8 +7,8 @@ import type { YogaServerInstance } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
 import { DomainError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
-import type { GraphQLContext } from './context.ts';
-import { GRAPHQL_PATH, type GraphQLServices, type OperationOrigin } from './graphql-endpoint.ts';
+import type { GraphQLContext, OperationOrigin } from './context.ts';
+import { GRAPHQL_PATH, type GraphQLServices } from './graphql-endpoint.ts';
 
 const LONGEST_MESSAGE = 1_000_000;
 /** For clients to confirm that the connection is closed. */

@@ -104,11 +104,11 @@ export async function deleteUploadSession(sql: SqlExecutor, id: string): Promise
 export async function deleteExpiredUploadSessions(
   sql: SqlExecutor,
   idleSeconds: number,
-): Promise<{ id: string; generation: number }[]> {
+): Promise<{ id: string; generation: number; size: number }[]> {
   return await sql.query(
     `delete from upload_sessions
      where active_at < now() - make_interval(secs => $1) and (holder is null or held_until < now())
-     returning id, generation`,
+     returning id, generation, size`,
     [idleSeconds],
   );
 }
