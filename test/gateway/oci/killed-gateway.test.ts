@@ -40,35 +40,38 @@ const received = async (location: string, url = stack.url): Promise<number> => {
   return Number(answer.headers.get('range')!.slice(2)) + 1;
 };
 
-test.each(['SIGKILL', 'SIGTERM'] as const)('%s in the middle of a PATCH: another gateway goes on', async (signal) => {
-  const bytes = randomBytes(3_000_000);
-  const { command, url } = await startProcess();
-  const begun = await stack.call('POST', `/v2/${NAME}/blobs/uploads/`, { url });
-  const location = begun.headers.get('location')!;
-  const first = bytes.subarray(0, 1_000_000);
-  expect((await stack.call('PATCH', location, { url, body: first })).status).toBe(202);
-  const hanging = hangingPatch(url, location, bytes.subarray(1_000_000, 2_500_000), 2_000_000);
-  while ((await received(location, url)) < 2_400_000) await sleep(20);
-  await command.end(signal);
-  hanging.destroy();
+test.each(['SIGKILL', 'SIGTERM'] as const)(
+  '%s in the middle of a PATCH: another gateway goes on',
+  async (signal) => {
+    const bytes = randomBytes(3_000_000);
+    const { command, url } = await startProcess();
+    const begun = await stack.call('POST', `/v2/${NAME}/blobs/uploads/`, { url });
+    const location = begun.headers.get('location')!;
+    const first = bytes.subarray(0, 1_000_000);
+    expect((await stack.call('PATCH', location, { url, body: first })).status).toBe(202);
+    const hanging = hangingPatch(url, location, bytes.subarray(1_000_000, 2_500_000), 2_000_000);
+    while ((await received(location, url)) < 2_400_000) await sleep(20);
+    await command.end(signal);
+    hanging.destroy();
 
-  // What was acknowledged is there in any case.
-  let offset = await received(location);
-  expect(offset).toBeGreaterThanOrEqual(signal === 'SIGTERM' ? 2_400_000 : 1_000_000);
-  const headers = { 'content-range': `${offset}-${bytes.length - 1}` };
-  let answer = await stack.call('PATCH', location, { body: bytes.subarray(offset), headers });
-  while (answer.status === 429 || answer.status === 416) {
-    offset = await received(location);
-    const range = { 'content-range': `${offset}-${bytes.length - 1}` };
-    answer = await stack.call('PATCH', location, { body: bytes.subarray(offset), headers: range });
-  }
-  expect(answer.status).toBe(202);
-  const done = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`);
-  expect(done.status).toBe(201);
-  const read = await stack.call('GET', `/v2/${NAME}/blobs/${sha256(bytes)}`);
-  expect(read.body.equals(bytes)).toBe(true);
-  expect(await readdir(join(stack.dataDir, 'blobs/uploads'))).toEqual([]);
-});
+    // What was acknowledged is there in any case.
+    let offset = await received(location);
+    expect(offset).toBeGreaterThanOrEqual(signal === 'SIGTERM' ? 2_400_000 : 1_000_000);
+    const headers = { 'content-range': `${offset}-${bytes.length - 1}` };
+    let answer = await stack.call('PATCH', location, { body: bytes.subarray(offset), headers });
+    while (answer.status === 429 || answer.status === 416) {
+      offset = await received(location);
+      const range = { 'content-range': `${offset}-${bytes.length - 1}` };
+      answer = await stack.call('PATCH', location, { body: bytes.subarray(offset), headers: range });
+    }
+    expect(answer.status).toBe(202);
+    const done = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`);
+    expect(done.status).toBe(201);
+    const read = await stack.call('GET', `/v2/${NAME}/blobs/${sha256(bytes)}`);
+    expect(read.body.equals(bytes)).toBe(true);
+    expect(await readdir(join(stack.dataDir, 'blobs/uploads'))).toEqual([]);
+  },
+);
 
 test('SIGKILL in the middle of a PUT leaves nothing visible', async () => {
   const bytes = randomBytes(3_000_000);
@@ -85,5 +88,5 @@ test('SIGKILL in the middle of a PUT leaves nothing visible', async () => {
   await command.end('SIGKILL');
   expect((await stack.call('GET', `/v2/${NAME}/blobs/${digest}`)).status).toBe(404);
   expect(await stack.blobs.size(digest as `sha256:${string}`)).toBe(null);
-  expect((await stack.pushBlob(NAME, bytes))).toBe(digest);
+  expect(await stack.pushBlob(NAME, bytes)).toBe(digest);
 });

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { descriptor, imageManifest, OCI_CONFIG, RegistryStack, type User } from '../../support/registry-stack.ts';
+import {
+  descriptor,
+  imageManifest,
+  OCI_CONFIG,
+  RegistryStack,
+  type User,
+} from '../../support/registry-stack.ts';
 
 let stack: RegistryStack;
 const NAME = 'apps/images/lists';
@@ -69,10 +75,13 @@ describe('tags', () => {
     expect((await list('?last=b', name)).json()).toEqual({ name, tags: ['c'] });
   });
 
-  test.each(['apps/images/unknown', 'apps/unknown/unknown', 'unknown/unknown/unknown'])('%s', async (name) => {
-    const answer = await list('', name);
-    expect([answer.status, answer.codes()]).toEqual([404, ['NAME_UNKNOWN']]);
-  });
+  test.each(['apps/images/unknown', 'apps/unknown/unknown', 'unknown/unknown/unknown'])(
+    '%s',
+    async (name) => {
+      const answer = await list('', name);
+      expect([answer.status, answer.codes()]).toEqual([404, ['NAME_UNKNOWN']]);
+    },
+  );
 
   test('an image with nothing but a blob is not known yet', async () => {
     await stack.pushBlob('apps/images/begun', 'a blob');
@@ -179,13 +188,20 @@ describe('referrers', () => {
   const name = 'apps/images/subjects';
   const config = '{"config":true}';
   const empty = descriptor('{}', 'application/vnd.oci.empty.v1+json');
-  const referrers = (digest: string, query = '') => stack.call('GET', `/v2/${name}/referrers/${digest}${query}`);
+  const referrers = (digest: string, query = '') =>
+    stack.call('GET', `/v2/${name}/referrers/${digest}${query}`);
   let subject: { digest: string; text: string };
 
   const refer = async (parts: object, type?: string) => {
-    const about = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: subject.digest, size: subject.text.length };
+    const about = {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: subject.digest,
+      size: subject.text.length,
+    };
     const manifest = { ...imageManifest({ config: empty, subject: about, ...parts }) };
-    const text = JSON.stringify(type === undefined ? manifest : { ...manifest, config: undefined, layers: undefined });
+    const text = JSON.stringify(
+      type === undefined ? manifest : { ...manifest, config: undefined, layers: undefined },
+    );
     const digest = (await import('../../support/registry-stack.ts')).sha256(text);
     const answer = await stack.putManifest(name, digest, text);
     expect([answer.status, answer.headers.get('oci-subject')]).toEqual([201, subject.digest]);
@@ -218,12 +234,23 @@ describe('referrers', () => {
 
   test('images, artifacts and indexes, with types, annotations, a filter, pages, and deletes', async () => {
     const type = 'application/vnd.oci.image.manifest.v1+json';
-    const artifact = await refer({ artifactType: 'application/vnd.example.sbom', annotations: { a: '1', 'z\u0000': '\ud800' } });
+    const artifact = await refer({
+      artifactType: 'application/vnd.example.sbom',
+      annotations: { a: '1', 'z\u0000': '\ud800' },
+    });
     const byConfig = await refer({ config: descriptor(config, OCI_CONFIG) });
     const bare = await refer({ mediaType: INDEX, manifests: [] }, INDEX);
-    const index = await refer({ mediaType: INDEX, manifests: [], artifactType: 'application/vnd.example.sbom' }, INDEX);
+    const index = await refer(
+      { mediaType: INDEX, manifests: [], artifactType: 'application/vnd.example.sbom' },
+      INDEX,
+    );
     const expected = [
-      { mediaType: type, ...artifact, artifactType: 'application/vnd.example.sbom', annotations: { a: '1', 'z\u0000': '\ud800' } },
+      {
+        mediaType: type,
+        ...artifact,
+        artifactType: 'application/vnd.example.sbom',
+        annotations: { a: '1', 'z\u0000': '\ud800' },
+      },
       { mediaType: type, ...byConfig, artifactType: OCI_CONFIG },
       { mediaType: INDEX, ...bare },
       { mediaType: INDEX, ...index, artifactType: 'application/vnd.example.sbom' },
@@ -243,6 +270,9 @@ describe('referrers', () => {
     await stack.call('DELETE', `/v2/${name}/manifests/${subject.digest}`);
     await expectIndex(subject.digest, expected);
     await stack.call('DELETE', `/v2/${name}/manifests/${artifact.digest}`);
-    await expectIndex(subject.digest, expected.filter((one) => one.digest !== artifact.digest));
+    await expectIndex(
+      subject.digest,
+      expected.filter((one) => one.digest !== artifact.digest),
+    );
   });
 });

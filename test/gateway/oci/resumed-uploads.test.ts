@@ -61,8 +61,12 @@ const patch = (location: string, body: Uint8Array, first: number, url = stack.ur
     headers: { 'content-range': `${first}-${first + body.length - 1}` },
   });
 
-const finish = (location: string, bytes: Uint8Array, url = stack.url, digest = sha256(bytes)): Promise<Answer> =>
-  stack.call('PUT', `${location}?digest=${digest}`, { url });
+const finish = (
+  location: string,
+  bytes: Uint8Array,
+  url = stack.url,
+  digest = sha256(bytes),
+): Promise<Answer> => stack.call('PUT', `${location}?digest=${digest}`, { url });
 
 async function expectBlob(bytes: Buffer): Promise<void> {
   const answer = await stack.call('GET', `/v2/${NAME}/blobs/${sha256(bytes)}`);
@@ -184,7 +188,9 @@ test('a PUT that breaks can be repeated', async () => {
   });
   socket.destroy();
   const size = await settled(location);
-  const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, { body: bytes.subarray(size) });
+  const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, {
+    body: bytes.subarray(size),
+  });
   expect(answer.status).toBe(201);
   await expectBlob(bytes);
 });
