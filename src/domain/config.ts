@@ -51,6 +51,10 @@ export interface Settings {
   registryDefaultRepository: string;
   /** Bytes of one pushed blob; null: as many as fit. */
   registryBlobBytes: number | null;
+  /** How long blobs and manifests stay that nothing seems to need: a push may be about to name them. */
+  garbageGraceSeconds: number;
+  /** How many gateways `stowage serve` starts; they share the port. */
+  gatewayProcesses: number;
   logLevel: string;
   limits: Limits;
 }
@@ -439,6 +443,21 @@ export const SETTINGS: readonly SettingRow[] = [
     parse: count(1),
     fallback: () => null,
     meaning: 'most bytes of one pushed blob; no limit when unset',
+  }),
+  row({
+    variable: 'STOWAGE_GARBAGE_GRACE',
+    key: 'garbageGraceSeconds',
+    parse: count(1, 31_536_000),
+    fallback: () => 3600,
+    meaning:
+      'seconds that blobs and manifests stay which nothing needs any more; longer than any push takes between two calls',
+  }),
+  row({
+    variable: 'STOWAGE_GATEWAY_PROCESSES',
+    key: 'gatewayProcesses',
+    parse: count(1, 64),
+    fallback: () => 1,
+    meaning: 'gateways that `stowage serve` starts; they share the port',
   }),
   row({
     variable: 'STOWAGE_LOG_LEVEL',

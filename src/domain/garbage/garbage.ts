@@ -2,7 +2,8 @@
 export const GARBAGE = {
   uploads: 'uploads that nobody has gone on with for a day',
   retiredTags: 'tags that the retention rules of their repository do not keep',
-  untaggedManifests: 'manifests whose last tag was deleted, or that the rules of their repository do not keep without one',
+  untaggedManifests:
+    'manifests whose last tag was deleted, or that the rules of their repository do not keep without one',
   orphanedReferrers: 'manifests that refer to one which was here and is deleted',
   unusedImageBlobs: 'blobs of an image that none of its manifests names',
   emptyImages: 'images without a manifest, a blob or an upload',

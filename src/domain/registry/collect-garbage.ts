@@ -1,55 +1,70 @@
 import type { Database } from '../database/database.ts';
-import { removeUnnamedImageBlobs } from '../database/sql/image-blobs.ts';
-import { removeUnusedImages } from '../database/sql/remove-unused-images.ts';
+import {
+  type DiscardedManifest,
+  findDiscardedManifests,
+  isStillDiscarded,
+} from '../database/sql/discarded-manifests.ts';
+import { deleteManifest, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { lockImage } from '../database/sql/retention.ts';
 import { deleteExpiredUploadSessions, presentUploadSessions } from '../database/sql/upload-sessions.ts';
+import type { Quantity } from '../garbage/garbage.ts';
 import type { StagedBlobs } from '../storage/staged-blobs.ts';
-
-/** How long what looks unused stays, in seconds (oci-registry.md 4, 10). */
-export interface RegistryGrace {
-  /** Blobs that no manifest names: a push may be about to. */
-  blobs: number;
-  /** Uploads that nobody goes on with. */
-  uploads: number;
-  /** Images without anything in them. */
-  images: number;
-}
-
-export interface RegistryGarbage {
-  uploads: number;
-  blobs: number;
-  images: number;
-}
-
-const HOUR = 3600;
-export const REGISTRY_GRACE: RegistryGrace = { blobs: HOUR, uploads: 24 * HOUR, images: 24 * HOUR };
-
-/**
- * Lets go of what nobody uses: expired uploads, visibility of blobs that no manifest of their image names, empty images.
- * It blocks no push, and none of it is named by anything; bytes that nothing names any more are collected with all others
- * (src/workers/tasks/collect-garbage.ts).
- */
-export async function collectRegistryGarbage(
-  { database, staged }: { database: Database; staged: StagedBlobs },
-  grace: RegistryGrace = REGISTRY_GRACE,
-): Promise<RegistryGarbage> {
-  const { sql } = database;
-  const expired = await deleteExpiredUploadSessions(sql, grace.uploads);
-  for (const { id, generation } of expired) await staged.remove(`${id}.${generation}`);
-  await removeLeftFiles(database, staged, grace.uploads);
-  const blobs = await removeUnnamedImageBlobs(sql, grace.blobs);
-  const images = await removeUnusedImages(sql, grace.images);
-  return { uploads: expired.length, blobs, images };
-}
 
 const PAGE = 1_000;
 
-/** Files whose upload is gone: a gateway was killed between the two. */
-async function removeLeftFiles(database: Database, staged: StagedBlobs, graceSeconds: number): Promise<void> {
+/** Uploads that nobody goes on with, and files whose upload is gone: a gateway was killed between the two. */
+export async function removeExpiredUploads(
+  database: Database,
+  staged: StagedBlobs,
+  graceSeconds: number,
+): Promise<Quantity> {
+  const expired = await deleteExpiredUploadSessions(database.sql, graceSeconds);
+  for (const { id, generation } of expired) await staged.remove(`${id}.${generation}`);
+  const left = await removeLeftFiles(database, staged, graceSeconds);
+  return { items: expired.length + left, bytes: expired.reduce((sum, { size }) => sum + size, 0) };
+}
+
+/** Manifests that nobody needs, with their referrers in the next run. A page at a time. */
+export async function* discardedManifests(
+  database: Database,
+  graceSeconds: number,
+): AsyncGenerator<DiscardedManifest[]> {
+  for (let afterId = 0; ; ) {
+    const page = await findDiscardedManifests(database.sql, { graceSeconds, afterId, limit: PAGE });
+    if (page.length > 0) yield page;
+    if (page.length < PAGE) return;
+    afterId = page.at(-1)!.id;
+  }
+}
+
+/** False: somebody needs it again. */
+export async function removeDiscardedManifest(
+  database: Database,
+  { id, imageId, digest, why }: DiscardedManifest,
+  graceSeconds: number,
+): Promise<boolean> {
+  return await database.transaction(async ({ sql }) => {
+    if (!(await lockImage(sql, imageId)) || !(await isStillDiscarded(sql, id, graceSeconds))) return false;
+    const data = { digest, reason: why };
+    await recordImageEvent(sql, { imageId, type: 'manifest-deleted', data, userId: null });
+    return (await deleteManifest(sql, imageId, digest)) !== null;
+  });
+}
+
+async function removeLeftFiles(
+  database: Database,
+  staged: StagedBlobs,
+  graceSeconds: number,
+): Promise<number> {
   const before = Date.now() - graceSeconds * 1000;
+  let removed = 0;
   let names: string[] = [];
   const flush = async (): Promise<void> => {
     const present = await presentUploadSessions(database.sql, names.map(idOf));
-    for (const name of names) if (!present.has(idOf(name))) await staged.remove(name);
+    for (const name of names.filter((one) => !present.has(idOf(one)))) {
+      await staged.remove(name);
+      removed += 1;
+    }
     names = [];
   };
   for await (const { name, writtenAt } of staged.list()) {
@@ -57,6 +72,7 @@ async function removeLeftFiles(database: Database, staged: StagedBlobs, graceSec
     if (names.length >= PAGE) await flush();
   }
   if (names.length > 0) await flush();
+  return removed;
 }
 
 /** Names are `<id>.<generation>`. */

@@ -1,6 +1,13 @@
+import { touchManifest } from '../database/sql/discarded-manifests.ts';
 import { deleteManifest, deleteTag, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import type { FoundManifest } from '../database/sql/resolve-images.ts';
-import { type AccessedImage, type RegistryPrincipal, requireRegistryAccess, unknownName } from './access.ts';
+import {
+  type AccessedImage,
+  mayUse,
+  type RegistryPrincipal,
+  requireRegistryAccess,
+  unknownName,
+} from './access.ts';
 import { RegistryError } from './errors.ts';
 import type { ImageName } from './image-name.ts';
 import type { Address, Reference } from './reference.ts';
@@ -19,15 +26,14 @@ export async function findManifest(
   image: ImageName,
   reference: Reference | null,
 ): Promise<ReadableManifest> {
-  const { manifest, imageId } = await requireRegistryAccess(
-    registry,
-    principal,
-    image,
-    'pull',
-    wanted(reference),
-  );
+  const found = await requireRegistryAccess(registry, principal, image, 'pull', wanted(reference));
+  const { manifest, imageId } = found;
   if (imageId === null) throw unknownName(image);
   if (!manifest) throw unknownManifest(reference);
+  if (manifest.isStale && mayUse(registry, principal, 'push', found)) {
+    // Whoever pushes an index will not push this part of it now. If the collector was first, they must.
+    if (!(await touchManifest(registry.database.sql, manifest.id))) throw unknownManifest(reference);
+  }
   const address =
     reference && 'address' in reference ? reference.address : (manifest.sha512 ?? manifest.digest);
   return { ...manifest, address: address as Address };

@@ -36,16 +36,17 @@ const MOST_TAGS = 1_000_000;
 const MOST_PATTERNS = 100;
 const LONGEST_PATTERN = 256;
 
-const PARSERS: { [Name in keyof RetentionRules]-?: (value: unknown, name: string) => RetentionRules[Name] } = {
-  images: patterns,
-  keepLatest: wholeNumber(1, MOST_TAGS),
-  keepDays: wholeNumber(1, MOST_DAYS),
-  keepSince: date,
-  keepPulledDays: wholeNumber(1, MOST_DAYS),
-  keepTags: patterns,
-  untaggedDays: wholeNumber(0, MOST_DAYS),
-  orphans: orphans,
-};
+const PARSERS: { [Name in keyof RetentionRules]-?: (value: unknown, name: string) => RetentionRules[Name] } =
+  {
+    images: patterns,
+    keepLatest: wholeNumber(1, MOST_TAGS),
+    keepDays: wholeNumber(1, MOST_DAYS),
+    keepSince: date,
+    keepPulledDays: wholeNumber(1, MOST_DAYS),
+    keepTags: patterns,
+    untaggedDays: wholeNumber(0, MOST_DAYS),
+    orphans: orphans,
+  };
 
 /** Throws InvalidInputError. Regular expressions are left to the database. */
 export function parseRetentionRules(value: unknown): RetentionRules {
@@ -55,7 +56,8 @@ export function parseRetentionRules(value: unknown): RetentionRules {
   const rules: Record<string, unknown> = {};
   for (const [name, given] of Object.entries(value)) {
     if (!Object.hasOwn(PARSERS, name)) throw new InvalidInputError(`"${name}" is not a retention rule`);
-    if (given !== null && given !== undefined) rules[name] = PARSERS[name as keyof RetentionRules](given, name);
+    if (given !== null && given !== undefined)
+      rules[name] = PARSERS[name as keyof RetentionRules](given, name);
   }
   return rules;
 }

@@ -35,7 +35,7 @@ export interface UnreferencedBlob {
 }
 
 const FOREIGN_KEY_VIOLATION = '23503';
-const MOST_ATTEMPTS = 5;
+const MOST_ATTEMPTS = 20;
 const PAGE = 5_000;
 
 /**
@@ -68,7 +68,8 @@ async function deletePage(
       ]);
       return row!;
     } catch (error) {
-      if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION || attempt >= MOST_ATTEMPTS) throw error;
+      if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION || attempt >= MOST_ATTEMPTS)
+        throw error;
     }
   }
 }

@@ -7,7 +7,8 @@ import type { SqlExecutor } from '../sql-executor.ts';
  */
 const KEEP_BLOB = `
   insert into blobs (digest, size, crc32) values ($1, $2, $3)
-  on conflict (digest) do update set created_at = now() where blobs.created_at < now() - interval '10 minutes'`;
+  on conflict (digest) do update set created_at = now(), damaged_at = null
+  where blobs.created_at < now() - interval '1 second' or blobs.damaged_at is not null`;
 
 /** Notes a blob that is durable in the store; what names it must be written in the same transaction. */
 export async function keepBlob(sql: SqlExecutor, blob: StoredBlob): Promise<void> {
@@ -38,7 +39,7 @@ export async function mountImageBlob(sql: SqlExecutor, imageId: number, digest: 
   const rows = await sql.query(
     `with kept as (
        update blobs b set created_at = now()
-       where b.digest = $2 and exists (select from image_blobs l where l.digest = b.digest) returning b.digest
+       where b.digest = $2 and b.damaged_at is null and exists (select from image_blobs l where l.digest = b.digest) returning b.digest
      )
      insert into image_blobs (image_id, digest) select $1, digest from kept
      on conflict (image_id, digest) do update set touched_at = now()

@@ -12,7 +12,7 @@ export async function recordImageEvent(
 ): Promise<void> {
   await sql.query(
     `with image as (
-       update images set version = version + 1, modified_at = clock_timestamp(), modified_by_id = $4
+       update images set version = version + 1, modified_at = clock_timestamp(), modified_by_id = coalesce($4, modified_by_id)
        where id = $1 returning version
      ), recorded as (
        insert into events (subject_type, subject_id, version, type, data)
@@ -86,7 +86,9 @@ export async function insertManifest(
      values ($1, $2, $3, $4, $5, $6, $7::json, $8, $9, $10, $11, $12, $13, 0, $14)
      on conflict (image_id, digest) do update set
        media_type = excluded.media_type,
-       sha512 = coalesce(excluded.sha512, manifests.sha512)
+       sha512 = coalesce(excluded.sha512, manifests.sha512),
+       touched_at = excluded.touched_at,
+       discarded_at = null
      returning id, xmax = 0 as "isNew"`,
     [
       row.imageId,
@@ -235,12 +237,15 @@ export async function deleteTag(sql: SqlExecutor, imageId: number, tag: string):
   );
   if (!row) return null;
   await noteUntagged(sql, [row.manifestId]);
+  await sql.query('update manifests set discarded_at = now() where id = $1 and untagged_at is not null', [
+    row.manifestId,
+  ]);
   return row.digest;
 }
 
 /**
  * Removes a manifest with its tags. Blobs that nothing else in the image names begin their grace period now, referrers of
- * it theirs. Returns the tags; null: there is no such manifest.
+ * it and parts of it without a tag theirs. Returns the tags; null: there is no such manifest.
  */
 export async function deleteManifest(
   sql: SqlExecutor,
@@ -258,7 +263,16 @@ export async function deleteManifest(
     'select distinct digest from manifest_blobs where manifest_id = $1 and digest is not null',
     [found.id],
   );
+  const children = await sql.query<{ digest: Digest }>(
+    'select distinct digest from manifest_children where manifest_id = $1',
+    [found.id],
+  );
   await sql.query('delete from manifests where id = $1', [found.id]);
+  await sql.query(
+    `update manifests m set discarded_at = now()
+     where m.image_id = $1 and m.digest = any($2::text[]) and m.untagged_at is not null`,
+    [imageId, children.map((child) => child.digest)],
+  );
   await sql.query(
     `update image_blobs l set is_named = false, touched_at = now()
      where l.image_id = $1 and l.digest = any($2::text[]) and not exists (

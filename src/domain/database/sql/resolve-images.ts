@@ -24,6 +24,8 @@ export interface FoundManifest {
   sha512: string | null;
   mediaType: string;
   size: number;
+  /** Without a tag, and not touched for a while: the collector may come for it. */
+  isStale: boolean;
 }
 
 export interface FoundBlob {
@@ -49,8 +51,8 @@ export interface ImageAnswer {
   blob: FoundBlob | null;
 }
 
-/** Long before the grace period of the collector ends. */
-const STALE_AFTER = '10 minutes';
+/** Long before the grace period of the collector ends, also where somebody has set a short one. */
+const STALE_AFTER = '1 second';
 
 const STATEMENT = `
   select
@@ -60,6 +62,7 @@ const STATEMENT = `
     rm.role as "repositoryRole",
     i.id as "imageId",
     m.id as "manifestId", m.digest as "manifestDigest", m.sha512, m.media_type as "mediaType", m.size as "manifestSize",
+    m.untagged_at is not null and m.touched_at < now() - interval '${STALE_AFTER}' as "isManifestStale",
     b.digest as "blobDigest", b.size as "blobSize",
     not l.is_named and l.touched_at < now() - interval '${STALE_AFTER}' as "isStale"
   from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
@@ -83,7 +86,7 @@ const STATEMENT = `
   left join image_blobs l on l.image_id = i.id and l.digest = coalesce(
     (select a.digest from blob_addresses a where a.address = q.blob), q.blob
   )
-  left join blobs b on b.digest = l.digest
+  left join blobs b on b.digest = l.digest and b.damaged_at is null
   order by q.n`;
 
 interface Row extends Omit<ImageAnswer, 'manifest' | 'blob'> {
@@ -92,6 +95,7 @@ interface Row extends Omit<ImageAnswer, 'manifest' | 'blob'> {
   sha512: string | null;
   mediaType: string;
   manifestSize: number;
+  isManifestStale: boolean;
   blobDigest: Digest | null;
   blobSize: number;
   isStale: boolean;
@@ -128,6 +132,7 @@ function answerOf(row: Row): ImageAnswer {
     sha512,
     mediaType,
     manifestSize,
+    isManifestStale,
     blobDigest,
     blobSize,
     isStale,
@@ -138,7 +143,14 @@ function answerOf(row: Row): ImageAnswer {
     manifest:
       manifestId === null
         ? null
-        : { id: manifestId, digest: manifestDigest, sha512, mediaType, size: manifestSize },
+        : {
+            id: manifestId,
+            digest: manifestDigest,
+            sha512,
+            mediaType,
+            size: manifestSize,
+            isStale: isManifestStale,
+          },
     blob: blobDigest === null ? null : { digest: blobDigest, size: blobSize, isStale },
   };
 }

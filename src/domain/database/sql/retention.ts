@@ -78,7 +78,10 @@ export async function repositoriesWithRules(
 }
 
 /** Whether the tag is where it was, now that nobody else changes its image. */
-export async function isTagUnmoved(sql: SqlExecutor, { imageId, tag, pushedAt }: RetiredTag): Promise<boolean> {
+export async function isTagUnmoved(
+  sql: SqlExecutor,
+  { imageId, tag, pushedAt }: RetiredTag,
+): Promise<boolean> {
   // The driver's dates know no more than milliseconds.
   const rows = await sql.query(
     `select 1 from tags where image_id = $1 and name = $2 and date_trunc('milliseconds', modified_at) = $3`,
