@@ -4,6 +4,7 @@ import {
   imageManifest,
   OCI_CONFIG,
   RegistryStack,
+  sha256,
   type User,
 } from '../../support/registry-stack.ts';
 
@@ -185,6 +186,7 @@ describe('the catalogue', () => {
 
 describe('referrers', () => {
   const INDEX = 'application/vnd.oci.image.index.v1+json';
+  const SBOM = 'application/vnd.example.sbom';
   const name = 'apps/images/subjects';
   const config = '{"config":true}';
   const empty = descriptor('{}', 'application/vnd.oci.empty.v1+json');
@@ -202,7 +204,7 @@ describe('referrers', () => {
     const text = JSON.stringify(
       type === undefined ? manifest : { ...manifest, config: undefined, layers: undefined },
     );
-    const digest = (await import('../../support/registry-stack.ts')).sha256(text);
+    const digest = sha256(text);
     const answer = await stack.putManifest(name, digest, text);
     expect([answer.status, answer.headers.get('oci-subject')]).toEqual([201, subject.digest]);
     return { digest, size: text.length };
@@ -235,30 +237,27 @@ describe('referrers', () => {
   test('images, artifacts and indexes, with types, annotations, a filter, pages, and deletes', async () => {
     const type = 'application/vnd.oci.image.manifest.v1+json';
     const artifact = await refer({
-      artifactType: 'application/vnd.example.sbom',
+      artifactType: SBOM,
       annotations: { a: '1', 'z\u0000': '\ud800' },
     });
     const byConfig = await refer({ config: descriptor(config, OCI_CONFIG) });
     const bare = await refer({ mediaType: INDEX, manifests: [] }, INDEX);
-    const index = await refer(
-      { mediaType: INDEX, manifests: [], artifactType: 'application/vnd.example.sbom' },
-      INDEX,
-    );
+    const index = await refer({ mediaType: INDEX, manifests: [], artifactType: SBOM }, INDEX);
     const expected = [
       {
         mediaType: type,
         ...artifact,
-        artifactType: 'application/vnd.example.sbom',
+        artifactType: SBOM,
         annotations: { a: '1', 'z\u0000': '\ud800' },
       },
       { mediaType: type, ...byConfig, artifactType: OCI_CONFIG },
       { mediaType: INDEX, ...bare },
-      { mediaType: INDEX, ...index, artifactType: 'application/vnd.example.sbom' },
+      { mediaType: INDEX, ...index, artifactType: SBOM },
     ].sort((one, other) => (one.digest < other.digest ? -1 : 1));
     const all = await expectIndex(subject.digest, expected);
     expect(all.headers.get('oci-filters-applied')).toBe(null);
 
-    const sboms = expected.filter((one) => one.artifactType === 'application/vnd.example.sbom');
+    const sboms = expected.filter((one) => 'artifactType' in one && one.artifactType === SBOM);
     const filtered = await expectIndex(subject.digest, sboms, '?artifactType=application%2Fvnd.example.sbom');
     expect(filtered.headers.get('oci-filters-applied')).toBe('artifactType');
     await expectIndex(subject.digest, [], '?artifactType=none');
