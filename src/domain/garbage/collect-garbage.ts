@@ -97,7 +97,7 @@ async function removeImageBlobs(run: Run): Promise<void> {
 
 async function removeEmptyImages(run: Run): Promise<void> {
   const { database, grace } = run.collector;
-  await run.count('emptyImages', await removeUnusedImages(database.sql, grace.images));
+  await run.count('emptyImages', await removeUnusedImages(database, grace.images));
 }
 
 async function removeBytes(run: Run): Promise<void> {

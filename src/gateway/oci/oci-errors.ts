@@ -104,14 +104,17 @@ function answerTo(error: unknown, request: FastifyRequest, realm: string): OciAn
   };
 }
 
-/** What was there when the request came was removed while it worked: the next try finds out how things are. */
-const FOREIGN_KEY_VIOLATION = '23503';
+/**
+ * What was there when the request came was removed while it worked, or it met others who wanted the same in another order:
+ * the next try finds out how things are.
+ */
+const PASSING = new Set(['23503', '40P01', '40001']);
 
 function failure(error: unknown, request: FastifyRequest): OciAnswer {
   const isPassing =
     isConnectionLost(error) ||
     (error as Error).name === 'AbortError' ||
-    (error as { code?: unknown }).code === FOREIGN_KEY_VIOLATION;
+    PASSING.has((error as { code?: string }).code ?? '');
   return {
     status: isPassing ? 503 : 500,
     code: 'UNKNOWN',

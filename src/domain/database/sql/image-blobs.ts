@@ -15,20 +15,23 @@ export async function keepBlob(sql: SqlExecutor, blob: StoredBlob): Promise<void
   await sql.query(KEEP_BLOB, [blob.digest, blob.size, blob.crc32]);
 }
 
-/** Makes a blob that is durable in the store visible in an image, and ends the upload that it came with: in one statement. */
+/**
+ * Makes a blob that is durable in the store visible in an image, and ends the upload that it came with: in one statement,
+ * which like all others holds the blob's own row before those that name it.
+ */
 export async function addImageBlob(
   sql: SqlExecutor,
   added: { imageId: number; blob: StoredBlob; sha512: string | null; uploadId: string | null },
 ): Promise<void> {
   const { imageId, blob, sha512, uploadId } = added;
   await sql.query(
-    `with kept as (${KEEP_BLOB}),
+    `with kept as (${KEEP_BLOB} returning digest),
      named as (
        insert into blob_addresses (address, digest) select $5::text, $1 where $5::text is not null on conflict do nothing
      ), ended as (
        delete from upload_sessions where id = $6::uuid
      )
-     insert into image_blobs (image_id, digest) values ($4, $1)
+     insert into image_blobs (image_id, digest) select $4::bigint, $1 from (select count(*) from kept) as first
      on conflict (image_id, digest) do update set touched_at = now()`,
     [blob.digest, blob.size, blob.crc32, imageId, sha512, uploadId],
   );
@@ -67,10 +70,17 @@ export async function removeImageBlob(sql: SqlExecutor, imageId: number, digest:
   return rows.length > 0;
 }
 
-/** Ends the visibility of blobs that no manifest of their image names, once the grace period is over. */
+/**
+ * Ends the visibility of blobs that no manifest of their image names, once the grace period is over. What somebody just
+ * holds is in use, and nobody who holds several waits for this.
+ */
 export async function removeUnnamedImageBlobs(sql: SqlExecutor, graceSeconds: number): Promise<number> {
   const rows = await sql.query(
-    `delete from image_blobs where not is_named and touched_at < now() - make_interval(secs => $1) returning 1`,
+    `delete from image_blobs l using (
+       select image_id, digest from image_blobs
+       where not is_named and touched_at < now() - make_interval(secs => $1) for update skip locked
+     ) as unused
+     where l.image_id = unused.image_id and l.digest = unused.digest returning 1`,
     [graceSeconds],
   );
   return rows.length;
