@@ -102,7 +102,7 @@ export function levelOf(answer: ImageAnswer, principal: Principal): Level {
 }
 
 /** Rights that nobody needs credentials for. */
-export function anonymousLevel(answer: ImageAnswer, setting: RegistryAnonymous): Level {
+function anonymousLevel(answer: ImageAnswer, setting: RegistryAnonymous): Level {
   const isPublic = answer.isPublicProject || answer.isPublicRepository;
   return higher(setting, isPublic ? 'pull' : 'none');
 }

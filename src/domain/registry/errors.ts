@@ -17,7 +17,6 @@ export type RegistryErrorCode =
   | 'name-unknown'
   | 'paging-invalid'
   | 'quota-exceeded'
-  | 'size-invalid'
   | 'blob-too-large'
   | 'registry-unauthorized'
   | 'registry-denied'

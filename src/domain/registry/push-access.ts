@@ -44,6 +44,15 @@ export async function requirePushAccess(
   return { ...answer, ...(await create(registry, principal, answer, image)), image };
 }
 
+/** Whether it would be let in, before anything is read or made. Throws as {@link requireAllowed}. */
+export async function requireMayPush(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+): Promise<void> {
+  requireAllowed(registry, principal, image, 'push', await lookUp(registry, principal, image));
+}
+
 function mayCreate(registry: Registry, principal: RegistryPrincipal, answer: ImageAnswer): boolean {
   const { registryAutoCreate, registryAnonymous } = registry.settings;
   if (!registryAutoCreate) return false;

@@ -142,7 +142,7 @@ async function complete(
     if (chunk.range && chunk.range.first !== 0) {
       throw rangeInvalid(0, 'the chunk does not begin where the upload ends');
     }
-    return await storeSmall(registry, address, chunk);
+    return await storeSmall(registry, address, chunk, upload.signal);
   }
   if (chunk.contentLength !== 0) await receiveChunk(upload, chunk, mostBytes(registry));
   const hash = upload.hashFor(algorithmOf(address)) ?? (await hashAgain(registry, upload, address));
@@ -170,21 +170,38 @@ function isSmall({ contentLength }: Chunk): boolean {
 
 const SMALL_BYTES = 256 * 1024;
 
-async function storeSmall(registry: Registry, address: Address, chunk: Chunk): Promise<StoredBlob | null> {
+async function storeSmall(
+  registry: Registry,
+  address: Address,
+  chunk: Chunk,
+  signal?: AbortSignal,
+): Promise<StoredBlob | null> {
   const most = mostBytes(registry);
   if (chunk.contentLength! > most) throw tooLarge(most);
   if (chunk.range && chunk.range.last - chunk.range.first + 1 !== chunk.contentLength) {
     throw rangeInvalid(0, 'the chunk has another length than its range');
   }
-  const pieces: Buffer[] = [];
-  for await (const piece of chunk.body as AsyncIterable<Buffer>) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
+  const bytes = await readSmall(chunk, signal);
   if (!isDigest(address))
     return addressOf(bytes, 'sha512') === address ? await registry.blobs.write(bytes) : null;
   return await registry.blobs.write(bytes, { expectedDigest: address }).catch((error: unknown) => {
     if (error instanceof InvalidChecksum) return null;
     throw error;
   });
+}
+
+/** Stops where the upload is to go on elsewhere. */
+async function readSmall({ body }: Chunk, signal?: AbortSignal): Promise<Buffer> {
+  const stop = (): void => void body.destroy(signal?.reason);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    if (signal?.aborted) stop();
+    const pieces: Buffer[] = [];
+    for await (const piece of body as AsyncIterable<Buffer>) pieces.push(piece);
+    return Buffer.concat(pieces);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
 /** Makes the blob visible in the image, and ends the upload with it. */

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { RegistryError } from '../../domain/registry/errors.ts';
 import { findManifest, pullManifest, removeManifest } from '../../domain/registry/manifests.ts';
+import { requireMayPush } from '../../domain/registry/push-access.ts';
 import { putManifest } from '../../domain/registry/put-manifest.ts';
 import { isTag, parseReference } from '../../domain/registry/reference.ts';
 import { selectRange } from '../downloads/conditional-request.ts';
@@ -28,6 +29,8 @@ export async function writeManifest(exchange: OciExchange, name: string, text: s
   if (!reference || !tags.every(isTag)) {
     throw new RegistryError('manifest-invalid', 'the reference is neither a tag nor a digest');
   }
+  // Nobody makes us read a manifest that they may not push.
+  await requireMayPush(registry, principal, image);
   const bytes = await readBody(request, registry.settings.limits.manifestBytes);
   const contentType = request.headers['content-type'] ?? null;
   const pushed = await putManifest(registry, principal, image, { reference, tags, bytes, contentType });

@@ -39,7 +39,6 @@ const ANSWERS: Record<RegistryErrorCode, readonly [status: number, code: OciCode
   'name-unknown': [404, 'NAME_UNKNOWN'],
   'paging-invalid': [400, 'UNSUPPORTED'],
   'quota-exceeded': [403, 'DENIED'],
-  'size-invalid': [400, 'SIZE_INVALID'],
   'blob-too-large': [413, 'SIZE_INVALID'],
   'registry-unauthorized': [401, 'UNAUTHORIZED'],
   'registry-denied': [403, 'DENIED'],
@@ -125,7 +124,7 @@ function failure(error: unknown, request: FastifyRequest): OciAnswer {
 }
 
 /** The name of the service is bk-repo's: clients only repeat it. */
-export const SERVICE = 'bkrepo';
+const SERVICE = 'bkrepo';
 
 function challenge(realm: string, scope: unknown, reason: unknown): string {
   const parts = [`realm="${realm}"`, `service="${SERVICE}"`];

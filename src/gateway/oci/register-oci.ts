@@ -82,10 +82,14 @@ export function registerOci(app: FastifyInstance, { settings, registry, authenti
   }
 }
 
-/** Says that this is a registry, and whether credentials are good (oci-registry.md 2). */
+/**
+ * Says that this is a registry, and whether credentials are good (oci-registry.md 2). Without any the answer is always the
+ * challenge: it is here that clients learn where tokens are to be had, also those for anybody.
+ */
 async function greet(exchange: OciExchange): Promise<void> {
   const { principal, registry } = exchange;
-  if (principal.name === null && !reaches(registry.settings.registryAnonymous, 'pull')) {
+  const isOpen = principal.grants !== undefined && reaches(registry.settings.registryAnonymous, 'pull');
+  if (principal.name === null && !isOpen) {
     throw new RegistryError('registry-unauthorized', 'authentication required');
   }
   exchange.sendJson(200, {});

@@ -446,7 +446,9 @@ describe('anonymous', () => {
   test('pull', async () => {
     const { url } = await stack.addGateway({ STOWAGE_REGISTRY_ANONYMOUS: 'pull' });
     const call = (method: string, path: string) => stack.call(method, path, { as: 'anonymous', url });
-    expect((await call('GET', '/v2/')).status).toBe(200);
+    expect((await call('GET', '/v2/')).status).toBe(401);
+    const headers = bearer((await call('GET', '/v2/auth')).json().token);
+    expect((await stack.call('GET', '/v2/', { as: 'anonymous', url, headers })).status).toBe(200);
     expect((await call('GET', `/v2/${NAME}/manifests/v1`)).status).toBe(200);
     expect((await call('GET', '/v2/_catalog')).json().repositories).toContain(NAME);
     expect((await call('POST', `/v2/${NAME}/blobs/uploads/`)).status).toBe(401);

@@ -152,6 +152,23 @@ test.each(['the same gateway', 'another gateway'])(
   },
 );
 
+test('a small PUT whose client is silent makes way as well', async () => {
+  const bytes = randomBytes(10_000);
+  const location = await begin();
+  const { hostname, port, host } = new URL(stack.url);
+  const silent = connect(Number(port), hostname);
+  silent.on('error', () => undefined);
+  const { authorization } = stack.authorization('ada');
+  silent.write(
+    `PUT ${location}?digest=${sha256(bytes)} HTTP/1.1\r\nhost: ${host}\r\nauthorization: ${authorization}\r\ncontent-length: 10000\r\n\r\nx`,
+  );
+  const isHeld = 'select from upload_sessions where id = $1 and holder is not null';
+  await expect.poll(() => stack.database.sql.query(isHeld, [location.split('/').at(-1)])).toHaveLength(1);
+  const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, { body: bytes });
+  expect(answer.status).toBe(201);
+  silent.destroy();
+});
+
 test('an upload can be cancelled while a request is silent', async () => {
   const location = await begin();
   const silent = await startPatch(location, randomBytes(300_000), { 'content-length': 2_000_000 });

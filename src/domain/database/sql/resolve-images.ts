@@ -28,7 +28,7 @@ export interface FoundManifest {
   isStale: boolean;
 }
 
-export interface FoundBlob {
+interface FoundBlob {
   digest: Digest;
   size: number;
   /** Not named by a manifest, and not touched for a while: the next grace period is near. */
