@@ -1,3 +1,4 @@
+import { listImageComponents } from '../database/sql/image-components.ts';
 import {
   countImageRows,
   findImageByPath,
@@ -6,7 +7,6 @@ import {
   listImageRows,
   storeDigestOf,
 } from '../database/sql/image-rows.ts';
-import { listImageComponents } from '../database/sql/image-components.ts';
 import {
   countManifestRows,
   findManifestRow,
@@ -16,6 +16,7 @@ import {
 } from '../database/sql/manifest-rows.ts';
 import {
   countRepositories,
+  findRepositoryByName,
   listRepositories,
   type Repository,
   type RepositoryFilter,
@@ -24,6 +25,7 @@ import type { TextRange } from '../database/sql/text-range.ts';
 import { InvalidInputError } from '../errors.ts';
 import { type ComponentQuery, componentIds } from '../packages/search-components.ts';
 import type { RegistryPrincipal } from './access.ts';
+import type { RepositoryName } from './management.ts';
 import { findReader } from './reader.ts';
 import { isAddress, parseReference } from './reference.ts';
 import type { Registry } from './registry.ts';
@@ -43,6 +45,16 @@ export async function browseRepositories(
   return await listRepositories(registry.database.sql, reader, { ...ANY_REPOSITORY, ...filter }, range);
 }
 
+/** null: there is none, or the principal must not know of it. */
+export async function findBrowsedRepository(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  { project, name }: RepositoryName,
+): Promise<Repository | null> {
+  const reader = await findReader(registry, principal);
+  return await findRepositoryByName(registry.database.sql, reader, project, name);
+}
+
 export async function countBrowsedRepositories(
   registry: Registry,
   principal: RegistryPrincipal,
@@ -60,8 +72,8 @@ export interface ContentFilter {
   component?: ComponentQuery | null | undefined;
 }
 
-export type ImageSearch = ContentFilter & Partial<Omit<ImageFilter, 'blob' | 'components'>>;
-export type ManifestSearch = ContentFilter & Partial<Omit<ManifestFilter, 'blob' | 'components'>>;
+export type ImageSearch = ContentFilter & Partial<Omit<ImageFilter, 'blob'>>;
+export type ManifestSearch = ContentFilter & Partial<Omit<ManifestFilter, 'blob'>>;
 
 /** By path. */
 export async function browseImages(
@@ -159,15 +171,14 @@ async function manifestFilter(
 async function contentFilter(
   { database: { sql } }: Registry,
   { layer, component }: ContentFilter,
-): Promise<Pick<ImageFilter, 'blob' | 'components'>> {
+): Promise<Partial<Pick<ImageFilter, 'blob' | 'components'>>> {
   if (layer != null && !isAddress(layer)) {
     throw new InvalidInputError(`"${layer.slice(0, 80)}" is not a digest of sha256 or sha512`);
   }
   return {
-    blob: layer == null ? null : await storeDigestOf(sql, layer),
-    components:
-      component == null
-        ? null
-        : await componentIds(component, (criteria, page) => listImageComponents(sql, criteria, page)),
+    ...(layer != null && { blob: await storeDigestOf(sql, layer) }),
+    ...(component != null && {
+      components: await componentIds(component, (criteria, page) => listImageComponents(sql, criteria, page)),
+    }),
   };
 }

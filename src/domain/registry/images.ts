@@ -1,4 +1,4 @@
-import { recordImageEvent, deleteManifest } from '../database/sql/registry-manifests.ts';
+import { deleteManifest, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import { type RegistryPrincipal, requireRegistryAccess, unknownName } from './access.ts';
 import type { ImageName } from './image-name.ts';
 import type { Registry } from './registry.ts';

@@ -49,7 +49,7 @@ export async function requireManagedRepository(
 }
 
 /** A name that no image has: only project and repository are of interest. */
-function imagesOf({ project, name }: RepositoryName) {
+export function imagesOf({ project, name }: RepositoryName) {
   const path = `${project}/${name}/`;
   return { project, repository: name, name: '', path, asWritten: path };
 }

@@ -1,5 +1,5 @@
-import { findTag, renameTagRow, type Tag } from '../database/sql/tag-rows.ts';
 import { findManifests, moveTags, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { findTag, renameTagRow, type Tag } from '../database/sql/tag-rows.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { type RegistryPrincipal, requireRegistryAccess, unknownName } from './access.ts';
 import { RegistryError } from './errors.ts';

@@ -32,6 +32,6 @@ export interface OperationOrigin {
 export function contextOf(services: ContextServices, origin: OperationOrigin): GraphQLContext {
   const { settings, database, blobs, hub, registry } = services;
   const { principal, baseUrl, isStored = false } = origin;
-  const loaders = createLoaders(database, principal);
+  const loaders = createLoaders(database, principal, registry);
   return { settings, database, blobs, hub, registry, principal, baseUrl, isStored, loaders };
 }

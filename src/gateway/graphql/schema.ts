@@ -8,6 +8,14 @@ import './bundle-requests/subscriptions.ts';
 import './sources/uploads.ts';
 import './components/components.ts';
 import './processes/workers.ts';
+import './registry/errors.ts';
+import './registry/image.ts';
+import './registry/tag.ts';
+import './registry/manifest.ts';
+import './registry/upload-session.ts';
+import './registry/queries.ts';
+import './registry/mutations.ts';
+import './registry/image-packages.ts';
 import { builder } from './builder.ts';
 
 /** The whole domain in one schema; printed to schema/schema.graphql. */

@@ -94,11 +94,7 @@ export async function findReadableImages(
 }
 
 /** null: there is none, or nobody has pushed to it, or the reader may not see it. */
-export async function findImageByPath(
-  sql: SqlExecutor,
-  reader: Reader,
-  path: string,
-): Promise<Image | null> {
+export async function findImageByPath(sql: SqlExecutor, reader: Reader, path: string): Promise<Image | null> {
   const [row] = await sql.query<Image>(
     `select ${COLUMNS} from ${TABLES} where ${readable(1)} and ${IS_KNOWN} and i.path = $3`,
     [reader.userId, reader.readsAll, path],

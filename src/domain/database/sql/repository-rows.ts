@@ -91,6 +91,20 @@ export async function findReadableRepositories(
   );
 }
 
+/** null: there is none, or none that the reader may see. */
+export async function findRepositoryByName(
+  sql: SqlExecutor,
+  reader: Reader,
+  project: string,
+  name: string,
+): Promise<Repository | null> {
+  const [row] = await sql.query<Repository>(
+    `select ${COLUMNS} from ${TABLES} where ${readable(1)} and p.name = $3 and r.name = $4`,
+    [reader.userId, reader.readsAll, project, name],
+  );
+  return row ?? null;
+}
+
 export async function findRepository(sql: SqlExecutor, id: number): Promise<Repository | null> {
   const [row] = await sql.query<Repository>(`select ${COLUMNS} from ${TABLES} where r.id = $1`, [id]);
   return row ?? null;

@@ -58,17 +58,14 @@ export async function countTagRows(
 }
 
 export async function findTag(sql: SqlExecutor, imageId: number, name: string): Promise<Tag | null> {
-  const [row] = await sql.query<Tag>(
-    `select ${COLUMNS} from tags t where t.image_id = $1 and t.name = $2`,
-    [imageId, name],
-  );
+  const [row] = await sql.query<Tag>(`select ${COLUMNS} from tags t where t.image_id = $1 and t.name = $2`, [
+    imageId,
+    name,
+  ]);
   return row ?? null;
 }
 
-export async function findTagsOfManifests(
-  sql: SqlExecutor,
-  manifestIds: readonly number[],
-): Promise<Tag[]> {
+export async function findTagsOfManifests(sql: SqlExecutor, manifestIds: readonly number[]): Promise<Tag[]> {
   return await sql.query<Tag>(
     `select ${COLUMNS} from tags t where t.manifest_id = any($1::bigint[]) order by t.name`,
     [manifestIds],
