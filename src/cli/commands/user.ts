@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { readSettings } from '../../domain/config.ts';
-import type { Database } from '../../domain/database/database.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
 import { printTable } from '../print-table.ts';
+import { withDatabase } from '../with-database.ts';
 
 export function userCommand(): Command {
   const command = new Command('user').description('manage users and their tokens');
@@ -28,7 +28,7 @@ export function userCommand(): Command {
 async function addUser(name: string, options: { admin?: boolean; passwordStdin?: boolean }): Promise<void> {
   const password = options.passwordStdin ? await passwordFromStdin() : null;
   const accounts = await import('../../domain/identity/accounts.ts');
-  await withDatabase(async (database) => {
+  await withDatabase(readSettings(), 'stowage-user', async (database) => {
     await accounts.addUser(database, { name, password, isAdmin: options.admin ?? false });
   });
   process.stdout.write(`added ${options.admin ? 'administrator' : 'user'} ${name}\n`);
@@ -42,7 +42,7 @@ async function addToken(
   const expiresAt = options.expires === undefined ? null : new Date(Date.now() + durationMs(options.expires));
   const scopes = options.scope?.flatMap((words) => words.split(',').filter(Boolean));
   const tokens = await import('../../domain/identity/tokens.ts');
-  const { secret } = await withDatabase((database) =>
+  const { secret } = await withDatabase(readSettings(), 'stowage-user', (database) =>
     tokens.addToken(database, { userName, name, expiresAt, ...(scopes && { scopes }) }),
   );
   process.stdout.write(`${secret}\n`);
@@ -55,7 +55,7 @@ async function listUsers(): Promise<void> {
     import('../../domain/identity/user.ts'),
     import('../../domain/identity/token.ts'),
   ]);
-  const rows = await withDatabase(async (database) => {
+  const rows = await withDatabase(readSettings(), 'stowage-user', async (database) => {
     const em = database.em();
     const users = await em.find(User, {}, { orderBy: { name: 'asc' } });
     const tokens = await em.find(Token, {}, { orderBy: { name: 'asc' } });
@@ -75,29 +75,6 @@ async function listUsers(): Promise<void> {
 function describeToken(name: string, scopes: readonly string[], expiresAt: Date | null): string {
   const until = expiresAt === null ? '' : ` until ${expiresAt.toISOString().slice(0, 10)}`;
   return `${name} (${scopes.join(' ')}${until})`;
-}
-
-async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
-  const settings = readSettings();
-  const [{ acquireDatabase }, { openDatabase }] = await Promise.all([
-    import('../acquire-database.ts'),
-    import('../../domain/database/database.ts'),
-  ]);
-  const acquired = await acquireDatabase(settings, { deadlineMs: 0 });
-  try {
-    const database = await openDatabase({
-      url: acquired.url,
-      connections: 2,
-      applicationName: 'stowage-user',
-    });
-    try {
-      return await work(database);
-    } finally {
-      await database.close();
-    }
-  } finally {
-    await acquired.release();
-  }
 }
 
 const UNITS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 };

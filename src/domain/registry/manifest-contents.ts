@@ -1,4 +1,6 @@
+import { DomainError } from '../errors.ts';
 import type { BlobStore, Digest } from '../storage/blob-store.ts';
+import { addressOf } from './reference.ts';
 
 /** The bytes of manifests, by digest: they never change, so those that are asked for stay in memory. */
 export class ManifestContents {
@@ -24,6 +26,11 @@ export class ManifestContents {
     const kept = this.kept(digest);
     if (kept) return kept;
     const content = await this.#blobs.readWhole(digest);
+    if (addressOf(content, 'sha256') !== digest) {
+      throw new DomainError('damaged', `The manifest ${digest} is damaged`, {
+        hint: 'stowage fsck says more.',
+      });
+    }
     this.keep(digest, content);
     return content;
   }

@@ -1,6 +1,7 @@
 import { touchManifest } from '../database/sql/discarded-manifests.ts';
 import { deleteManifest, deleteTag, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import type { FoundManifest } from '../database/sql/resolve-images.ts';
+import { NotFoundError } from '../errors.ts';
 import {
   type AccessedImage,
   mayUse,
@@ -46,7 +47,12 @@ export async function pullManifest(
   reference: Reference | null,
 ): Promise<Buffer> {
   registry.pulls.record(manifest.id, reference && 'tag' in reference ? reference.tag : null);
-  return registry.contents.kept(manifest.digest) ?? (await registry.contents.read(manifest.digest));
+  try {
+    return registry.contents.kept(manifest.digest) ?? (await registry.contents.read(manifest.digest));
+  } catch (error) {
+    // Found damaged and set aside: whoever pushes it again makes it whole.
+    throw error instanceof NotFoundError ? unknownManifest(reference) : error;
+  }
 }
 
 /**

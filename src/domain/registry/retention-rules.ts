@@ -64,7 +64,7 @@ export function parseRetentionRules(value: unknown): RetentionRules {
 
 /** null: it is switched off. Throws InvalidInputError. */
 export function rulesOfCleanupStrategy(strategy: CleanupStrategy): RetentionRules | null {
-  const { enable = false, cleanupType, cleanupValue, cleanTargets = [] } = strategy;
+  const { enable = false, cleanupType, cleanupValue = '', cleanTargets = [] } = strategy;
   if (!enable) return null;
   const images = cleanTargets.map((target) => target.replace(/^docker:\/\//, ''));
   const value = typeof cleanupValue === 'string' ? cleanupValue.trim() : cleanupValue;

@@ -15,7 +15,7 @@ import {
   unlink,
   utimes,
 } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { BlobHash } from './blob-hash.ts';
@@ -144,6 +144,15 @@ export class FileBlobStore implements BlobStore {
     if ((await rename(path, aside).then(() => true, ignoring('ENOENT'))) !== true) return;
     if (!isOld(await stat(aside))) await link(aside, path).catch(ignoring('EEXIST'));
     await unlink(aside);
+  }
+
+  /** To `<root>/damaged/<hex>-<time>`. */
+  async setAside(digest: Digest): Promise<void> {
+    const path = this.localPath(digest);
+    const directory = join(this.root, 'damaged');
+    await mkdir(directory, { recursive: true });
+    await rename(path, join(directory, `${basename(path)}-${Date.now()}`)).catch(ignoring('ENOENT'));
+    await syncPath(dirname(path));
   }
 
   async *list(): AsyncIterable<{ digest: Digest; size: number; writtenAt: Date }> {

@@ -24,10 +24,17 @@ const REFERENCES = [
   ['log_streams', 'digest'],
 ] as const;
 
-/** Condition on `blobs b`: nothing names it. */
-export const IS_UNREFERENCED = REFERENCES.map(
-  ([table, column]) => `not exists (select from ${table} x where x.${column} = b.digest)`,
-).join(' and ');
+function unreferencedBy(references: readonly (readonly [string, string])[]): string {
+  return references
+    .map(([table, column]) => `not exists (select from ${table} x where x.${column} = b.digest)`)
+    .join(' and ');
+}
+
+/** Conditions on `blobs b`: nothing names it. */
+export const IS_UNREFERENCED = unreferencedBy(REFERENCES);
+export const IS_UNREFERENCED_BUT_BY_IMAGES = unreferencedBy(
+  REFERENCES.filter(([table]) => table !== 'image_blobs'),
+);
 
 export interface UnreferencedBlob {
   digest: Digest;

@@ -9,7 +9,9 @@ export interface CountedPull {
 
 /**
  * A pull by digest counts for the tag that was pushed last onto it; a digest without a tag counts for nothing, but is
- * known as used. Rows are locked in the order of their keys, so that gateways do not wait for each other in a circle.
+ * known as used, and with it the indexes that it is part of, and the parts of an index
+ * (oci-registry.md 10). Rows are locked in the order of their keys, so that gateways do not wait for each other in a
+ * circle.
  */
 export async function recordPulls(sql: SqlExecutor, counts: readonly CountedPull[]): Promise<void> {
   const parameters = [
@@ -21,13 +23,25 @@ export async function recordPulls(sql: SqlExecutor, counts: readonly CountedPull
     `update images set last_pulled_at = now()
      where id in (
        select i.id from images i
-       where i.id in (select m.image_id from manifests m where m.id = any($1::bigint[])) order by i.id for update
+       where i.id in (select m.image_id from manifests m where m.id = any($1::bigint[])) order by i.id for no key update
      )`,
     [parameters[0]],
   );
-  await sql.query('update manifests set last_pulled_at = now() where id = any($1::bigint[])', [
-    parameters[0],
-  ]);
+  await sql.query(
+    `with pulled as (select id, image_id, digest from manifests where id = any($1::bigint[]))
+     update manifests set last_pulled_at = now() where id in (
+       select id from pulled
+       union
+       select parent.id from pulled p
+       join manifest_children mc on mc.digest = p.digest
+       join manifests parent on parent.id = mc.manifest_id and parent.image_id = p.image_id
+       union
+       select child.id from pulled p
+       join manifest_children mc on mc.manifest_id = p.id
+       join manifests child on child.image_id = p.image_id and child.digest = mc.digest
+     )`,
+    [parameters[0]],
+  );
   await sql.query(
     `with counted as (
        select m.image_id, coalesce(
