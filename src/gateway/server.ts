@@ -16,6 +16,7 @@ import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
 import { registerOci } from './oci/register-oci.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
+import { registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 
 export interface GatewayOptions {
@@ -64,6 +65,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const graphql = registerGraphQL(app, { ...options, registry, principalOf, authenticate, subscribers });
   registerDownloads(app, { ...options, principalOf });
   registerOci(app, { settings, registry, authenticator });
+  registerBkrepo(app, { ...options, registry, principalOf });
 
   await app.listen({ host: settings.host, port: settings.port });
   const { port } = app.server.address() as AddressInfo;
