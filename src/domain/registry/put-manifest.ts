@@ -13,6 +13,7 @@ import {
 } from '../database/sql/registry-manifests.ts';
 import type { Digest, StoredBlob } from '../storage/blob-store.ts';
 import type { RegistryPrincipal } from './access.ts';
+import { noteAttachedSbom } from './attached-sboms.ts';
 import { EMPTY_LAYER, storeEmptyLayer } from './blobs.ts';
 import { RegistryError } from './errors.ts';
 import type { ImageName } from './image-name.ts';
@@ -107,6 +108,7 @@ async function record(
     userId,
   });
   if (isNew) await insertManifestReferences(sql, id, references.blobs, references.children);
+  await noteAttachedSbom(sql, id, document);
   await adoptReferrers(sql, imageId, sha512 === null ? [blob.digest] : [blob.digest, sha512]);
   await moveTags(sql, { imageId, manifestId: id, tags, userId });
 }

@@ -4,6 +4,7 @@ import { assembleBundle } from './assemble-bundle.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { compactLogOf } from './compact-log.ts';
 import { fetchSource } from './fetch-source.ts';
+import { readSbom } from './read-sbom.ts';
 import { resolvePackages } from './resolve-packages.ts';
 import { stepTask } from './step-task.ts';
 import { TaskServices } from './task-services.ts';
@@ -18,6 +19,7 @@ export function createTasks(context: WorkerContext): { list: TaskList; close(): 
       'assemble-bundle': stepTask(services, assembleBundle),
       'compact-log': compactLogOf(context),
       'collect-garbage': collectGarbage(context),
+      'read-sbom': readSbom(context),
     },
     close: () => services.close(),
   };

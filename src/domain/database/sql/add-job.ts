@@ -7,6 +7,7 @@ export interface TaskPayloads {
   'assemble-bundle': StepPayload;
   'compact-log': { subjectType: string; subjectId: number };
   'collect-garbage': Record<string, never>;
+  'read-sbom': { manifestId: number };
 }
 
 /** A job of one step; `requestAttempt` fences jobs of an attempt that was cancelled or retried since. */

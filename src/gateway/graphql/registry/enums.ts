@@ -21,3 +21,7 @@ export const StageEnum = builder.enumType('Stage', {
 });
 
 export const BlobRoleEnum = builder.enumType('BlobRole', { values: valuesOf(['config', 'layer']) });
+
+export const SbomStateEnum = builder.enumType('AttachedSbomState', {
+  values: valuesOf(['queued', 'read', 'failed']),
+});

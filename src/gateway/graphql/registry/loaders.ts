@@ -14,6 +14,7 @@ import {
   findReadableRepositories,
   type Repository,
 } from '../../../domain/database/sql/repository-rows.ts';
+import { findSboms, type SbomRow } from '../../../domain/database/sql/sboms.ts';
 import { findTagsOfManifests, type Tag } from '../../../domain/database/sql/tag-rows.ts';
 import type { Principal } from '../../../domain/identity/principal.ts';
 import { findReader } from '../../../domain/registry/reader.ts';
@@ -28,6 +29,7 @@ export interface RegistryLoaders {
   tagsOfManifest: DataLoader<number, Tag[]>;
   blobsOfManifest: DataLoader<number, ManifestBlob[]>;
   childrenOfManifest: DataLoader<number, ManifestChild[]>;
+  sbomOfManifest: DataLoader<number, SbomRow[]>;
   bytesOfRepository: DataLoader<number, number>;
 }
 
@@ -52,6 +54,10 @@ export function createRegistryLoaders(registry: Registry, principal: Principal):
     childrenOfManifest: grouped(
       (ids) => readChildrenOfManifests(sql, ids),
       (child) => child.manifestId,
+    ),
+    sbomOfManifest: grouped(
+      (ids) => findSboms(sql, ids),
+      (sbom) => sbom.manifestId,
     ),
     bytesOfRepository: batched(async (ids) => {
       const rows = await bytesOfRepositories(sql, ids);

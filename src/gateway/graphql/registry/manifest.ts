@@ -4,6 +4,7 @@ import {
   type ManifestBlob,
   type ManifestChild,
 } from '../../../domain/database/sql/manifest-rows.ts';
+import type { SbomRow } from '../../../domain/database/sql/sboms.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
 import { findComponentsOfManifest } from '../../../domain/registry/components-of-manifest.ts';
 import { readImageConfig } from '../../../domain/registry/image-config.ts';
@@ -17,7 +18,7 @@ import {
   PAGE_SIZES,
 } from '../connections.ts';
 import { UserRef } from '../identity/user.ts';
-import { BlobRoleEnum } from './enums.ts';
+import { BlobRoleEnum, SbomStateEnum } from './enums.ts';
 import { ImageConfigRef } from './image-config.ts';
 import { PlatformRef, platformOrNull } from './platform.ts';
 import { ImageRef, ManifestRef, TagRef } from './refs.ts';
@@ -108,6 +109,12 @@ builder.node(ManifestRef, {
           (range) => listReferrerRows(database.sql, manifest, artifactType ?? null, range),
         ),
     }),
+    sbom: t.field({
+      type: SbomRef,
+      description: 'Null: it is not an SBOM that is attached to something.',
+      resolve: async ({ id }, _args, { loaders }) =>
+        (await loaders.registry.sbomOfManifest.load(id))[0] ?? null,
+    }),
     components: t.connection({
       type: ComponentRef,
       nullable: false,
@@ -126,6 +133,16 @@ builder.node(ManifestRef, {
         );
       },
     }),
+  }),
+});
+
+const SbomRef = builder.objectRef<SbomRow>('AttachedSbom').implement({
+  description: 'How far an SBOM is read that somebody has attached.',
+  fields: (t) => ({
+    state: t.expose('state', { type: SbomStateEnum, nullable: false }),
+    format: t.exposeString('format', { description: '`cyclonedx` or `spdx`.' }),
+    problem: t.exposeString('problem', { description: 'Why it, or a part of it, cannot be read.' }),
+    readAt: t.expose('readAt', { type: 'DateTime' }),
   }),
 });
 
