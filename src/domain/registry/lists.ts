@@ -42,7 +42,7 @@ export async function listTags(
   const { imageId } = await requireRegistryAccess(registry, principal, image, 'pull');
   if (imageId === null) throw unknownName(image);
   return await paged(page, async (after, limit) => {
-    const tags = await listImageTags(registry.database.sql, imageId, { after: textAfter(after), limit });
+    const tags = await listImageTags(registry.database.sql, imageId, { after: storable(after), limit });
     if (tags === null) throw unknownName(image);
     return tags;
   });
@@ -70,7 +70,12 @@ export async function listImages(
   const who = await lookUp(registry, principal, parseImageName('x', registry.settings));
   const reader = readerOf(registry, principal, who);
   return await paged(page, (after, limit) =>
-    listReadableImages(registry.database.sql, reader, { after: textAfter(after), limit, ...filter }),
+    listReadableImages(registry.database.sql, reader, {
+      after: storable(after),
+      limit,
+      project: storable(filter.project),
+      repository: storable(filter.repository),
+    }),
   );
 }
 
@@ -88,8 +93,8 @@ export async function listReferrers(
   if (imageId === null) return { items: [], next: null };
   const limit = Math.min(page.limit ?? MOST_REFERRERS, MOST_REFERRERS);
   const rows = await listImageReferrers(registry.database.sql, imageId, subject, {
-    artifactType: page.artifactType,
-    after: page.after,
+    artifactType: storable(page.artifactType),
+    after: storable(page.after),
     limit: limit + 1,
   });
   const items = withinBytes(rows.slice(0, limit));
@@ -117,6 +122,6 @@ async function paged(
 }
 
 /** What the database cannot take in a text no name has. */
-function textAfter(after: string | null): string | null {
-  return after?.replaceAll('\0', '') ?? null;
+function storable(text: string | null): string | null {
+  return text?.replaceAll('\0', '') ?? null;
 }

@@ -44,16 +44,21 @@ export async function listReadableImages(
   reader: Reader,
   page: { after: string | null; limit: number; project: string | null; repository: string | null },
 ): Promise<string[]> {
+  const { project, repository } = page;
+  // A range of the index wherever it can be: then a page costs the same, however much the rest is.
+  const isInPrefix = project !== null && repository !== null;
+  const prefix = project === null ? null : isInPrefix ? `${project}/${repository}/` : `${project}/`;
+  const until = prefix === null ? null : `${prefix.slice(0, -1)}0`;
   const rows = await sql.query<{ path: string }>(
     `select i.path
      from images i
      join repositories r on r.id = i.repository_id
      join projects p on p.id = r.project_id
-     where ($3::text is null or i.path > $3) and ($5::text is null or p.name = $5)
-       and ($6::text is null or r.name = $6)
+     where ($3::text is null or i.path > $3) and ($5::text is null or (i.path > $5 and i.path < $6))
+       and ($7::text is null or r.name = $7)
        and exists (select from manifests m where m.image_id = i.id) and ${readable(1)}
      order by i.path limit $4`,
-    [reader.userId, reader.readsAll, page.after, page.limit, page.project, page.repository],
+    [reader.userId, reader.readsAll, page.after, page.limit, prefix, until, isInPrefix ? null : repository],
   );
   return rows.map((row) => row.path);
 }
