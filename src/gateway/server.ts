@@ -67,7 +67,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   registerOci(app, { settings, registry, authenticator });
   registerBkrepo(app, { ...options, registry, principalOf });
 
-  await app.listen({ host: settings.host, port: settings.port });
+  const { host, port: wantedPort } = settings;
+  // The kernel spreads connections over all gateways that listen so.
+  const address = { host, port: wantedPort, reusePort: settings.gatewayProcesses > 1 };
+  await app.listen(address);
   const { port } = app.server.address() as AddressInfo;
   return {
     url: `http://${hostName(settings.host)}:${port}`,
