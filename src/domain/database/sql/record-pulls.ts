@@ -1,3 +1,4 @@
+import { CHANNEL } from '../../events/event.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
 export interface CountedPull {
@@ -63,5 +64,10 @@ export async function recordPulls(sql: SqlExecutor, counts: readonly CountedPull
      select image_id, tag, (now() at time zone 'UTC')::date, pulls from counted where tag is not null
      on conflict (image_id, tag, day) do update set pulls = tag_pulls.pulls + excluded.pulls`,
     parameters,
+  );
+  await sql.query(
+    `select pg_notify('${CHANNEL}', 'image-pulls:' || image_id)
+     from (select distinct image_id from manifests where id = any($1::bigint[])) as one`,
+    [parameters[0]],
   );
 }

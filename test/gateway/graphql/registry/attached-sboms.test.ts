@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readSettings } from '../../../../src/domain/config.ts';
 import { EventHub } from '../../../../src/domain/events/event-hub.ts';
 import { type RunningWorker, startWorker } from '../../../../src/workers/runner.ts';
+import { RegistryGraphQL } from '../../../support/registry-graphql.ts';
 import {
   descriptor,
   imageManifest,
@@ -22,17 +23,8 @@ let hub: EventHub;
 let worker: RunningWorker;
 const images: Record<string, { digest: string; text: string }> = {};
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever the test expects.
-const data = async (query: string, variables: object = {}, as: User = 'ada'): Promise<any> => {
-  const answer = await stack.call('POST', '/graphql', {
-    as,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data: result, errors } = answer.json();
-  if (errors) throw new Error(JSON.stringify(errors));
-  return result;
-};
+let graphql: RegistryGraphQL;
+const data = (query: string, variables: object = {}, as: User = 'ada') => graphql.data(query, variables, as);
 
 /** Attaches a document as oras does; waits until a worker has looked at it. */
 const attach = async (
@@ -69,6 +61,7 @@ const cyclonedx = (...purls: string[]) => ({
 
 beforeAll(async () => {
   stack = await RegistryStack.start();
+  graphql = new RegistryGraphQL(stack);
   hub = new EventHub(stack.database);
   await hub.start();
   const settings = readSettings({ STOWAGE_DATA_DIR: stack.dataDir });

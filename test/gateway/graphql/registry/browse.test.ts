@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RegistryGraphQL } from '../../../support/registry-graphql.ts';
 import {
   descriptor,
   imageManifest,
@@ -13,19 +14,8 @@ import {
 
 let stack: RegistryStack;
 
-const graphql = async (query: string, variables: object = {}, as: User = 'ada') => {
-  const answer = await stack.call('POST', '/graphql', {
-    as,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-  });
-  return answer.json();
-};
-const data = async (query: string, variables: object = {}, as: User = 'ada') => {
-  const { data: result, errors } = await graphql(query, variables, as);
-  if (errors) throw new Error(JSON.stringify(errors));
-  return result;
-};
+let graphql: RegistryGraphQL;
+const data = (query: string, variables: object = {}, as: User = 'ada') => graphql.data(query, variables, as);
 
 const CONFIG = JSON.stringify({
   os: 'linux',
@@ -64,6 +54,7 @@ const SIGNATURE = JSON.stringify(
 
 beforeAll(async () => {
   stack = await RegistryStack.start();
+  graphql = new RegistryGraphQL(stack);
   for (const name of ['apps/images/app', 'apps/images/tools/other']) await stack.pushBlob(name, BASE);
   await stack.pushBlob('apps/images/app', APP);
   await stack.pushBlob('apps/images/app', CONFIG);
@@ -261,7 +252,7 @@ describe('which images contain this layer', () => {
   });
 
   test('a layer that is no digest is refused', async () => {
-    const { errors } = await graphql(IMAGES, { layer: 'sha256:short' });
+    const { errors } = await graphql.run(IMAGES, { layer: 'sha256:short' });
     expect(errors).toMatchObject([
       {
         message: '"sha256:short" is not a digest of sha256 or sha512',
@@ -297,8 +288,8 @@ describe('pages', () => {
     Buffer.from('id:7').toString('base64url'),
     Buffer.from('text:\0').toString('base64url'),
   ])('the cursor %j is refused', async (after) => {
-    const { errors } = await graphql(PAGE, { first: 1, after });
-    expect(errors[0].extensions.code).toBe('invalid-input');
+    const { errors } = await graphql.run(PAGE, { first: 1, after });
+    expect(errors?.[0]?.extensions.code).toBe('invalid-input');
   });
 });
 
