@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { configCommand } from './commands/config.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { fsckCommand } from './commands/fsck.ts';
 import { gatewayCommand } from './commands/gateway.ts';
+import { gcCommand } from './commands/gc.ts';
 import { logsCommand } from './commands/logs.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { prefetchCommand } from './commands/prefetch.ts';
@@ -32,6 +34,8 @@ export function stowageProgram(): Command {
     migrateCommand(),
     configCommand(),
     doctorCommand(),
+    gcCommand(),
+    fsckCommand(),
     userCommand(),
     pruneCommand(),
     logsCommand(),

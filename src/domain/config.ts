@@ -78,16 +78,33 @@ export interface Settings {
   pruneAge: number;
   /** Nothing younger is ever removed. */
   pruneMinimumAge: number;
+  /** Whether a push by somebody who may manage the project creates what is missing. */
+  registryAutoCreate: boolean;
+  /** What anybody may do on `/v2`, without credentials. */
+  registryAnonymous: RegistryAnonymous;
+  /** Where images with shorter names lie (oci-registry.md 1). */
+  registryDefaultProject: string;
+  registryDefaultRepository: string;
+  /** Bytes of one pushed blob; null: as many as fit. */
+  registryBlobBytes: number | null;
+  /** How long blobs and manifests stay that nothing seems to need: a push may be about to name them. */
+  garbageGraceSeconds: number;
+  /** How many gateways `stowage serve` starts; they share the port. */
+  gatewayProcesses: number;
   logLevel: string;
   limits: Limits;
 }
 
 export type FileDepsAllowlist = Readonly<Record<string, readonly string[]>>;
+const REGISTRY_ANONYMOUS = ['none', 'pull', 'push'] as const;
+export type RegistryAnonymous = (typeof REGISTRY_ANONYMOUS)[number];
 
 /** Caps on what a source or an upstream may make us read, write and remember (prefetch.md 12). */
 export interface Limits {
   /** Bytes of one fetched file. */
   artifactBytes: number;
+  /** Bytes of one manifest of an image. */
+  manifestBytes: number;
   /** Bytes of one uploaded archive, as sent. */
   uploadBytes: number;
   /** Bytes of all files of a source or of any archive, unpacked. */
@@ -122,6 +139,7 @@ interface SettingRow<K extends keyof Settings = keyof Settings> {
 const GIB = 1024 ** 3;
 const DEFAULT_LIMITS: Limits = {
   artifactBytes: 8 * GIB,
+  manifestBytes: 8 * 1024 * 1024,
   uploadBytes: 2 * GIB,
   unpackedBytes: 16 * GIB,
   entries: 1_000_000,
@@ -257,6 +275,17 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 const logLevel: Parser<string> = (value, name) => {
   if (LOG_LEVELS.includes(value)) return value;
   throw new InvalidInputError(`${name} must be one of ${LOG_LEVELS.join(', ')}, not "${value}"`);
+};
+
+const anonymous: Parser<RegistryAnonymous> = (value, name) => {
+  const known = REGISTRY_ANONYMOUS.find((one) => one === value);
+  if (known) return known;
+  throw new InvalidInputError(`${name} must be one of ${REGISTRY_ANONYMOUS.join(', ')}, not "${value}"`);
+};
+
+const imageNamePart: Parser<string> = (value, name) => {
+  if (/^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/.test(value)) return value;
+  throw new InvalidInputError(`${name} must be lower-case as in the name of an image, not "${value}"`);
 };
 
 const readableFile: Parser<string> = (value, name) => {
@@ -664,6 +693,56 @@ export const SETTINGS: readonly SettingRow[] = [
     parse: duration,
     fallback: () => 365 * DAY,
     meaning: 'stowage prune never removes a source with a newer request',
+  }),
+  row({
+    variable: 'STOWAGE_REGISTRY_AUTO_CREATE',
+    key: 'registryAutoCreate',
+    parse: flag,
+    fallback: () => true,
+    meaning: 'whether a push by somebody who may manage the project creates the repository',
+  }),
+  row({
+    variable: 'STOWAGE_REGISTRY_ANONYMOUS',
+    key: 'registryAnonymous',
+    parse: anonymous,
+    fallback: () => 'none',
+    meaning: 'what anybody may do on /v2: none, pull, push',
+  }),
+  row({
+    variable: 'STOWAGE_REGISTRY_DEFAULT_PROJECT',
+    key: 'registryDefaultProject',
+    parse: imageNamePart,
+    fallback: () => 'library',
+    meaning: 'project of images whose name has one part',
+  }),
+  row({
+    variable: 'STOWAGE_REGISTRY_DEFAULT_REPOSITORY',
+    key: 'registryDefaultRepository',
+    parse: imageNamePart,
+    fallback: () => 'images',
+    meaning: 'repository of images whose name has one or two parts',
+  }),
+  row({
+    variable: 'STOWAGE_REGISTRY_BLOB_BYTES',
+    key: 'registryBlobBytes',
+    parse: count(1),
+    fallback: () => null,
+    meaning: 'most bytes of one pushed blob; no limit when unset',
+  }),
+  row({
+    variable: 'STOWAGE_GARBAGE_GRACE',
+    key: 'garbageGraceSeconds',
+    parse: count(1, 31_536_000),
+    fallback: () => 3600,
+    meaning:
+      'seconds that blobs and manifests stay which nothing needs any more; longer than any push takes between two calls',
+  }),
+  row({
+    variable: 'STOWAGE_GATEWAY_PROCESSES',
+    key: 'gatewayProcesses',
+    parse: count(1, 64),
+    fallback: () => 1,
+    meaning: 'gateways that `stowage serve` starts; they share the port',
   }),
   row({
     variable: 'STOWAGE_LOG_LEVEL',

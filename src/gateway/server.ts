@@ -12,6 +12,7 @@ import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { Authenticator } from '../domain/identity/authenticate.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
+import { openRegistry } from '../domain/registry/registry.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import { offerChallenges } from './auth/challenges.ts';
 import { Principals } from './auth/principals.ts';
@@ -19,9 +20,11 @@ import { registerDownloads } from './downloads/register-downloads.ts';
 import { registerGraphQL } from './graphql/graphql-endpoint.ts';
 import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
+import { registerOci } from './oci/register-oci.ts';
 import { registerPackageRegistries } from './package-registries/register-package-registries.ts';
 import { registerPages } from './pages/register-pages.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
+import { registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
 import { answerUnknownResource } from './rest/cachito/errors.ts';
 import { CACHITO_PREFIX, registerCachito } from './rest/cachito/register-cachito.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
@@ -71,18 +74,29 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const principalOf = principals.of.bind(principals);
   const authenticate = principals.ofConnection.bind(principals);
   const { subscribers } = registerHealth(app, options);
-  const graphql = registerGraphQL(app, { ...options, principalOf, authenticate, subscribers });
+  const registry = openRegistry({
+    ...options,
+    onError: (error) => logger.warn({ err: error }, 'pulls were not counted'),
+  });
+  const graphql = registerGraphQL(app, { ...options, registry, principalOf, authenticate, subscribers });
   registerDownloads(app, { ...options, principalOf });
   registerPackageRegistries(app, options);
   registerPages(app, options);
-  registerCachito(app, { ...options, principalOf });
+  registerCachito(app, { ...options, registry, principalOf });
+  registerOci(app, { settings, registry, authenticator: options.authenticator });
+  registerBkrepo(app, { ...options, registry, principalOf });
 
-  await app.listen({ host: settings.host, port: settings.port });
+  const { host, port: wantedPort } = settings;
+  // The kernel spreads connections over all gateways that listen so.
+  const address = { host, port: wantedPort, reusePort: settings.gatewayProcesses > 1 };
+  await app.listen(address);
   const { port } = app.server.address() as AddressInfo;
   return {
     url: `${https ? 'https' : 'http'}://${hostName(settings.host)}:${port}`,
     async close() {
       const deadline = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+      // Uploads go on at another gateway, from the last byte that came.
+      await registry.close();
       await graphql.close();
       await app.close();
       clearTimeout(deadline);

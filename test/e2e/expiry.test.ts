@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addJob } from '../../src/domain/database/sql/add-job.ts';
-import { deleteUnreferencedBlobs } from '../../src/domain/database/sql/delete-unreferenced-blobs.ts';
 import { CachitoClient } from '../support/cachito-client.ts';
+import { deletedBlobs } from '../support/deleted-blobs.ts';
 import { TestGateway } from '../support/gateway.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
@@ -133,7 +133,7 @@ describe('a request that expires', { timeout: 60_000 }, () => {
     expect(await bundles()).toBe(1);
     const after = (await sql().query('select from blobs')).length;
     expect(after).toBeLessThan(before);
-    expect(await deleteUnreferencedBlobs(sql(), 0)).toEqual([]);
+    expect(await deletedBlobs(sql(), 0)).toEqual([]);
 
     const archive = await fetch(`${gateway.url}/api/v1/requests/${kept}/download`);
     expect(archive.status).toBe(200);

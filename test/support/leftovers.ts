@@ -61,9 +61,10 @@ async function names(directory: string): Promise<string[]> {
 /** What the garbage collection would delete if it waited for nothing; nothing is deleted. */
 async function unreferenced({ transaction }: Pick<Database, 'transaction'>): Promise<Digest[]> {
   const undone = new Error('undone');
-  let found: Digest[] = [];
+  const found: Digest[] = [];
   await transaction(async ({ sql }) => {
-    found = await deleteUnreferencedBlobs(sql, -3600);
+    for await (const page of deleteUnreferencedBlobs(sql, -3600))
+      found.push(...page.map(({ digest }) => digest));
     throw undone;
   }).catch((error: unknown) => {
     if (error !== undone) throw error;

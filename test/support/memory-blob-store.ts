@@ -61,6 +61,10 @@ export class MemoryBlobStore implements BlobStore {
     this.blobs.delete(digest);
   }
 
+  async setAside(digest: Digest): Promise<void> {
+    this.blobs.delete(digest);
+  }
+
   async *list() {
     for (const [digest, bytes] of this.blobs) yield { digest, size: bytes.length, writtenAt: new Date(0) };
   }

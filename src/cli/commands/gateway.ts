@@ -18,8 +18,10 @@ const start: Parameters<typeof runService>[1] = async ({ settings, logger, signa
     const { database, blobs, hub } = services;
     const authenticator = new Authenticator(database);
     const gateway = await startGateway({ settings, database, blobs, hub, authenticator, logger });
-    // The line that people and scripts wait for; logs go to stderr.
-    process.stdout.write(`Stowage is ready on ${gateway.url}\n`);
+    // The line that people and scripts wait for; logs go to stderr. Of several gateways the supervisor says when all are.
+    if (settings.gatewayProcesses === 1 || !process.channel) {
+      process.stdout.write(`Stowage is ready on ${gateway.url}\n`);
+    }
     return {
       url: gateway.url,
       stop: async () => {

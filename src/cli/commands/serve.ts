@@ -23,6 +23,7 @@ async function serve(): Promise<void> {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const tree = await starting;
+  if (settings.gatewayProcesses > 1) process.stdout.write(`Stowage is ready on ${tree.url}\n`);
   tellPassword(settings);
   const signal = await asked;
   logger.info({ signal }, 'stopping');

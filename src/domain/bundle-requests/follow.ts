@@ -4,6 +4,7 @@ import { findVisibleRequests } from '../database/sql/list-requests.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { DomainEvent, FeedCursor } from '../events/event.ts';
 import type { EventHub } from '../events/event-hub.ts';
+import { requireFeedCursor } from '../events/feed-cursor.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import type { BundleRequest, RequestState } from './bundle-request.ts';
 import { getRequest } from './find.ts';
@@ -61,9 +62,7 @@ export async function followRequests(
   signal: AbortSignal,
 ): Promise<AsyncGenerator<DomainEvent & { cursor: FeedCursor }>> {
   requireScope(principal, 'read');
-  if (after !== null && !/^\d{1,19}\.\d{1,18}$/.test(after)) {
-    throw new InvalidInputError(`"${after.slice(0, 60)}" is not a cursor of the feed`);
-  }
+  requireFeedCursor(after);
   return visibleEvents(source, principal, after, signal);
 }
 

@@ -1,5 +1,5 @@
 /** Whose history an event belongs to. */
-export type SubjectType = 'bundle-request' | 'log' | 'worker';
+export type SubjectType = 'bundle-request' | 'log' | 'worker' | 'image' | 'repository' | 'garbage-run';
 
 /**
  * Something that happened to a subject. Versions of one subject count from 1 without gaps, so that a subscriber can go

@@ -45,6 +45,7 @@ export class Authenticator {
       name: found.userName,
       isAdmin: found.isAdmin,
       scopes: new Set(found.scopes as Scope[]),
+      tokenId: found.tokenId,
     };
   }
 

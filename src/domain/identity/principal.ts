@@ -11,6 +11,8 @@ export interface Principal {
   name: string | null;
   isAdmin: boolean;
   scopes: ReadonlySet<Scope>;
+  /** The token that was shown; absent: a password, a session. */
+  tokenId?: number;
 }
 
 export const ANONYMOUS: Principal = { userId: null, name: null, isAdmin: false, scopes: new Set() };

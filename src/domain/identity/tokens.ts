@@ -90,6 +90,14 @@ function tokenOwner(principal: Principal, userName: string | null): string {
   return userName ?? principal.name!;
 }
 
+/** For those who show the secret: it was good once. */
+export async function isExpiredToken(database: Database, secret: string): Promise<boolean> {
+  const rows = await database.sql.query('select from tokens where secret_hash = $1 and expires_at <= now()', [
+    hashSecret(secret),
+  ]);
+  return rows.length > 0;
+}
+
 export function hashSecret(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }

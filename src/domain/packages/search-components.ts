@@ -1,6 +1,7 @@
 import { PackageURL } from 'packageurl-js';
 import type { Database } from '../database/database.ts';
-import { type Component, listComponents } from '../database/sql/list-components.ts';
+import { type Component, type ComponentFilter, listComponents } from '../database/sql/list-components.ts';
+import type { Reader } from '../database/sql/readable-repositories.ts';
 import { InvalidInputError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import { componentName } from './component-name.ts';
@@ -19,40 +20,67 @@ export interface ComponentQuery {
   range?: string | null | undefined;
 }
 
-/** Components in the order in which they were first seen, after an id. Throws InvalidInputError. */
+/**
+ * Components in the order in which they were first seen, after an id: of bundles that the principal may see, and of images
+ * that the reader may. Throws InvalidInputError.
+ */
 export async function searchComponents(
   database: Database,
   principal: Principal,
+  reader: Reader,
   query: ComponentQuery,
-  page: { after: number; limit: number },
+  page: Page,
 ): Promise<Component[]> {
   requireScope(principal, 'read');
-  const { purls, type, name, version, matches } = criteria(query);
+  return await matchingComponents(query, page, (filter, batch) =>
+    listComponents(database.sql, principal, reader, filter, batch),
+  );
+}
+
+/** Reads components that fit a filter, in the order of their ids. */
+export type ComponentReader = (filter: ComponentFilter, page: Page) => Promise<Component[]>;
+
+/** Where to go on, and how far. */
+export interface Page {
+  after: number;
+  limit: number;
+}
+
+/** Those of what a reader gives that a query, ranges included, is about. */
+export async function matchingComponents(
+  query: ComponentQuery,
+  page: Page,
+  read: ComponentReader,
+): Promise<Component[]> {
+  const { matches, ...filter } = criteria(query);
   const found: Component[] = [];
   for (let after = page.after; found.length < page.limit; ) {
-    const batch = await listComponents(
-      database.sql,
-      principal,
-      { purls, type, name, version },
-      { after, limit: matches ? BATCH : page.limit - found.length },
-    );
+    const limit = matches ? BATCH : page.limit - found.length;
+    const batch = await read(filter, { after, limit });
     found.push(
       ...batch.filter((one) => !matches || (one.version !== null && matches(one.type, one.version))),
     );
-    if (batch.length < (matches ? BATCH : page.limit)) break;
+    if (batch.length < limit) break;
     after = batch.at(-1)!.id;
   }
   return found.slice(0, page.limit);
 }
 
+/** Ids of all that a query is about. Throws InvalidInputError, also for a query without a name or purl. */
+export async function componentIds(query: ComponentQuery, read: ComponentReader): Promise<number[]> {
+  const { name, purls } = criteria(query);
+  if (name === null && purls === null) {
+    throw new InvalidInputError('A component is looked for by its name or purl');
+  }
+  const found = await matchingComponents(query, { after: 0, limit: MOST_VERSIONS }, read);
+  return found.map((component) => component.id);
+}
+
+/** Of one component: more than any has. */
+const MOST_VERSIONS = 100_000;
 const BATCH = 1_000;
 
-interface Criteria {
-  /** Spellings of one purl. */
-  purls: string[] | null;
-  type: string | null;
-  name: string | null;
-  version: string | null;
+interface Criteria extends ComponentFilter {
   matches: VersionMatcher | null;
 }
 

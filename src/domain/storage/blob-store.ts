@@ -69,6 +69,8 @@ export interface BlobStore {
    * for names of it before that, and missed the one that it is about to get.
    */
   delete(digest: Digest, options?: { writtenBefore?: Date }): Promise<void>;
+  /** The blob is damaged: from now on there is none, and the next write makes it anew. Its bytes stay for who looks into it. */
+  setAside(digest: Digest): Promise<void>;
   /** All blobs with size and time of the last write, in no order. */
   list(): AsyncIterable<{ digest: Digest; size: number; writtenAt: Date }>;
   /**

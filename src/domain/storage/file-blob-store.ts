@@ -15,12 +15,13 @@ import {
   unlink,
   utimes,
 } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { BlobHash } from './blob-hash.ts';
 import type { BlobStore, BlobWriter, ByteRange, Digest, StoredBlob, WriteOptions } from './blob-store.ts';
 import { syncFiles, syncPath } from './sync-files.ts';
+import { writeFully } from './write-fully.ts';
 
 /**
  * Blobs as files: `<root>/sha256/ab/<hex>`, read-only, because hard links to them are handed out. Bytes are written to
@@ -61,6 +62,37 @@ export class FileBlobStore implements BlobStore {
       [...new Set(blobs)].map((digest) => this.localPath(digest)),
       this.root,
     );
+  }
+
+  /** Makes a complete file of this file system a blob, durably; its old name goes. The caller has hashed it. */
+  async adopt(path: string, { digest, size }: StoredBlob): Promise<void> {
+    await this.#prepare();
+    await syncPath(path);
+    await this.giveName(path, digest, size, 'now');
+  }
+
+  /**
+   * Names a complete file; false when the store had the blob already, which then is as if written now. A link, unlike a
+   * rename, never replaces a durable copy by one that is not. A file of another size is what a power failure left of a
+   * batch that was never synced: it is replaced.
+   */
+  async giveName(
+    temporary: string,
+    digest: Digest,
+    size: number,
+    durability: 'now' | 'batch',
+  ): Promise<boolean> {
+    const path = this.localPath(digest);
+    const isNew = await link(temporary, path).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => (error.code === 'EEXIST' ? false : null),
+    );
+    const isKept = isNew === false && (await sizeOf(path)) === size && (await touch(path));
+    if (isNew || isKept) await unlink(temporary);
+    else await rename(temporary, path);
+    // A copy that was there already may be one of a batch that is not durable yet.
+    if (durability === 'now') await (isKept ? syncFiles([path], this.root) : syncPath(dirname(path)));
+    return !isKept;
   }
 
   read(digest: Digest, range?: ByteRange): Readable {
@@ -112,6 +144,15 @@ export class FileBlobStore implements BlobStore {
     if ((await rename(path, aside).then(() => true, ignoring('ENOENT'))) !== true) return;
     if (!isOld(await stat(aside))) await link(aside, path).catch(ignoring('EEXIST'));
     await unlink(aside);
+  }
+
+  /** To `<root>/damaged/<hex>-<time>`. */
+  async setAside(digest: Digest): Promise<void> {
+    const path = this.localPath(digest);
+    const directory = join(this.root, 'damaged');
+    await mkdir(directory, { recursive: true });
+    await rename(path, join(directory, `${basename(path)}-${Date.now()}`)).catch(ignoring('ENOENT'));
+    await syncPath(dirname(path));
   }
 
   async *list(): AsyncIterable<{ digest: Digest; size: number; writtenAt: Date }> {
@@ -244,11 +285,10 @@ class FileBlobWriter implements BlobWriter {
     await this.#spill();
     if (now) await this.#file!.sync();
     await this.#close();
-    const path = this.#files.localPath(blob.digest);
-    const isNew = await this.#name(path, blob.size);
+    const durability = now ? 'now' : 'batch';
+    const isNew = await this.#files.giveName(this.#temporary, blob.digest, blob.size, durability);
+    this.#onDisk = false;
     if (!isNew) this.#options.onPresent?.();
-    // A copy that was there already may be one of a batch that is not durable yet.
-    if (now) await (isNew ? syncPath(dirname(path)) : syncFiles([path], this.#files.root));
     return blob;
   }
 
@@ -267,23 +307,6 @@ class FileBlobWriter implements BlobWriter {
     const file = this.#file;
     this.#file = null;
     await file?.close();
-  }
-
-  /**
-   * Names the complete file; false when the store had the blob already, which then is as if written now. A link, unlike a
-   * rename, never replaces a durable copy by one that is not. A file of another size is what a power failure left of a
-   * batch that was never synced: it is replaced.
-   */
-  async #name(path: string, size: number): Promise<boolean> {
-    const isNew = await link(this.#temporary, path).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => (error.code === 'EEXIST' ? false : null),
-    );
-    const isKept = isNew === false && (await sizeOf(path)) === size && (await touch(path));
-    if (isNew || isKept) await unlink(this.#temporary);
-    else await rename(this.#temporary, path);
-    this.#onDisk = false;
-    return !isKept;
   }
 }
 
@@ -309,21 +332,6 @@ function readerOf(digest: Digest) {
       });
     },
   };
-}
-
-async function writeFully(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
-  let left = chunks;
-  while (left.length > 0) left = behind(left, (await file.writev(left)).bytesWritten);
-}
-
-/** What is left of the chunks when so many bytes are written. */
-function behind(chunks: readonly Uint8Array[], written: number): Uint8Array[] {
-  let skip = written;
-  return chunks.flatMap((chunk) => {
-    const skipped = Math.min(skip, chunk.byteLength);
-    skip -= skipped;
-    return skipped === chunk.byteLength ? [] : [chunk.subarray(skipped)];
-  });
 }
 
 function toBytes(chunk: unknown): Uint8Array {

@@ -1,4 +1,5 @@
 import { resolveCursorConnection } from '@pothos/plugin-relay';
+import type { TextRange } from '../../domain/database/sql/text-range.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
 
 /** Most rows of a page; a page has 20 when nothing is said. */
@@ -53,13 +54,38 @@ export async function connectionById<Row extends { id: number }>(
         inverted: range.inverted,
       }),
   );
-  const { edges, pageInfo } = connection as Connection<Row>;
+  return withoutEmptyCursors(connection as Connection<Row>);
+}
+
+/** An empty page has the cursors that it was asked for with, if any. */
+function withoutEmptyCursors<Row>({ edges, pageInfo }: Connection<Row>): Connection<Row> {
   const { startCursor, endCursor } = pageInfo;
-  // An empty page has the cursors that it was asked for with, if any.
   return {
     edges,
     pageInfo: { ...pageInfo, startCursor: startCursor || null, endCursor: endCursor || null },
   };
+}
+
+/** A connection over rows in the order of a text, by code point. */
+export async function connectionByText<Row>(
+  args: ConnectionArguments,
+  sizes: PageSizes,
+  textOf: (row: Row) => string,
+  read: (range: TextRange) => Promise<Row[]>,
+): Promise<Connection<Row>> {
+  requireOneDirection(args);
+  const options = { args, ...sizes, toCursor: (row: unknown) => cursorOf('text', textOf(row as Row)) };
+  const connection = await resolveCursorConnection(
+    options,
+    ({ after, before, limit, inverted }): Promise<Row[]> =>
+      read({
+        after: after === undefined ? null : textBehind(after),
+        before: before === undefined ? null : textBehind(before),
+        limit,
+        inverted,
+      }),
+  );
+  return withoutEmptyCursors(connection as Connection<Row>);
 }
 
 /** A connection over a list that does not change any more, by the positions of its rows. */
@@ -116,15 +142,24 @@ interface Connection<Row> {
 }
 
 /** Cursors of one kind of list are none of the other. */
-type CursorKind = 'id' | 'at';
+type CursorKind = 'id' | 'at' | 'text';
 
-function cursorOf(kind: CursorKind, position: number): string {
+function cursorOf(kind: CursorKind, position: number | string): string {
   return Buffer.from(`${kind}:${position}`).toString('base64url');
+}
+
+function textBehind(cursor: string): string {
+  const text = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (!text.startsWith('text:') || text.includes('\0')) throw foreignCursor(cursor);
+  return text.slice('text:'.length);
 }
 
 function positionOf(kind: CursorKind, cursor: string): number {
   const match = /^(id|at):(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (match?.[1] !== kind)
-    throw new InvalidInputError(`"${cursor.slice(0, 60)}" is not a cursor of this list`);
+  if (match?.[1] !== kind) throw foreignCursor(cursor);
   return Number(match[2]);
+}
+
+function foreignCursor(cursor: string): InvalidInputError {
+  return new InvalidInputError(`"${cursor.slice(0, 60)}" is not a cursor of this list`);
 }

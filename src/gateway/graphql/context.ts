@@ -1,7 +1,8 @@
 import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
 import type { EventHub } from '../../domain/events/event-hub.ts';
-import type { Principal } from '../../domain/identity/principal.ts';
+import type { RegistryPrincipal } from '../../domain/registry/access.ts';
+import type { Registry } from '../../domain/registry/registry.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 
@@ -16,11 +17,12 @@ export interface ContextServices {
   database: Database;
   blobs: BlobStore;
   hub: EventHub;
+  registry: Registry;
 }
 
 /** What the HTTP server or the web socket knows of an operation before it is read. */
 export interface OperationOrigin {
-  principal: Principal;
+  principal: RegistryPrincipal;
   /** Base of absolute links, without a slash at its end. */
   baseUrl: string;
   /** Part of this program, not sent by a client: limits on what may be asked for do not apply. */
@@ -28,8 +30,8 @@ export interface OperationOrigin {
 }
 
 export function contextOf(services: ContextServices, origin: OperationOrigin): GraphQLContext {
-  const { settings, database, blobs, hub } = services;
+  const { settings, database, blobs, hub, registry } = services;
   const { principal, baseUrl, isStored = false } = origin;
-  const loaders = createLoaders(database, principal);
-  return { settings, database, blobs, hub, principal, baseUrl, isStored, loaders };
+  const loaders = createLoaders(database, principal, registry);
+  return { settings, database, blobs, hub, registry, principal, baseUrl, isStored, loaders };
 }

@@ -8,7 +8,7 @@ import {
 } from '../../domain/errors.ts';
 import { builder } from './builder.ts';
 
-const ErrorInterface = builder.interfaceRef<DomainError>('Error').implement({
+export const ErrorInterface = builder.interfaceRef<DomainError>('Error').implement({
   description: 'Why a mutation was refused. Nothing was changed.',
   fields: (t) => ({
     code: t.exposeString('code', { description: 'For programs, e.g. `not-found`.', nullable: false }),

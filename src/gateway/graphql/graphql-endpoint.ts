@@ -1,14 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createYoga } from 'graphql-yoga';
-import type { Settings } from '../../domain/config.ts';
-import type { Database } from '../../domain/database/database.ts';
-import type { EventHub } from '../../domain/events/event-hub.ts';
 import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
-import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { baseUrlOf } from '../base-url.ts';
 import { clientError } from '../http-errors.ts';
-import { contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
+import { type ContextServices, contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
 import { countSubscriptions } from './count-subscriptions.ts';
 import { maskError } from './mask-error.ts';
 import { multipartUploads } from './multipart-uploads.ts';
@@ -18,11 +14,7 @@ import { attachSockets } from './sockets.ts';
 import { storableText } from './storable-text.ts';
 import { WELCOME_QUERY } from './welcome-query.ts';
 
-export interface GraphQLServices {
-  settings: Settings;
-  database: Database;
-  blobs: BlobStore;
-  hub: EventHub;
+export interface GraphQLServices extends ContextServices {
   logger: FastifyBaseLogger;
   principalOf: (request: FastifyRequest) => Promise<Principal>;
   /** Open subscriptions, for the metrics. */

@@ -104,6 +104,10 @@ export class StepBlobs implements BlobStore {
     return this.#store.size(digest);
   }
 
+  setAside(digest: Digest): Promise<void> {
+    return this.#store.setAside(digest);
+  }
+
   delete(digest: Digest, options?: { writtenBefore?: Date }): Promise<void> {
     return this.#store.delete(digest, options);
   }

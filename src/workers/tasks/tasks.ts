@@ -5,6 +5,7 @@ import { collectGarbage } from './collect-garbage.ts';
 import { compactLogOf } from './compact-log.ts';
 import { expireRequestsOf } from './expire-requests.ts';
 import { fetchSource } from './fetch-source.ts';
+import { readSbom } from './read-sbom.ts';
 import { resolvePackages } from './resolve-packages.ts';
 import { stepTask } from './step-task.ts';
 import { TaskServices } from './task-services.ts';
@@ -20,6 +21,7 @@ export function createTasks(context: WorkerContext): { list: TaskList; close(): 
       'compact-log': compactLogOf(context),
       'expire-requests': expireRequestsOf(context),
       'collect-garbage': collectGarbage(context),
+      'read-sbom': readSbom(context),
     },
     close: () => services.close(),
   };

@@ -38,7 +38,7 @@ describe('the program', () => {
     expect(await stowage(['--version'])).toMatchObject({ exitCode: 0, stdout: '0.1.0\n' });
     const { exitCode, stdout } = await stowage(['--help']);
     expect(exitCode).toBe(0);
-    for (const command of 'serve gateway worker migrate config doctor prefetch user sbom logs verify'.split(
+    for (const command of 'serve gateway worker migrate config doctor gc fsck prefetch user sbom logs verify'.split(
       ' ',
     )) {
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));

@@ -6,7 +6,6 @@ import { endRequest } from '../../../src/domain/bundle-requests/run-step.ts';
 import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { findRequest, findSteps, lockRequest } from '../../../src/domain/database/sql/bundle-request-rows.ts';
-import { deleteUnreferencedBlobs } from '../../../src/domain/database/sql/delete-unreferenced-blobs.ts';
 import { deleteUnusedBundles } from '../../../src/domain/database/sql/delete-unused-bundles.ts';
 import { insertBundle } from '../../../src/domain/database/sql/insert-bundle.ts';
 import {
@@ -20,6 +19,7 @@ import { recordBlobs } from '../../../src/domain/database/sql/record-blobs.ts';
 import { LogWriter } from '../../../src/domain/logs/log-writer.ts';
 import { readLog } from '../../../src/domain/logs/read-log.ts';
 import { testDatabase } from '../../support/database.ts';
+import { deletedBlobs } from '../../support/deleted-blobs.ts';
 import { MemoryBlobStore } from '../../support/memory-blob-store.ts';
 import { submit, take } from '../../support/requests.ts';
 
@@ -205,7 +205,7 @@ describe('expiry', () => {
     await database.sql.query(`update bundles set last_used_at = now() - interval '2 hours'`);
     await database.sql.query(`update blobs set created_at = now() - interval '2 hours'`);
     expect(await deleteUnusedBundles(database, 3600)).toBe(1);
-    const freed = await deleteUnreferencedBlobs(database.sql, 3600);
+    const freed = await deletedBlobs(database.sql, 3600);
     expect(freed).toContain(digest('c'));
     expect(freed).not.toContain(digest('b'));
   });

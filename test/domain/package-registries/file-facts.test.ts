@@ -3,13 +3,13 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../../src/domain/database/database.ts';
-import { deleteUnreferencedBlobs } from '../../../src/domain/database/sql/delete-unreferenced-blobs.ts';
 import { recordBlobs } from '../../../src/domain/database/sql/record-blobs.ts';
 import { FileFacts } from '../../../src/domain/package-registries/file-facts.ts';
 import { gemFile } from '../../../src/domain/package-registries/gem-file.ts';
 import { npmTarball } from '../../../src/domain/package-registries/npm-tarball.ts';
 import type { Digest } from '../../../src/domain/storage/blob-store.ts';
 import { testDatabase } from '../../support/database.ts';
+import { deletedBlobs } from '../../support/deleted-blobs.ts';
 import { gzip, makeTar } from '../../support/gem-server.ts';
 import { MemoryBlobStore } from '../../support/memory-blob-store.ts';
 import { makeTarball } from '../../support/npm-registry.ts';
@@ -217,7 +217,7 @@ describe('Facts about files', () => {
     await database.sql.query(`update blobs set created_at = now() - interval '1 day' where digest = $1`, [
       digest,
     ]);
-    expect(await deleteUnreferencedBlobs(database.sql, 3600)).toEqual([digest]);
+    expect(await deletedBlobs(database.sql, 3600)).toEqual([digest]);
     expect(await database.sql.query('select from package_file_facts where digest = $1', [digest])).toEqual(
       [],
     );

@@ -5,11 +5,11 @@ import { retryRequest } from '../../../src/domain/bundle-requests/retry.ts';
 import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { findSteps } from '../../../src/domain/database/sql/bundle-request-rows.ts';
-import { deleteUnreferencedBlobs } from '../../../src/domain/database/sql/delete-unreferenced-blobs.ts';
 import { findSnapshot, insertSnapshot } from '../../../src/domain/database/sql/source-snapshots.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { findPrunableSources, pruneBefore, pruneSource } from '../../../src/domain/sources/prune-sources.ts';
 import { testDatabase } from '../../support/database.ts';
+import { deletedBlobs } from '../../support/deleted-blobs.ts';
 import { submit, take } from '../../support/requests.ts';
 
 const DEFAULTS = readSettings({});
@@ -131,11 +131,11 @@ describe('pruning', () => {
   test('what is removed gives its blobs back', async () => {
     const id = await source('a', 900);
     await request('a', 800, 'snapshot');
-    expect(await deleteUnreferencedBlobs(database.sql, -3600)).not.toContain(`sha256:${'a'.repeat(64)}`);
+    expect(await deletedBlobs(database.sql, -3600)).not.toContain(`sha256:${'a'.repeat(64)}`);
     expect(await pruneSource(database, id, before)).toBe(true);
     expect(await pruneSource(database, id, before)).toBe(false);
     expect(await found()).toEqual([]);
-    expect(await deleteUnreferencedBlobs(database.sql, -3600)).toContain(`sha256:${'a'.repeat(64)}`);
+    expect(await deletedBlobs(database.sql, -3600)).toContain(`sha256:${'a'.repeat(64)}`);
   });
 
   test('a source that is used again in between stays', async () => {

@@ -8,6 +8,7 @@ export interface TaskPayloads {
   'compact-log': { subjectType: string; subjectId: number };
   'expire-requests': Record<string, never>;
   'collect-garbage': Record<string, never>;
+  'read-sbom': { manifestId: number };
 }
 
 /** A job of one step; `requestAttempt` fences jobs of an attempt that was cancelled or retried since. */

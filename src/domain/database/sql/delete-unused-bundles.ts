@@ -12,12 +12,12 @@ export async function deleteUnusedBundles(
     // Whoever names a bundle touches its row first: it waits for us, or we leave the bundle alone.
     const unused = await sql.query<{ digest: string }>(
       `select manifest_digest as digest from bundles b
-       where last_used_at < now() - make_interval(secs => $1) and ${NOT_NAMED}
+       where last_used_at < now() - make_interval(secs => $1) and ${IS_UNUSED_BUNDLE}
        order by manifest_digest for update skip locked`,
       [unusedForSeconds],
     );
     const deleted = await sql.query(
-      `delete from bundles b where manifest_digest = any ($1::text[]) and ${NOT_NAMED} returning manifest_digest`,
+      `delete from bundles b where manifest_digest = any ($1::text[]) and ${IS_UNUSED_BUNDLE} returning manifest_digest`,
       [unused.map((row) => row.digest)],
     );
     await sql.query(
@@ -32,4 +32,6 @@ export async function deleteUnusedBundles(
   });
 }
 
-const NOT_NAMED = 'not exists (select from bundle_requests r where r.bundle_digest = b.manifest_digest)';
+/** Condition on `bundles b`: no request names it. */
+export const IS_UNUSED_BUNDLE =
+  'not exists (select from bundle_requests r where r.bundle_digest = b.manifest_digest)';

@@ -1,6 +1,7 @@
 import type { SqlExecutor } from '../sql-executor.ts';
 
 export interface FoundToken {
+  tokenId: number;
   userId: number;
   userName: string;
   isAdmin: boolean;
@@ -20,7 +21,7 @@ export async function findTokenBySecret(sql: SqlExecutor, secretHash: Buffer): P
        update tokens set last_used_at = now()
        where id = (select id from found where last_used_at is null or last_used_at < now() - interval '1 minute')
      )
-     select "userId", "userName", "isAdmin", scopes from found`,
+     select id as "tokenId", "userId", "userName", "isAdmin", scopes from found`,
     [secretHash],
   );
   return rows[0] ?? null;

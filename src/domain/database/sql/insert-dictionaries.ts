@@ -21,7 +21,7 @@ export async function insertPackageVersions(
 
 export async function insertComponents(
   sql: SqlExecutor,
-  components: readonly SbomComponent[],
+  components: readonly Pick<SbomComponent, 'purl' | 'version'>[],
 ): Promise<void> {
   const names = components.map((component) => componentName(component.purl));
   await sql.query(

@@ -2,15 +2,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UnauthenticatedError } from '../../../domain/errors.ts';
 import { requireSubmitter, requireWorker } from '../../../domain/identity/cachito-roles.ts';
 import { type Principal, PUBLIC_READER } from '../../../domain/identity/principal.ts';
+import type { Registry } from '../../../domain/registry/registry.ts';
 import { baseUrlOf } from '../../base-url.ts';
+import { runOperation } from '../../graphql/run-operation.ts';
 import type { GatewayOptions } from '../../server.ts';
 import { answerCachitoError, answerUnknownResource, MethodNotAllowedError } from './errors.ts';
 import { registerRequestBody } from './request-body.ts';
 import { type CachitoCall, type CachitoRoute, ID } from './route.ts';
 import { ROUTES } from './routes/routes.ts';
-import { runOperation } from './run-operation.ts';
 
 export type CachitoServices = GatewayOptions & {
+  registry: Registry;
   principalOf: (request: FastifyRequest) => Promise<Principal>;
 };
 

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../../domain/identity/principal.ts';
+import type { Registry } from '../../../domain/registry/registry.ts';
+import type { StoredOperation } from '../../graphql/run-operation.ts';
 import type { GatewayOptions } from '../../server.ts';
-import type { StoredOperation } from './run-operation.ts';
 
 /** One call of the dialect: a file below routes/, a row in {@link file://./routes/routes.ts}. */
 export interface CachitoRoute {
@@ -18,6 +19,7 @@ export interface CachitoRoute {
 
 /** What a route works with: the services of the gateway, and who asks. */
 export interface CachitoCall extends GatewayOptions {
+  registry: Registry;
   /** Who calls, with at least what everybody may read. */
   principal: Principal;
   /** Base of absolute links, without a slash at its end. */

@@ -1,6 +1,6 @@
 import type { ContentManifest } from '../../../../domain/bundles/content-manifest.ts';
 import type { ReportedComponent } from '../../../../domain/bundles/reported-components.ts';
-import { storedOperation } from '../run-operation.ts';
+import { storedOperation } from '../../../graphql/run-operation.ts';
 
 /** Whether a request has what is asked for; read before the large part. */
 export interface RequestStateRow {

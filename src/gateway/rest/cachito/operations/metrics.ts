@@ -3,7 +3,7 @@ import type {
   MetricsSummary,
   RequestMetrics,
 } from '../../../../domain/database/sql/request-metrics.ts';
-import { storedOperation } from '../run-operation.ts';
+import { storedOperation } from '../../../graphql/run-operation.ts';
 
 export interface MetricsRow extends Omit<RequestMetrics, 'id' | 'finalState'> {
   number: number;

@@ -1,5 +1,5 @@
 import type { PackageReport } from '../../../../domain/bundle-requests/report.ts';
-import { storedOperation } from '../run-operation.ts';
+import { storedOperation } from '../../../graphql/run-operation.ts';
 
 /** What of a request both forms of its JSON show (cachito.md 1.6), by the names of the schema. */
 export interface RequestSummary {

@@ -1,4 +1,4 @@
-import { storedOperation } from '../run-operation.ts';
+import { storedOperation } from '../../../graphql/run-operation.ts';
 
 export interface SetupOfRequest {
   environment: { name: string; value: string; kind: string }[];

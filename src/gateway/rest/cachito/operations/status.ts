@@ -1,4 +1,4 @@
-import { storedOperation } from '../run-operation.ts';
+import { storedOperation } from '../../../graphql/run-operation.ts';
 
 export interface ServiceState {
   name: string;

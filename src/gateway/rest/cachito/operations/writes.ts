@@ -1,4 +1,4 @@
-import { type Refusal, type StoredOperation, storedOperation } from '../run-operation.ts';
+import { type Refusal, type StoredOperation, storedOperation } from '../../../graphql/run-operation.ts';
 import type { RequestVersion } from './requests.ts';
 
 type WriteOperation<Variables extends object> = StoredOperation<

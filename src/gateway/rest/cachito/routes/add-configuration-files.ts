@@ -1,6 +1,6 @@
+import { dataOf } from '../../../graphql/run-operation.ts';
 import { ADD_CONFIGURATION_FILES } from '../operations/writes.ts';
 import { type CachitoRoute, ID, numberOf } from '../route.ts';
-import { dataOf } from '../run-operation.ts';
 
 /** POST /requests/{id}/configuration-files (cachito.md 1.10): for workers. */
 export const addConfigurationFiles: CachitoRoute = {

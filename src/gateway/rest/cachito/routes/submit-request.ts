@@ -1,9 +1,9 @@
 import { notScheduled } from '../../../../domain/bundle-requests/submit-cachito.ts';
 import { PUBLIC_READER } from '../../../../domain/identity/principal.ts';
+import { dataOf } from '../../../graphql/run-operation.ts';
 import { SUBMIT_REQUEST } from '../operations/writes.ts';
 import { renderedRequests } from '../rendered-requests.ts';
 import type { CachitoRoute } from '../route.ts';
-import { dataOf } from '../run-operation.ts';
 import { sendRendered } from '../send-rendered.ts';
 
 /** POST /requests (cachito.md 3). */

@@ -1,6 +1,6 @@
+import { dataOf } from '../../../graphql/run-operation.ts';
 import { UPDATE_REQUEST } from '../operations/writes.ts';
 import { type CachitoRoute, ID, numberOf } from '../route.ts';
-import { dataOf } from '../run-operation.ts';
 
 /** PATCH /requests/{id} (cachito.md 1.9): for workers. */
 export const updateRequest: CachitoRoute = {

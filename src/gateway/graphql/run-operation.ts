@@ -1,7 +1,7 @@
 import { type DocumentNode, execute, GraphQLError, parse, validate } from 'graphql';
-import { DomainError } from '../../../domain/errors.ts';
-import { type ContextServices, contextOf, type OperationOrigin } from '../../graphql/context.ts';
-import { schema } from '../../graphql/schema.ts';
+import { DomainError } from '../../domain/errors.ts';
+import { type ContextServices, contextOf, type OperationOrigin } from './context.ts';
+import { schema } from './schema.ts';
 
 /** A GraphQL document of this program: what it takes and gives is written beside it. */
 export interface StoredOperation<Data, Variables extends object> {
@@ -47,13 +47,14 @@ export interface Refusal {
   code: string;
   message: string;
   hint: string | null;
+  details?: Record<string, unknown>;
 }
 
 /** What a mutation gave; throws its refusal as the DomainError that it was. */
 export function dataOf<Data>(result: { __typename: string; data: Data } | Refusal): Data {
   if ('data' in result) return result.data;
-  const { code, message, hint } = result;
-  throw new DomainError(code, message, hint === null ? {} : { hint });
+  const { code, message, hint, details = {} } = result;
+  throw new DomainError(code, message, { details, ...(hint !== null && { hint }) });
 }
 
 function originalOf(error: unknown): unknown {

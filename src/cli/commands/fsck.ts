@@ -1,0 +1,67 @@
+import { Command } from 'commander';
+import type { StoreReport } from '../../domain/integrity/check-store.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { counted, formatBytes } from '../prefetch/quantities.ts';
+import { onTermination } from '../termination.ts';
+import { withDatabase } from '../with-database.ts';
+
+interface FsckOptions {
+  reportOnly?: boolean;
+  json?: boolean;
+}
+
+export function fsckCommand(): Command {
+  return new Command('fsck')
+    .description('read the whole blob store and hash it again; mark what is damaged')
+    .option('--report-only', 'mark nothing, move nothing')
+    .option('--json', 'one JSON document on standard output')
+    .action(fsck);
+}
+
+const PROGRESS_MS = 2_000;
+
+async function fsck({ reportOnly = false, json = false }: FsckOptions): Promise<void> {
+  const [{ checkStore }, { openBlobStore }] = await Promise.all([
+    import('../../domain/integrity/check-store.ts'),
+    import('../../domain/storage/open-blob-store.ts'),
+  ]);
+  const ending = new AbortController();
+  const stopListening = onTermination(
+    () => ending.abort(new DOMException('interrupted', 'AbortError')),
+    () => process.exit(1),
+  );
+  let toldAt = Date.now();
+  const report = await withDatabase('stowage-fsck', (database, settings) =>
+    checkStore({
+      database,
+      blobs: openBlobStore(settings),
+      reportOnly,
+      signal: ending.signal,
+      onProgress: ({ blobs, bytes }) => {
+        if (Date.now() - toldAt < PROGRESS_MS) return;
+        toldAt = Date.now();
+        process.stderr.write(`${counted(blobs, 'blob')}, ${formatBytes(bytes)} so far\n`);
+      },
+    }),
+  ).finally(stopListening);
+  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : textOf(report, reportOnly));
+  if (report.damaged.length > 0) process.exitCode = EXIT_CODES['checksum-mismatch'];
+}
+
+function textOf(
+  { blobs, bytes, damaged, damagedBundles, restoredBundles }: StoreReport,
+  reportOnly: boolean,
+) {
+  const lines = damaged.flatMap(({ digest, problem, usedBy }) => [
+    `${problem} ${digest}`,
+    ...usedBy.map((user) => `  used by ${user}`),
+  ]);
+  for (const digest of damagedBundles) lines.push(`not served any more: bundle ${digest}`);
+  for (const digest of restoredBundles) lines.push(`whole and served again: bundle ${digest}`);
+  const found = damaged.length === 0 ? 'all whole' : `${damaged.length} damaged`;
+  lines.push(`${counted(blobs, 'blob')}, ${formatBytes(bytes)}: ${found}`);
+  if (damaged.length > 0 && !reportOnly) {
+    lines.push('Damaged blobs are set aside; whoever pushes or fetches the same again makes them whole.');
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}

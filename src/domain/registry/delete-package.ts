@@ -1,0 +1,57 @@
+import { emptyImage } from '../database/sql/image-packages.ts';
+import { deleteManifest, deleteTag, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import type { SqlExecutor } from '../database/sql-executor.ts';
+import type { RegistryPrincipal } from './access.ts';
+import { findImageId } from './image-packages.ts';
+import type { RepositoryName } from './management.ts';
+import type { Registry } from './registry.ts';
+
+/** Deletes an image with all its tags and manifests. False: there was nothing to delete (bkrepo-docker.md 1.6). */
+export async function deletePackage(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  repository: RepositoryName,
+  image: string,
+): Promise<boolean> {
+  const imageId = await findImageId(registry, principal, repository, image, 'delete');
+  if (imageId === null) return false;
+  const { userId } = principal;
+  return await registry.database.transaction(async ({ sql }) => {
+    // First, since it locks the image: a push is before it or behind it.
+    const data = { path: `${repository.project}/${repository.name}/${image}` };
+    await recordImageEvent(sql, { imageId, type: 'image-deleted', data, userId });
+    return await removeContent(sql, imageId);
+  });
+}
+
+/** Deletes one tag, and with the last one the image. False: there is no such tag (bkrepo-docker.md 1.7). */
+export async function deleteVersion(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  repository: RepositoryName,
+  image: string,
+  tag: string,
+): Promise<boolean> {
+  const imageId = await findImageId(registry, principal, repository, image, 'delete');
+  if (imageId === null) return false;
+  const { userId } = principal;
+  const { sql } = registry.database;
+  const [found] = await sql.query('select from tags where image_id = $1 and name = $2', [imageId, tag]);
+  if (!found) return false;
+  return await registry.database.transaction(async (tx) => {
+    await recordImageEvent(tx.sql, { imageId, type: 'tag-deleted', data: { tag }, userId });
+    if ((await deleteTag(tx.sql, imageId, tag)) === null) return false;
+    const [other] = await tx.sql.query('select from tags where image_id = $1 limit 1', [imageId]);
+    if (!other) await removeContent(tx.sql, imageId);
+    return true;
+  });
+}
+
+async function removeContent(sql: SqlExecutor, imageId: number): Promise<boolean> {
+  const manifests = await sql.query<{ digest: string }>('select digest from manifests where image_id = $1', [
+    imageId,
+  ]);
+  for (const { digest } of manifests) await deleteManifest(sql, imageId, digest);
+  await emptyImage(sql, imageId);
+  return manifests.length > 0;
+}

@@ -1,0 +1,61 @@
+import type { ImageAnswer } from '../database/sql/resolve-images.ts';
+import { levelOf, lookUp, type RegistryPrincipal, reaches } from './access.ts';
+import { RegistryError } from './errors.ts';
+import type { Registry } from './registry.ts';
+
+export interface RepositoryName {
+  project: string;
+  /** Its name within the project; it need not be there. */
+  name: string;
+}
+
+/**
+ * Who may change repositories themselves: owners of the project (or of the one repository) and administrators
+ * (bkrepo-docker.md 2.2). Throws `registry-unauthorized`, `registry-denied`, `name-unknown` for an unknown project.
+ */
+export async function requireManagement(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  { project, name }: RepositoryName,
+): Promise<ImageAnswer & { projectId: number }> {
+  if (principal.name === null) {
+    throw new RegistryError('registry-unauthorized', 'authentication required');
+  }
+  const answer = await lookUp(registry, principal, imagesOf({ project, name }));
+  const { projectId } = answer;
+  if (principal.userId !== null && !answer.isUserActive) {
+    throw new RegistryError('registry-unauthorized', 'authentication required');
+  }
+  if (projectId !== null && !reaches(levelOf(answer, principal), 'manage')) throw denied(project);
+  if (!principal.scopes.has('write')) throw denied(project);
+  if (projectId === null) {
+    throw new RegistryError('name-unknown', `There is no project "${project}"`, { details: { project } });
+  }
+  return { ...answer, projectId };
+}
+
+/** As {@link requireManagement}; throws `name-unknown` also for an unknown repository. */
+export async function requireManagedRepository(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  repository: RepositoryName,
+): Promise<number> {
+  const { repositoryId } = await requireManagement(registry, principal, repository);
+  if (repositoryId !== null) return repositoryId;
+  const { project, name } = repository;
+  throw new RegistryError('name-unknown', `There is no repository "${name}" in "${project}"`, {
+    details: { project, repository: name },
+  });
+}
+
+/** A name that no image has: only project and repository are of interest. */
+export function imagesOf({ project, name }: RepositoryName) {
+  const path = `${project}/${name}/`;
+  return { project, repository: name, name: '', path, asWritten: path };
+}
+
+function denied(project: string): RegistryError {
+  return new RegistryError('registry-denied', `Only owners of "${project}" may do this`, {
+    details: { project },
+  });
+}

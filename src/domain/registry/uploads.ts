@@ -1,0 +1,272 @@
+import { randomUUID } from 'node:crypto';
+import { addImageBlob, bytesOfRepository } from '../database/sql/image-blobs.ts';
+import { findUploadSession, insertUploadSession } from '../database/sql/upload-sessions.ts';
+import { InvalidChecksum, NotFoundError } from '../errors.ts';
+import type { StoredBlob } from '../storage/blob-store.ts';
+import { type RegistryPrincipal, requireRegistryAccess } from './access.ts';
+import { RegistryError } from './errors.ts';
+import type { ImageName } from './image-name.ts';
+import { type PushedImage, requirePushAccess } from './push-access.ts';
+import { type Chunk, rangeInvalid, receiveChunk, tooLarge } from './receive-chunk.ts';
+import { type Address, addressOf, algorithmOf, isDigest } from './reference.ts';
+import type { Registry } from './registry.ts';
+import { UploadHash } from './upload-hash.ts';
+import { type HeldUpload, unknownUpload } from './upload-sessions.ts';
+
+/** Opens an upload; returns its id (oci-registry.md 4). */
+export async function startUpload(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+): Promise<string> {
+  const pushed = await requirePushAccess(registry, principal, image);
+  return await openSession(registry, principal, pushed);
+}
+
+/** Bytes received so far. Throws `blob-upload-unknown`. */
+export async function uploadProgress(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+  id: string,
+): Promise<number> {
+  const imageId = await imageOfUpload(registry, principal, image, id);
+  const running = await registry.uploads.progress(id);
+  const session = await findUploadSession(registry.database.sql, id, imageId);
+  if (!session) throw unknownUpload(id);
+  return running ?? session.size;
+}
+
+/** Goes on with an upload; returns the bytes received so far. */
+export async function appendToUpload(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+  id: string,
+  chunk: Chunk,
+): Promise<number> {
+  const imageId = await imageOfUpload(registry, principal, image, id);
+  const upload = await registry.uploads.hold(id, imageId);
+  try {
+    await receiveChunk(upload, chunk, mostBytes(registry));
+    return upload.size;
+  } finally {
+    await upload.release();
+  }
+}
+
+/**
+ * Takes the last bytes, if there are any, and makes a blob of all of them: when this resolves it is durable, and every
+ * gateway sees it. Throws `digest-invalid` when they have another digest; then nothing of the upload is left.
+ */
+export async function finishUpload(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+  id: string,
+  address: Address,
+  chunk: Chunk,
+): Promise<void> {
+  const pushed = await requirePushAccess(registry, principal, image);
+  requireUuid(id);
+  await finish(registry, pushed, id, address, chunk);
+}
+
+/** A whole blob in one request; nothing is left of it when it fails. */
+export async function uploadBlob(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+  address: Address,
+  chunk: Chunk,
+): Promise<void> {
+  const pushed = await requirePushAccess(registry, principal, image);
+  if (isSmall(chunk)) {
+    const blob = await storeSmall(registry, address, chunk);
+    if (!blob) throw wrongDigest(address);
+    await name(registry, pushed, address, blob, null);
+    return;
+  }
+  const id = await openSession(registry, principal, pushed);
+  try {
+    await finish(registry, pushed, id, address, chunk);
+  } catch (error) {
+    const upload = await registry.uploads.hold(id, pushed.imageId).catch(() => null);
+    await upload?.discard();
+    throw error;
+  }
+}
+
+/** Throws `blob-upload-unknown`. A request that is just writing is stopped. */
+export async function cancelUpload(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+  id: string,
+): Promise<void> {
+  const imageId = await imageOfUpload(registry, principal, image, id);
+  const upload = await registry.uploads.hold(id, imageId);
+  await upload.discard();
+}
+
+async function finish(
+  registry: Registry,
+  pushed: PushedImage,
+  id: string,
+  address: Address,
+  chunk: Chunk,
+): Promise<void> {
+  const upload = await registry.uploads.hold(id, pushed.imageId);
+  try {
+    const blob = await complete(registry, upload, address, chunk);
+    if (!blob) {
+      await upload.discard();
+      throw wrongDigest(address);
+    }
+    await name(registry, pushed, address, blob, id);
+    upload.finished();
+    await registry.staged.remove(upload.name);
+  } finally {
+    await upload.release();
+  }
+}
+
+/** The blob, durable; null: the bytes are not those of the address. */
+async function complete(
+  registry: Registry,
+  upload: HeldUpload,
+  address: Address,
+  chunk: Chunk,
+): Promise<StoredBlob | null> {
+  if (upload.size === 0 && isSmall(chunk)) {
+    if (chunk.range && chunk.range.first !== 0) {
+      throw rangeInvalid(0, 'the chunk does not begin where the upload ends');
+    }
+    return await storeSmall(registry, address, chunk, upload.signal);
+  }
+  if (chunk.contentLength !== 0) await receiveChunk(upload, chunk, mostBytes(registry));
+  const hash = upload.hashFor(algorithmOf(address)) ?? (await hashAgain(registry, upload, address));
+  const blob = hash.finish(address);
+  if (!blob) return null;
+  if (blob.size === 0) return await registry.blobs.write(new Uint8Array());
+  await registry.staged.commit(upload.name, blob).catch((error: unknown) => {
+    throw error instanceof NotFoundError ? unknownUpload(upload.id) : error;
+  });
+  return blob;
+}
+
+async function hashAgain(registry: Registry, upload: HeldUpload, address: Address): Promise<UploadHash> {
+  const hash = new UploadHash(algorithmOf(address));
+  const bytes = registry.staged.read(upload.name, upload.size);
+  upload.signal.addEventListener('abort', () => bytes.destroy(upload.signal.reason), { once: true });
+  for await (const piece of bytes as AsyncIterable<Buffer>) hash.update(piece);
+  return hash;
+}
+
+/** Small blobs need no file in between. */
+function isSmall({ contentLength }: Chunk): boolean {
+  return contentLength !== null && contentLength <= SMALL_BYTES;
+}
+
+const SMALL_BYTES = 256 * 1024;
+
+async function storeSmall(
+  registry: Registry,
+  address: Address,
+  chunk: Chunk,
+  signal?: AbortSignal,
+): Promise<StoredBlob | null> {
+  const most = mostBytes(registry);
+  if (chunk.contentLength! > most) throw tooLarge(most);
+  if (chunk.range && chunk.range.last - chunk.range.first + 1 !== chunk.contentLength) {
+    throw rangeInvalid(0, 'the chunk has another length than its range');
+  }
+  const bytes = await readSmall(chunk, signal);
+  if (!isDigest(address))
+    return addressOf(bytes, 'sha512') === address ? await registry.blobs.write(bytes) : null;
+  return await registry.blobs.write(bytes, { expectedDigest: address }).catch((error: unknown) => {
+    if (error instanceof InvalidChecksum) return null;
+    throw error;
+  });
+}
+
+/** Stops where the upload is to go on elsewhere. */
+async function readSmall({ body }: Chunk, signal?: AbortSignal): Promise<Buffer> {
+  const stop = (): void => void body.destroy(signal?.reason);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    if (signal?.aborted) stop();
+    const pieces: Buffer[] = [];
+    for await (const piece of body as AsyncIterable<Buffer>) pieces.push(piece);
+    return Buffer.concat(pieces);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** Makes the blob visible in the image, and ends the upload with it. */
+async function name(
+  registry: Registry,
+  pushed: PushedImage,
+  address: Address,
+  blob: StoredBlob,
+  uploadId: string | null,
+): Promise<void> {
+  await requireWithinQuota(registry, pushed, blob.size);
+  const sha512 = isDigest(address) ? null : address;
+  await addImageBlob(registry.database.sql, { imageId: pushed.imageId, blob, sha512, uploadId });
+}
+
+/** Throws `quota-exceeded`. */
+export async function requireWithinQuota(
+  { database }: Registry,
+  { repositoryId, quota, image }: PushedImage,
+  bytes: number,
+): Promise<void> {
+  if (quota === null) return;
+  if ((await bytesOfRepository(database.sql, repositoryId)) + bytes <= quota) return;
+  throw new RegistryError(
+    'quota-exceeded',
+    `Exceeded repository [${image.repository}] quota value [${quota}]`,
+    {
+      details: { repository: image.repository, quota },
+    },
+  );
+}
+
+async function openSession(
+  { database }: Registry,
+  { userId }: RegistryPrincipal,
+  { imageId }: PushedImage,
+): Promise<string> {
+  const id = randomUUID();
+  await insertUploadSession(database.sql, { id, imageId, userId });
+  return id;
+}
+
+/** Id of the image. Throws `blob-upload-unknown` also where there is no such image. */
+async function imageOfUpload(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  image: ImageName,
+  id: string,
+): Promise<number> {
+  requireUuid(id);
+  const { imageId } = await requireRegistryAccess(registry, principal, image, 'push');
+  if (imageId === null) throw unknownUpload(id);
+  return imageId;
+}
+
+function requireUuid(id: string): void {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) throw unknownUpload(id.slice(0, 100));
+}
+
+function mostBytes({ settings }: Registry): number {
+  return settings.registryBlobBytes ?? Number.MAX_SAFE_INTEGER;
+}
+
+function wrongDigest(address: Address): RegistryError {
+  return new RegistryError('digest-invalid', 'the bytes have another digest', {
+    details: { digest: address },
+  });
+}

@@ -1,0 +1,38 @@
+import type { Readable } from 'node:stream';
+import { DomainError } from '../errors.ts';
+import type { BlobStore, StoredBlob } from './blob-store.ts';
+import { FileBlobStore } from './file-blob-store.ts';
+import { FileStagedBlobs } from './file-staged-blobs.ts';
+
+/**
+ * Bytes of blobs that arrive in several requests, maybe at several gateways, before they are complete. A name is given by
+ * the caller, who also sees to it that one at a time writes.
+ */
+export interface StagedBlobs {
+  /**
+   * Goes on behind the first `size` bytes; what is behind them is dropped. Throws NotFoundError when there are not as
+   * many. With `size` 0 it is made, if need be.
+   */
+  open(name: string, size: number): Promise<StagedBlob>;
+  /** Throws NotFoundError when nothing is staged under this name. */
+  read(name: string, size: number): Readable;
+  /** Makes a copy of the first `size` bytes under another name and drops the original. */
+  move(name: string, size: number, newName: string): Promise<void>;
+  /** Makes the complete bytes a blob of the store, durably. Throws NotFoundError when they are not there. */
+  commit(name: string, blob: StoredBlob): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Everything that is staged, with the time of the last write. */
+  list(): AsyncIterable<{ name: string; writtenAt: Date }>;
+}
+
+export interface StagedBlob {
+  /** The chunks are on their way to the disk when the promise resolves; `close` waits for all of them. */
+  write(chunks: readonly Uint8Array[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The staging area that belongs to a store. */
+export function openStagedBlobs(blobs: BlobStore): StagedBlobs {
+  if (blobs instanceof FileBlobStore) return new FileStagedBlobs(blobs);
+  throw new DomainError('not-implemented', 'This blob store cannot take uploads of images');
+}

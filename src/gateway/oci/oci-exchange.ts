@@ -1,0 +1,78 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RegistryPrincipal } from '../../domain/registry/access.ts';
+import { type ImageName, parseImageName } from '../../domain/registry/image-name.ts';
+import type { Registry } from '../../domain/registry/registry.ts';
+
+/** On every answer (oci-registry.md 3). */
+const VERSION = { 'docker-distribution-api-version': 'registry/2.0' };
+
+/** One request and its answer, which goes past the framework: bytes are streams, and HEAD tells the length of a GET. */
+export class OciExchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly registry: Registry;
+  readonly principal: RegistryPrincipal;
+  /** What comes before `/v2` in the path that the client used. */
+  readonly prefix: string;
+  readonly query: URLSearchParams;
+
+  constructor(parts: {
+    request: FastifyRequest;
+    reply: FastifyReply;
+    registry: Registry;
+    principal: RegistryPrincipal;
+    prefix: string;
+    query: URLSearchParams;
+  }) {
+    this.request = parts.request;
+    this.reply = parts.reply;
+    this.registry = parts.registry;
+    this.principal = parts.principal;
+    this.prefix = parts.prefix;
+    this.query = parts.query;
+  }
+
+  /** Throws `name-invalid`. */
+  image(name: string): ImageName {
+    return parseImageName(name, this.registry.settings);
+  }
+
+  /** Relative: no proxy can make it wrong. */
+  path(image: ImageName, rest: string): string {
+    return `${this.prefix}/v2/${image.asWritten}/${rest}`;
+  }
+
+  send(status: number, headers: OutgoingHttpHeaders, body: Buffer | null = null): void {
+    sendOci(this.reply, status, headers, body);
+  }
+
+  sendJson(status: number, value: unknown, headers: OutgoingHttpHeaders = {}): void {
+    this.send(status, { 'content-type': 'application/json', ...headers }, Buffer.from(JSON.stringify(value)));
+  }
+}
+
+/** `body` null: none, and a Content-Length of 0 unless the headers have one. */
+export function sendOci(
+  reply: FastifyReply,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: Buffer | null = null,
+): void {
+  const raw = takeRaw(reply, status, { 'content-length': body?.length ?? 0, ...headers });
+  if (body === null || reply.request.method === 'HEAD') raw.end();
+  else raw.end(body);
+}
+
+/** From here on the framework sends nothing. */
+export function takeRaw(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders) {
+  reply.hijack();
+  // No Content-Length belongs to these.
+  const { 'content-length': length, ...others } = headers;
+  const isWithout = status === 204 || status === 304;
+  return reply.raw.writeHead(status, {
+    ...VERSION,
+    ...others,
+    ...(!isWithout && length !== undefined && { 'content-length': length }),
+  });
+}

@@ -1,0 +1,104 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { UnauthenticatedError } from '../../../domain/errors.ts';
+import { ANONYMOUS, type Principal } from '../../../domain/identity/principal.ts';
+import { baseUrlOf } from '../../base-url.ts';
+import type { ContextServices } from '../../graphql/context.ts';
+import { runOperation } from '../../graphql/run-operation.ts';
+import { callerOf } from './credentials.ts';
+import { answerBkrepoError, answerUnknownUrl, BkrepoError } from './errors.ts';
+import { registerRequestBody } from './request-body.ts';
+import type { BkrepoCall, BkrepoRoute } from './route.ts';
+import { ROUTES } from './routes/routes.ts';
+
+export type BkrepoServices = ContextServices & {
+  principalOf: (request: FastifyRequest) => Promise<Principal>;
+};
+
+/** Everything below these speaks this dialect, also where there is nothing. */
+const PREFIXES = ['/docker/ext', '/docker/api', '/oci/ext', '/repository/api', '/auth/api'];
+
+export function isBkrepoUrl(url: string): boolean {
+  return PREFIXES.some((prefix) => url.startsWith(prefix) && /^(?:[/?]|$)/.test(url.slice(prefix.length)));
+}
+
+/** The docker APIs of bk-repo, both generations, and what is around them (bkrepo-docker.md). */
+export function registerBkrepo(app: FastifyInstance, services: BkrepoServices): void {
+  app.decorateRequest('bkrepoUser', null);
+  app.register(async (scope) => {
+    scope.setErrorHandler(answerBkrepoError);
+    registerRequestBody(scope);
+    for (const route of ROUTES) addRoute(scope, services, route);
+  });
+  for (const prefix of PREFIXES) {
+    app.register(
+      async (scope) => {
+        scope.setErrorHandler(answerBkrepoError);
+        scope.setNotFoundHandler(answerUnknownCall);
+      },
+      { prefix },
+    );
+  }
+}
+
+function addRoute(scope: FastifyInstance, services: BkrepoServices, route: BkrepoRoute): void {
+  scope.route({
+    method: methodsOf(route),
+    url: route.path,
+    // Before the body is read.
+    onRequest: async (request) => {
+      request.bkrepoCall = await callOf(services, route, request);
+    },
+    handler: async (request, reply) => {
+      await route.handle(request.bkrepoCall!, request, reply);
+      return reply;
+    },
+  });
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    bkrepoCall?: BkrepoCall;
+  }
+}
+
+function methodsOf({ method }: BkrepoRoute): BkrepoRoute['method'][] | ['GET', 'HEAD'] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method];
+}
+
+async function callOf(
+  services: BkrepoServices,
+  { login }: BkrepoRoute,
+  request: FastifyRequest,
+): Promise<BkrepoCall> {
+  const principal = login === 'nobody' ? ANONYMOUS : await callerOf(services, request);
+  request.bkrepoUser = principal.name;
+  if (login === 'user' && principal.name === null) throw new UnauthenticatedError();
+  const baseUrl = baseUrlOf(services.settings, request);
+  return {
+    ...services,
+    principal,
+    baseUrl,
+    run: (operation, variables) => runOperation(services, { principal, baseUrl }, operation, variables),
+  };
+}
+
+const PATTERNS = [...Map.groupBy(ROUTES, ({ path }) => path)].map(([path, routes]) => ({
+  pattern: patternOf(path),
+  allow: routes.flatMap(methodsOf),
+}));
+
+function patternOf(path: string): RegExp {
+  const parts = path.split('/').map((part) => (part.startsWith(':') ? '[^/]+' : part === '*' ? '.+' : part));
+  return new RegExp(`^${parts.join('/')}$`);
+}
+
+/** Another method of a path that there is, or nothing at all. */
+function answerUnknownCall(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const path = request.url.split('?', 1)[0]!;
+  const allow = PATTERNS.filter(({ pattern }) => pattern.test(path)).flatMap((known) => known.allow);
+  if (allow.length === 0 || (allow as string[]).includes(request.method))
+    return answerUnknownUrl(request, reply);
+  reply.header('allow', [...new Set(allow)].join(', '));
+  const reason = `Request method '${request.method}' not supported`;
+  return answerBkrepoError(new BkrepoError('METHOD_NOT_ALLOWED', reason), request, reply);
+}

@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Answer, RegistryStack, sha256, sha512 } from '../../support/registry-stack.ts';
+
+let stack: RegistryStack;
+let other: string;
+const NAME = 'apps/images/resumed';
+
+beforeAll(async () => {
+  stack = await RegistryStack.start();
+  other = (await stack.addGateway()).url;
+});
+afterAll(() => stack.close());
+
+async function begin(): Promise<string> {
+  const answer = await stack.call('POST', `/v2/${NAME}/blobs/uploads/`);
+  return answer.headers.get('location')!;
+}
+
+async function progress(location: string, url = stack.url): Promise<number> {
+  const answer = await stack.call('GET', location, { url });
+  expect(answer.status).toBe(204);
+  const end = Number(/^0-(\d+)$/.exec(answer.headers.get('range')!)![1]);
+  return end === 0 ? 0 : end + 1;
+}
+
+/** Sends the head of a PATCH and some of its bytes, and leaves the rest to come. */
+async function startPatch(
+  location: string,
+  bytes: Uint8Array,
+  head: Record<string, string | number>,
+  url = stack.url,
+): Promise<Socket> {
+  const { hostname, port, host } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  const headers = { host, ...stack.authorization('ada'), ...head };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.write(`PATCH ${location} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+  const isChunked = 'transfer-encoding' in head;
+  if (isChunked) socket.write(`${bytes.length.toString(16)}\r\n`);
+  await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
+  return socket;
+}
+
+/** Until the gateway has taken something, and nothing more comes. */
+async function settled(location: string, url = stack.url): Promise<number> {
+  for (let last = -1; ; await sleep(50)) {
+    const size = await progress(location, url);
+    if (size > 0 && size === last) return size;
+    last = size;
+  }
+}
+
+const patch = (location: string, body: Uint8Array, first: number, url = stack.url): Promise<Answer> =>
+  stack.call('PATCH', location, {
+    url,
+    body,
+    headers: { 'content-range': `${first}-${first + body.length - 1}` },
+  });
+
+const finish = (
+  location: string,
+  bytes: Uint8Array,
+  url = stack.url,
+  digest = sha256(bytes),
+): Promise<Answer> => stack.call('PUT', `${location}?digest=${digest}`, { url });
+
+async function expectBlob(bytes: Buffer): Promise<void> {
+  const answer = await stack.call('GET', `/v2/${NAME}/blobs/${sha256(bytes)}`);
+  expect(answer.status).toBe(200);
+  expect(answer.body.equals(bytes)).toBe(true);
+}
+
+test.each<[string, (length: number) => Record<string, string | number>]>([
+  ['with a range', (length) => ({ 'content-length': length, 'content-range': `0-${length - 1}` })],
+  ['of known length', (length) => ({ 'content-length': length })],
+  ['streamed', () => ({ 'transfer-encoding': 'chunked' })],
+])('a connection that breaks inside a PATCH %s loses nothing that has come', async (_case, head) => {
+  const bytes = randomBytes(3_000_000);
+  const location = await begin();
+  const socket = await startPatch(location, bytes.subarray(0, 1_500_000), head(bytes.length));
+  await settled(location);
+  socket.destroy();
+  const size = await settled(location);
+  expect(size).toBeGreaterThan(1_000_000);
+  expect(size).toBeLessThanOrEqual(1_500_000);
+  const rest = await patch(location, bytes.subarray(size), size);
+  expect([rest.status, rest.headers.get('range')]).toEqual([202, `0-${bytes.length - 1}`]);
+  expect((await finish(location, bytes)).status).toBe(201);
+  await expectBlob(bytes);
+});
+
+test('a connection that breaks five times', async () => {
+  const bytes = randomBytes(20_000_000);
+  const location = await begin();
+  for (let cut = 1; cut <= 5; cut += 1) {
+    const from = await progress(location);
+    const to = Math.min(bytes.length, from + 3_000_000 + cut * 1_001);
+    const head = { 'content-length': bytes.length - from, 'content-range': `${from}-${bytes.length - 1}` };
+    const socket = await startPatch(location, bytes.subarray(from, to), head);
+    socket.destroy();
+  }
+  const size = await settled(location);
+  expect((await patch(location, bytes.subarray(size), size)).status).toBe(202);
+  expect((await finish(location, bytes)).status).toBe(201);
+  await expectBlob(bytes);
+});
+
+test('chunks may go to any gateway', async () => {
+  const bytes = randomBytes(4_000_000);
+  const location = await begin();
+  for (const [index, url] of [stack.url, other, stack.url, other].entries()) {
+    const part = bytes.subarray(index * 1_000_000, (index + 1) * 1_000_000);
+    const answer = await patch(location, part, index * 1_000_000, url);
+    expect(answer.status).toBe(202);
+    expect(await progress(location, index % 2 === 0 ? other : stack.url)).toBe((index + 1) * 1_000_000);
+  }
+  expect((await finish(location, bytes)).status).toBe(201);
+  await expectBlob(bytes);
+});
+
+test('by sha512 at another gateway', async () => {
+  const bytes = randomBytes(1_000_000);
+  const location = await begin();
+  await patch(location, bytes, 0);
+  expect((await finish(location, bytes, other, sha512(bytes))).status).toBe(201);
+  await expectBlob(bytes);
+});
+
+test.each(['the same gateway', 'another gateway'])(
+  'a request whose client is silent makes way for a new one at %s',
+  async (where) => {
+    const bytes = randomBytes(2_000_000);
+    const location = await begin();
+    const url = where === 'another gateway' ? other : stack.url;
+    const silent = await startPatch(location, bytes.subarray(0, 900_000), { 'content-length': bytes.length });
+    await settled(location);
+    // The offset is known for certain only when the silent one has let go.
+    let size = await progress(location);
+    for (;;) {
+      const answer = await patch(location, bytes.subarray(size), size, url);
+      if (answer.status === 202) break;
+      expect(answer.status).toBe(416);
+      size = await progress(location, url);
+    }
+    expect((await finish(location, bytes, url)).status).toBe(201);
+    await expectBlob(bytes);
+    silent.destroy();
+  },
+);
+
+test('a small PUT whose client is silent makes way as well', async () => {
+  const bytes = randomBytes(10_000);
+  const location = await begin();
+  const { hostname, port, host } = new URL(stack.url);
+  const silent = connect(Number(port), hostname);
+  silent.on('error', () => undefined);
+  const { authorization } = stack.authorization('ada');
+  silent.write(
+    `PUT ${location}?digest=${sha256(bytes)} HTTP/1.1\r\nhost: ${host}\r\nauthorization: ${authorization}\r\ncontent-length: 10000\r\n\r\nx`,
+  );
+  const isHeld = 'select from upload_sessions where id = $1 and holder is not null';
+  await expect.poll(() => stack.database.sql.query(isHeld, [location.split('/').at(-1)])).toHaveLength(1);
+  const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, { body: bytes });
+  expect(answer.status).toBe(201);
+  silent.destroy();
+});
+
+test('an upload can be cancelled while a request is silent', async () => {
+  const location = await begin();
+  const silent = await startPatch(location, randomBytes(300_000), { 'content-length': 2_000_000 });
+  await settled(location);
+  expect((await stack.call('DELETE', location)).status).toBe(204);
+  expect((await stack.call('GET', location)).status).toBe(404);
+  silent.destroy();
+});
+
+test('a wrong digest after a break still leaves nothing', async () => {
+  const bytes = randomBytes(500_000);
+  const location = await begin();
+  const socket = await startPatch(location, bytes.subarray(0, 400_000), { 'content-length': bytes.length });
+  await settled(location);
+  socket.destroy();
+  const size = await settled(location);
+  await patch(location, randomBytes(bytes.length - size), size);
+  const answer = await finish(location, bytes);
+  expect([answer.status, answer.codes()]).toEqual([400, ['DIGEST_INVALID']]);
+  expect((await stack.call('GET', location)).codes()).toEqual(['BLOB_UPLOAD_UNKNOWN']);
+});
+
+test('a PUT that breaks can be repeated', async () => {
+  const bytes = randomBytes(1_000_000);
+  const location = await begin();
+  await patch(location, bytes.subarray(0, 400_000), 0);
+  const { hostname, port, host } = new URL(stack.url);
+  const socket = connect(Number(port), hostname);
+  const { authorization } = stack.authorization('ada');
+  const head = `PUT ${location}?digest=${sha256(bytes)} HTTP/1.1\r\nhost: ${host}\r\nauthorization: ${authorization}\r\ncontent-length: 600000\r\n\r\n`;
+  await new Promise<void>((resolve) => {
+    socket.write(head);
+    socket.write(bytes.subarray(400_000, 700_000), () => resolve());
+  });
+  socket.destroy();
+  const size = await settled(location);
+  const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, {
+    body: bytes.subarray(size),
+  });
+  expect(answer.status).toBe(201);
+  await expectBlob(bytes);
+});
