@@ -1,7 +1,12 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
@@ -16,7 +21,8 @@ import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
 import { registerOci } from './oci/register-oci.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
-import { registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
+import { answerBkrepoError } from './rest/bkrepo/errors.ts';
+import { isBkrepoUrl, registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 
 export interface GatewayOptions {
@@ -46,6 +52,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const app: FastifyInstance = Fastify({
     ...requestLogOptions(logger),
     ...SERVER_LIMITS,
+    frameworkErrors: answerFrameworkError,
     forceCloseConnections: 'idle',
     trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
   });
@@ -106,4 +113,11 @@ async function prepareUploads(settings: Settings): Promise<string> {
   const directory = join(parent, `uploads-${process.pid}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   return directory;
+}
+
+/** What the framework refuses before it has found a route, in the language of the dialect below whose prefix it is. */
+function answerFrameworkError(error: unknown, request: unknown, reply: unknown): void {
+  const asked = request as FastifyRequest;
+  if (isBkrepoUrl(asked.url)) answerBkrepoError(error, asked, reply as FastifyReply);
+  else SERVER_LIMITS.frameworkErrors(error, request, reply);
 }
