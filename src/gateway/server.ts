@@ -24,7 +24,8 @@ import { registerOci } from './oci/register-oci.ts';
 import { registerPackageRegistries } from './package-registries/register-package-registries.ts';
 import { registerPages } from './pages/register-pages.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
-import { registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
+import { answerBkrepoError } from './rest/bkrepo/errors.ts';
+import { isBkrepoUrl, registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
 import { answerUnknownResource } from './rest/cachito/errors.ts';
 import { CACHITO_PREFIX, registerCachito } from './rest/cachito/register-cachito.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
@@ -111,6 +112,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 function answerFrameworkError(error: unknown, request: unknown, reply: unknown): void {
   const asked = request as FastifyRequest;
   if (asked.url.startsWith(`${CACHITO_PREFIX}/`)) answerUnknownResource(asked, reply as FastifyReply);
+  else if (isBkrepoUrl(asked.url)) answerBkrepoError(error, asked, reply as FastifyReply);
   else SERVER_LIMITS.frameworkErrors(error, request, reply);
 }
 
@@ -133,3 +135,5 @@ async function prepareUploads(settings: Settings): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   return directory;
 }
+
+/** What the framework refuses before it has found a route, in the language of the dialect below whose prefix it is. */

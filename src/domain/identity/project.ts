@@ -12,7 +12,12 @@ export const Project = defineEntity({
     id: p.bigint('number').primary(),
     name: p.text().unique(),
     visibility: p.enum(['private', 'public'] as const),
+    displayName: p.text().nullable(),
+    description: p.text().default(''),
+    createdBy: () => p.manyToOne(User).nullable(),
     createdAt: p.datetime().onCreate(() => new Date()),
+    modifiedBy: () => p.manyToOne(User).nullable(),
+    modifiedAt: p.datetime().onCreate(() => new Date()),
   },
 });
 export type Project = InferEntity<typeof Project>;

@@ -1,8 +1,7 @@
-import { emptyImage } from '../database/sql/image-packages.ts';
-import { deleteManifest, deleteTag, recordImageEvent } from '../database/sql/registry-manifests.ts';
-import type { SqlExecutor } from '../database/sql-executor.ts';
+import { deleteTag, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import type { RegistryPrincipal } from './access.ts';
 import { findImageId } from './image-packages.ts';
+import { removeContent } from './images.ts';
 import type { RepositoryName } from './management.ts';
 import type { Registry } from './registry.ts';
 
@@ -20,7 +19,7 @@ export async function deletePackage(
     // First, since it locks the image: a push is before it or behind it.
     const data = { path: `${repository.project}/${repository.name}/${image}` };
     await recordImageEvent(sql, { imageId, type: 'image-deleted', data, userId });
-    return await removeContent(sql, imageId);
+    return (await removeContent(sql, imageId)) > 0;
   });
 }
 
@@ -45,13 +44,4 @@ export async function deleteVersion(
     if (!other) await removeContent(tx.sql, imageId);
     return true;
   });
-}
-
-async function removeContent(sql: SqlExecutor, imageId: number): Promise<boolean> {
-  const manifests = await sql.query<{ digest: string }>('select digest from manifests where image_id = $1', [
-    imageId,
-  ]);
-  for (const { digest } of manifests) await deleteManifest(sql, imageId, digest);
-  await emptyImage(sql, imageId);
-  return manifests.length > 0;
 }

@@ -152,7 +152,7 @@ function patternOf(name: string): string {
   return `%${name.replaceAll(/[\\%_]/g, '\\$&').replaceAll('*', '%')}%`;
 }
 
-function offsetOf({ page, size }: NumberedPage): { offset: number; limit: number } {
+export function offsetOf({ page, size }: NumberedPage): { offset: number; limit: number } {
   const limit = Math.min(size, MOST_ROWS);
   return { limit, offset: (Math.max(page, 1) - 1) * limit };
 }

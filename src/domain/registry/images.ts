@@ -1,4 +1,6 @@
+import { emptyImage } from '../database/sql/image-packages.ts';
 import { deleteManifest, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import type { SqlExecutor } from '../database/sql-executor.ts';
 import { type RegistryPrincipal, requireRegistryAccess, unknownName } from './access.ts';
 import type { ImageName } from './image-name.ts';
 import type { Registry } from './registry.ts';
@@ -15,11 +17,18 @@ export async function deleteImage(
   return await registry.database.transaction(async ({ sql }) => {
     const data = { path: image.path };
     await recordImageEvent(sql, { imageId, type: 'image-deleted', data, userId });
-    const rows = await sql.query<{ digest: string }>('select digest from manifests where image_id = $1', [
-      imageId,
-    ]);
-    if (rows.length === 0) throw unknownName(image);
-    for (const { digest } of rows) await deleteManifest(sql, imageId, digest);
-    return { manifests: rows.length };
+    const manifests = await removeContent(sql, imageId);
+    if (manifests === 0) throw unknownName(image);
+    return { manifests };
   });
+}
+
+/** All manifests with their tags, and what was counted of them; how many there were. The caller holds the image. */
+export async function removeContent(sql: SqlExecutor, imageId: number): Promise<number> {
+  const rows = await sql.query<{ digest: string }>('select digest from manifests where image_id = $1', [
+    imageId,
+  ]);
+  for (const { digest } of rows) await deleteManifest(sql, imageId, digest);
+  await emptyImage(sql, imageId);
+  return rows.length;
 }

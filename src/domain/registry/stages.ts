@@ -34,7 +34,7 @@ export async function promoteTag(
     const found = await findTag(sql, imageId, tag);
     if (!found) throw unknownManifest({ tag });
     const stages = [...found.stages, next(found.stages, stage)];
-    await updateStages(sql, { imageId, name: tag, stages, userId });
+    await updateStages(sql, { imageId, name: tag, stages });
     return { ...found, stages };
   });
 }

@@ -93,15 +93,22 @@ export class FileStagedBlobs implements StagedBlobs {
 
 const READ_BYTES = 256 * 1024;
 
+/** The disk is kept busy while more comes in. */
+const SYNC_BYTES = 32 * 1024 * 1024;
+
 /** One write is under way while the next chunks come in. */
 class FileStagedBlob implements StagedBlob {
   readonly #file: FileHandle;
   #position: number;
   #writing: Promise<void> = Promise.resolve();
+  /** What is on its way to the disk already need not be waited for at the end. */
+  #syncing: Promise<void> | null = null;
+  #syncedAt: number;
 
   constructor(file: FileHandle, position: number) {
     this.#file = file;
     this.#position = position;
+    this.#syncedAt = position;
   }
 
   async write(chunks: readonly Uint8Array[]): Promise<void> {
@@ -110,14 +117,25 @@ class FileStagedBlob implements StagedBlob {
     this.#position += chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
     // Whoever writes or closes next is told.
     this.#writing.catch(() => undefined);
+    if (this.#syncing === null && this.#position - this.#syncedAt >= SYNC_BYTES) this.#startSync();
   }
 
   async close(): Promise<void> {
     try {
       await this.#writing;
+      await this.#syncing;
     } finally {
       await this.#file.close();
     }
+  }
+
+  #startSync(): void {
+    this.#syncedAt = this.#position;
+    this.#syncing = this.#file.datasync().then(() => {
+      this.#syncing = null;
+    });
+    // The system tells of a failure once: whoever closes is told, and the upload does not count.
+    this.#syncing.catch(() => undefined);
   }
 }
 

@@ -6,6 +6,7 @@ import { RegistryError } from '../../domain/registry/errors.ts';
 import { parseAddress } from '../../domain/registry/reference.ts';
 import type { ByteRange } from '../../domain/storage/blob-store.ts';
 import { type Selection, selectRange } from '../downloads/conditional-request.ts';
+import { SentFile } from '../downloads/send-file.ts';
 import { type OciExchange, takeRaw } from './oci-exchange.ts';
 
 /** GET and HEAD, with ranges (oci-registry.md 5). Bytes flow from the store to the socket. */
@@ -75,12 +76,18 @@ async function sendBytes(
     if (range.end - range.start <= SMALL_BYTES) {
       return exchange.send(status, headers, await blobs.readPart(digest, range));
     }
-    const stream = blobs.read(digest, range);
     // What is missing is told before the first header: a status can be given then.
+    const path = blobs.localPath(digest);
+    if (path !== null) {
+      const file = await SentFile.open(path);
+      return await file.send(range, takeRaw(exchange.reply, status, headers));
+    }
+    const stream = blobs.read(digest, range);
     await once(stream, 'readable');
     await pipeline(stream, takeRaw(exchange.reply, status, headers));
   } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error;
+    const isMissing = error instanceof NotFoundError || (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (!isMissing) throw error;
     exchange.request.log.error({ err: error }, 'a blob is not in the store');
     throw new RegistryError('blob-unknown', 'the bytes of this blob are not there', { details: { digest } });
   }

@@ -91,15 +91,16 @@ export async function renameTagRow(
   );
 }
 
+/** When it was pushed last stays as it is: pulls by digest count for the tag that was. */
 export async function updateStages(
   sql: SqlExecutor,
-  tag: { imageId: number; name: string; stages: readonly string[]; userId: number | null },
+  tag: { imageId: number; name: string; stages: readonly string[] },
 ): Promise<void> {
-  await sql.query(
-    `update tags set stages = $3, modified_by_id = $4, modified_at = clock_timestamp()
-     where image_id = $1 and name = $2`,
-    [tag.imageId, tag.name, tag.stages, tag.userId],
-  );
+  await sql.query('update tags set stages = $3 where image_id = $1 and name = $2', [
+    tag.imageId,
+    tag.name,
+    tag.stages,
+  ]);
 }
 
 /** Pulls of a tag by day in UTC, from a day on. */

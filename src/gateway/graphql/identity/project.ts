@@ -28,7 +28,18 @@ export const ProjectRef = builder.objectRef<Project>('Project').implement({
   fields: (t) => ({
     name: t.exposeString('name', { nullable: false }),
     visibility: t.expose('visibility', { type: ProjectVisibilityEnum, nullable: false }),
+    displayName: t.exposeString('displayName'),
+    description: t.exposeString('description', { nullable: false }),
+    createdBy: t.field({
+      type: UserRef,
+      resolve: ({ createdBy }, _args, { loaders }) => (createdBy ? loaders.user.load(createdBy.id) : null),
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', nullable: false }),
+    modifiedBy: t.field({
+      type: UserRef,
+      resolve: ({ modifiedBy }, _args, { loaders }) => (modifiedBy ? loaders.user.load(modifiedBy.id) : null),
+    }),
+    modifiedAt: t.expose('modifiedAt', { type: 'DateTime', nullable: false }),
     members: t.field({
       type: [MemberRef],
       description: 'Members and administrators see it.',

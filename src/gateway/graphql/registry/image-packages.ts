@@ -17,6 +17,7 @@ import {
 } from '../../../domain/registry/image-packages.ts';
 import { promoteVersion } from '../../../domain/registry/promote-version.ts';
 import { builder } from '../builder.ts';
+import { REFUSALS } from './errors.ts';
 
 /** Images as packages, and tags as their versions, in numbered pages: what bk-repo's clients read. */
 
@@ -190,7 +191,7 @@ builder.mutationFields((t) => {
     deleteImagePackage: t.boolean({
       nullable: false,
       description: 'With all tags and manifests. False: there was none.',
-      errors: {},
+      errors: REFUSALS,
       args: image,
       resolve: (_root, { project, repository: name, image: asked }, { registry, principal }) =>
         deletePackage(registry, principal, { project, name }, asked),
@@ -198,7 +199,7 @@ builder.mutationFields((t) => {
     deleteImageVersion: t.boolean({
       nullable: false,
       description: 'With the last tag the image goes. False: there was none.',
-      errors: {},
+      errors: REFUSALS,
       args: { ...image, tag: t.arg.string({ required: true }) },
       resolve: (_root, { project, repository: name, image: asked, tag }, { registry, principal }) =>
         deleteVersion(registry, principal, { project, name }, asked, tag),
@@ -206,7 +207,7 @@ builder.mutationFields((t) => {
     promoteImageVersion: t.field({
       type: ImageVersionRef,
       nullable: false,
-      errors: {},
+      errors: REFUSALS,
       args: {
         ...image,
         tag: t.arg.string({ required: true }),

@@ -19,6 +19,18 @@ export function repositoryOf(request: FastifyRequest): RepositoryVariables {
   return { project: project!, repository: repository! };
 }
 
+/** As the mutations of the schema take it. */
+export function repositoryIdOf(request: FastifyRequest): { project: string; name: string } {
+  const { project, repository: name } = repositoryOf(request);
+  return { project, name };
+}
+
+export function projectOf(request: FastifyRequest): string {
+  const { projectId } = request.params as { projectId: string };
+  requireStorable(projectId, 'projectId');
+  return projectId;
+}
+
 /** The image is everything behind the repository (bkrepo-docker.md 0.6). */
 export function imageOf(request: FastifyRequest): ImageVariables {
   return { ...repositoryOf(request), image: restOf(request) };

@@ -3,10 +3,31 @@ import { deleteApiImage, deleteExtImage } from './delete-image.ts';
 import { deleteApiTag, deleteExtTag } from './delete-tag.ts';
 import { listApiImages, listExtImages } from './list-images.ts';
 import { listApiTags, listExtTags } from './list-tags.ts';
+import { pagePackages, pageVersions, readPackage } from './packages.ts';
+import {
+  createProject,
+  deleteProject,
+  listProjects,
+  projectExists,
+  readProject,
+  updateProject,
+} from './projects.ts';
 import { readAddress } from './read-address.ts';
 import { readApiDetail, readExtDetail } from './read-detail.ts';
 import { readLayer } from './read-layer.ts';
 import { readManifest } from './read-manifest.ts';
+import {
+  createRepository,
+  deleteRepository,
+  listRepositories,
+  pageRepositories,
+  readQuota,
+  readRepository,
+  repositoryExists,
+  updateRepository,
+  writeQuota,
+} from './repositories.ts';
+import { readStages, upgradeStage } from './stages.ts';
 
 /** Every call of both documents and of what their clients need besides (bkrepo-docker.md 1, 2.2, 3.2). */
 export const ROUTES: readonly BkrepoRoute[] = [
@@ -23,4 +44,24 @@ export const ROUTES: readonly BkrepoRoute[] = [
   ...readExtDetail,
   readApiDetail,
   ...readAddress,
+  createProject,
+  listProjects,
+  projectExists,
+  readProject,
+  updateProject,
+  deleteProject,
+  createRepository,
+  updateRepository,
+  deleteRepository,
+  ...readRepository,
+  repositoryExists,
+  listRepositories,
+  pageRepositories,
+  readQuota,
+  writeQuota,
+  pagePackages,
+  readPackage,
+  pageVersions,
+  ...readStages,
+  ...upgradeStage,
 ];
