@@ -9,6 +9,7 @@ import { DomainError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
 import type { GraphQLContext, OperationOrigin } from './context.ts';
 import { GRAPHQL_PATH, type GraphQLServices } from './graphql-endpoint.ts';
+import { maskError } from './mask-error.ts';
 
 const LONGEST_MESSAGE = 1_000_000;
 /** For clients to confirm that the connection is closed. */
@@ -19,10 +20,11 @@ export function attachSockets(
   server: Server,
   // biome-ignore lint/suspicious/noExplicitAny: Yoga's context types are invariant.
   yoga: YogaServerInstance<any, GraphQLContext>,
-  { settings, authenticate, logger }: GraphQLServices,
+  { settings, authenticate, authenticateAgain, logger }: GraphQLServices,
 ): { close(): Promise<void> } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LONGEST_MESSAGE });
-  const principals = new WeakMap<object, Principal>();
+  /** Finds out anew whose connection it is. */
+  const checks = new WeakMap<object, () => Promise<Principal>>();
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.url?.split('?', 1)[0] !== GRAPHQL_PATH) {
@@ -49,7 +51,8 @@ export function attachSockets(
         const request = extra.request!;
         const header = typeof authorization === 'string' ? authorization : request.headers.authorization;
         try {
-          principals.set(extra, await authenticate(request, header));
+          await authenticate(request, header);
+          checks.set(extra, () => authenticateAgain(request, header));
           return true;
         } catch (error) {
           if (!(error instanceof DomainError)) logger.error({ err: error }, 'authentication failed');
@@ -60,7 +63,10 @@ export function attachSockets(
       onSubscribe: async ({ extra }, _id, params) => {
         const { request } = extra;
         const baseUrl = settings.publicUrl ?? `http://${request?.headers.host ?? ''}`;
-        const origin: OperationOrigin = { principal: principals.get(extra)!, baseUrl };
+        const checkCredentials = checks.get(extra)!;
+        const principal = await checkCredentials().catch(maskError(logger));
+        if (principal instanceof GraphQLError) return [principal];
+        const origin: OperationOrigin = { principal, baseUrl, checkCredentials };
         const enveloped = yoga.getEnveloped({ ...origin, params });
         const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped;
         const document = documentOf(parse, params.query);
