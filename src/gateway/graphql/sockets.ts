@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { type DocumentNode, GraphQLError } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
@@ -7,6 +8,7 @@ import type { YogaServerInstance } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
 import { DomainError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
+import { baseUrlOf } from '../base-url.ts';
 import type { GraphQLContext, OperationOrigin } from './context.ts';
 import { GRAPHQL_PATH, type GraphQLServices } from './graphql-endpoint.ts';
 import { maskError } from './mask-error.ts';
@@ -61,8 +63,9 @@ export function attachSockets(
         }
       },
       onSubscribe: async ({ extra }, _id, params) => {
-        const { request } = extra;
-        const baseUrl = settings.publicUrl ?? `http://${request?.headers.host ?? ''}`;
+        const raw = extra.request!;
+        const protocol = raw.socket instanceof TLSSocket ? 'https' : 'http';
+        const baseUrl = baseUrlOf(settings, { protocol, host: raw.headers.host ?? '', raw });
         const checkCredentials = checks.get(extra)!;
         const principal = await checkCredentials().catch(maskError(logger));
         if (principal instanceof GraphQLError) return [principal];
