@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answerError } from './http-errors.ts';
 
@@ -12,7 +13,12 @@ export const SERVER_LIMITS = {
   keepAliveTimeout: 72 * SECOND,
   /** Until the last byte of a request is there, uploads among them. */
   requestTimeout: 3_600 * SECOND,
-  http: { maxHeaderSize: 32 * 1024, headersTimeout: 20 * SECOND },
+  http: {
+    maxHeaderSize: 32 * 1024,
+    headersTimeout: 20 * SECOND,
+    /** Clients that offer another protocol for the same request, HTTP/2 mostly, are answered in ours. */
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
+  },
   routerOptions: { maxParamLength: 512 },
   onProtoPoisoning: 'error' as const,
   onConstructorPoisoning: 'error' as const,

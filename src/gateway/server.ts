@@ -38,6 +38,8 @@ export interface GatewayOptions {
   hub: EventHub;
   authenticator: Authenticator;
   logger: FastifyBaseLogger;
+  /** How often the credentials of open subscriptions are looked at again. */
+  credentialsCheckMs?: number;
 }
 
 export interface RunningGateway {
@@ -74,12 +76,20 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   offerChallenges(app, settings);
   const principalOf = principals.of.bind(principals);
   const authenticate = principals.ofConnection.bind(principals);
+  const authenticateAgain = principals.again.bind(principals);
   const { subscribers } = registerHealth(app, options);
   const registry = openRegistry({
     ...options,
     onError: (error) => logger.warn({ err: error }, 'pulls were not counted'),
   });
-  const graphql = registerGraphQL(app, { ...options, registry, principalOf, authenticate, subscribers });
+  const graphql = registerGraphQL(app, {
+    ...options,
+    registry,
+    principalOf,
+    authenticate,
+    authenticateAgain,
+    subscribers,
+  });
   registerDownloads(app, { ...options, principalOf });
   registerPackageRegistries(app, options);
   registerPages(app, options);

@@ -51,14 +51,21 @@ export class TestGateway {
   static async start({
     environment = {},
     worker = false,
+    credentialsCheckMs,
   }: {
     environment?: Record<string, string>;
     worker?: boolean;
+    credentialsCheckMs?: number;
   } = {}): Promise<TestGateway> {
     const stack = await startWorkerStack({ STOWAGE_PORT: '0', ...environment });
     if (!worker) await stack.worker.stop(0);
     const logged: TestGateway['logged'] = [];
-    return new TestGateway(stack, await populate(stack), await listen(stack, logged), logged);
+    return new TestGateway(
+      stack,
+      await populate(stack),
+      await listen(stack, logged, { ...(credentialsCheckMs !== undefined && { credentialsCheckMs }) }),
+      logged,
+    );
   }
 
   get url(): string {
@@ -153,9 +160,18 @@ export class TestGateway {
   }
 }
 
-async function listen(stack: WorkerStack, logged: TestGateway['logged']): Promise<RunningGateway> {
+async function listen(
+  stack: WorkerStack,
+  logged: TestGateway['logged'],
+  options: { credentialsCheckMs?: number } = {},
+): Promise<RunningGateway> {
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
-  return await startGateway({ ...stack, authenticator: new Authenticator(stack.database), logger });
+  return await startGateway({
+    ...stack,
+    authenticator: new Authenticator(stack.database),
+    logger,
+    ...options,
+  });
 }
 
 async function populate(stack: WorkerStack): Promise<Record<Caller, string | null>> {

@@ -1,3 +1,4 @@
+import { canonicalName } from '../packages/python-project-name.ts';
 import type { BundledFile, BundledFiles } from './bundled-files.ts';
 
 /** The archives of a request's pip dependencies: releases by project, and what came from elsewhere (prefetch.md 5.1). */
@@ -40,15 +41,10 @@ export function arrangePython(files: BundledFiles): PythonProjects {
   return { projects: new Map(sorted), hosted, direct };
 }
 
-/** PEP 503. */
-export function canonicalProject(name: string): string {
-  return name.replace(/[-_.]+/g, '-').toLowerCase();
-}
-
 /** Files of releases are named after their folder; those of URL dependencies lie in `external-<name>`. */
 function projectAt(path: string): string | null {
   const [folder = '', fileName, ...deeper] = path.split('/');
   if (fileName === undefined || deeper.length > 0) return null;
-  const project = canonicalProject(folder);
-  return canonicalProject(fileName).startsWith(`${project}-`) ? project : null;
+  const project = canonicalName(folder);
+  return canonicalName(fileName).startsWith(`${project}-`) ? project : null;
 }

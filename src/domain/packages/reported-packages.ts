@@ -34,7 +34,7 @@ export function reportPackages(found: readonly ResolvedPackage[]): ReportedPacka
 }
 
 /** All packages' dependencies, sorted, without repeats of name, type, version and dev. */
-export function uniqueDependencies(packages: readonly ResolvedPackage[]): Dependency[] {
+export function uniqueDependencies(packages: readonly Pick<ResolvedPackage, 'dependencies'>[]): Dependency[] {
   const unique = new Map<string, Dependency>();
   for (const { dependencies } of packages) {
     for (const dependency of dependencies) {

@@ -2,12 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
+import { UnauthenticatedError } from '../../domain/errors.ts';
 import type { Authenticator } from '../../domain/identity/authenticate.ts';
 import { outsidePrincipal } from '../../domain/identity/outside-users.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
 import { clientCertificateSubject } from './client-certificate.ts';
 import { type TicketAcceptor, ticketAcceptor } from './kerberos.ts';
 import { type ProxySettings, trustedProxyReader } from './trusted-proxy.ts';
+
+const TICKET = /^negotiate\s+(\S+)\s*$/i;
 
 interface PrincipalServices {
   settings: ProxySettings & Pick<Settings, 'kerberosService'>;
@@ -60,11 +63,28 @@ export class Principals {
     return principal;
   }
 
+  /**
+   * The same once more, for a connection that stays open: throws UnauthenticatedError when what was good is no longer, or
+   * when somebody has lost rights. A ticket is good for one negotiation; its user is looked for again.
+   */
+  async again(request: IncomingMessage, authorization: string | undefined): Promise<Principal> {
+    const before = await this.ofConnection(request, authorization);
+    if (before.name === null) return before;
+    const isTicket = this.#acceptTicket !== null && TICKET.test(authorization ?? '');
+    const now = isTicket
+      ? await outsidePrincipal(this.#services.database, before.name)
+      : await this.#find(request, authorization);
+    if (now.userId !== before.userId || (before.isAdmin && !now.isAdmin)) {
+      throw new UnauthenticatedError('The credentials stand for less than they did');
+    }
+    return now;
+  }
+
   async #find(request: IncomingMessage, authorization: string | undefined): Promise<Principal> {
     const { database, authenticator } = this.#services;
     const name = this.#readProxy(request) ?? clientCertificateSubject(request);
     if (name !== null) return await outsidePrincipal(database, name);
-    const token = /^negotiate\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1];
+    const token = TICKET.exec(authorization ?? '')?.[1];
     if (token !== undefined && this.#acceptTicket) return await this.#ofTicket(request, token);
     return await authenticator.authenticate(authorization);
   }

@@ -27,11 +27,24 @@ export interface OperationOrigin {
   baseUrl: string;
   /** Part of this program, not sent by a client: limits on what may be asked for do not apply. */
   isStored?: boolean;
+  /** Who asks, found out once more; throws UnauthenticatedError when the credentials are no longer good. */
+  checkCredentials?: () => Promise<Principal>;
 }
 
 export function contextOf(services: ContextServices, origin: OperationOrigin): GraphQLContext {
   const { settings, database, blobs, hub, registry } = services;
-  const { principal, baseUrl, isStored = false } = origin;
+  const { principal, baseUrl, isStored = false, checkCredentials } = origin;
   const loaders = createLoaders(database, principal, registry);
-  return { settings, database, blobs, hub, registry, principal, baseUrl, isStored, loaders };
+  return {
+    settings,
+    database,
+    blobs,
+    hub,
+    registry,
+    principal,
+    baseUrl,
+    isStored,
+    loaders,
+    ...(checkCredentials && { checkCredentials }),
+  };
 }

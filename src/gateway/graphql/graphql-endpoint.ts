@@ -6,6 +6,7 @@ import { baseUrlOf } from '../base-url.ts';
 import { clientError } from '../http-errors.ts';
 import { type ContextServices, contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
 import { countSubscriptions } from './count-subscriptions.ts';
+import { endWithCredentials } from './end-with-credentials.ts';
 import { maskError } from './mask-error.ts';
 import { multipartUploads } from './multipart-uploads.ts';
 import { parseLimits } from './parse-limits.ts';
@@ -20,7 +21,12 @@ export interface GraphQLServices extends ContextServices {
   /** Open subscriptions, for the metrics. */
   subscribers: { inc(): void; dec(): void };
   authenticate: (request: IncomingMessage, authorization: string | undefined) => Promise<Principal>;
+  /** The same once more, for credentials that were good; see {@link endWithCredentials}. */
+  authenticateAgain: GraphQLServices['authenticate'];
+  credentialsCheckMs?: number;
 }
+
+const CREDENTIALS_CHECK_MS = 30_000;
 
 type YogaServerContext = OperationOrigin & { req: FastifyRequest; reply: FastifyReply };
 
@@ -46,6 +52,7 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
       parseLimits,
       storableText,
       countSubscriptions(services.subscribers),
+      endWithCredentials(services.credentialsCheckMs ?? CREDENTIALS_CHECK_MS),
     ],
     graphiql: {
       title: 'Stowage',
@@ -68,7 +75,8 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
       const principal = isPageVisit(req) ? ANONYMOUS : await principalOf(req);
       if ((req.headers.accept ?? '').includes('text/event-stream')) streams.add(reply.raw);
       reply.raw.once('close', () => streams.delete(reply.raw));
-      const origin = { principal, baseUrl: baseUrlOf(settings, req), req, reply };
+      const checkCredentials = () => services.authenticateAgain(req.raw, req.headers.authorization);
+      const origin = { principal, baseUrl: baseUrlOf(settings, req), checkCredentials, req, reply };
       return await yoga.handleNodeRequestAndResponse(req, reply, origin);
     },
   });

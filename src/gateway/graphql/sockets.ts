@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { type DocumentNode, GraphQLError } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
@@ -7,8 +8,10 @@ import type { YogaServerInstance } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
 import { DomainError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
+import { baseUrlOf } from '../base-url.ts';
 import type { GraphQLContext, OperationOrigin } from './context.ts';
 import { GRAPHQL_PATH, type GraphQLServices } from './graphql-endpoint.ts';
+import { maskError } from './mask-error.ts';
 
 const LONGEST_MESSAGE = 1_000_000;
 /** For clients to confirm that the connection is closed. */
@@ -19,10 +22,11 @@ export function attachSockets(
   server: Server,
   // biome-ignore lint/suspicious/noExplicitAny: Yoga's context types are invariant.
   yoga: YogaServerInstance<any, GraphQLContext>,
-  { settings, authenticate, logger }: GraphQLServices,
+  { settings, authenticate, authenticateAgain, logger }: GraphQLServices,
 ): { close(): Promise<void> } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LONGEST_MESSAGE });
-  const principals = new WeakMap<object, Principal>();
+  /** Finds out anew whose connection it is. */
+  const checks = new WeakMap<object, () => Promise<Principal>>();
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.url?.split('?', 1)[0] !== GRAPHQL_PATH) {
@@ -49,7 +53,8 @@ export function attachSockets(
         const request = extra.request!;
         const header = typeof authorization === 'string' ? authorization : request.headers.authorization;
         try {
-          principals.set(extra, await authenticate(request, header));
+          await authenticate(request, header);
+          checks.set(extra, () => authenticateAgain(request, header));
           return true;
         } catch (error) {
           if (!(error instanceof DomainError)) logger.error({ err: error }, 'authentication failed');
@@ -58,9 +63,13 @@ export function attachSockets(
         }
       },
       onSubscribe: async ({ extra }, _id, params) => {
-        const { request } = extra;
-        const baseUrl = settings.publicUrl ?? `http://${request?.headers.host ?? ''}`;
-        const origin: OperationOrigin = { principal: principals.get(extra)!, baseUrl };
+        const raw = extra.request!;
+        const protocol = raw.socket instanceof TLSSocket ? 'https' : 'http';
+        const baseUrl = baseUrlOf(settings, { protocol, host: raw.headers.host ?? '', raw });
+        const checkCredentials = checks.get(extra)!;
+        const principal = await checkCredentials().catch(maskError(logger));
+        if (principal instanceof GraphQLError) return [principal];
+        const origin: OperationOrigin = { principal, baseUrl, checkCredentials };
         const enveloped = yoga.getEnveloped({ ...origin, params });
         const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped;
         const document = documentOf(parse, params.query);

@@ -1,8 +1,5 @@
-import {
-  arrangePython,
-  canonicalProject,
-  type HostedFile,
-} from '../../domain/package-registries/python-projects.ts';
+import { arrangePython, type HostedFile } from '../../domain/package-registries/python-projects.ts';
+import { canonicalName } from '../../domain/packages/python-project-name.ts';
 import { textRepresentation } from '../downloads/representation.ts';
 import { fileAnswer, nothingThere, type Registry, type RegistryAnswer } from './registry-request.ts';
 
@@ -19,7 +16,7 @@ export const pythonIndex: Registry = async (request) => {
   if (name === '') {
     return path === 'simple/' ? listPage([...projects.keys()]) : { redirect: `${url}simple/` };
   }
-  const canonical = canonicalProject(name);
+  const canonical = canonicalName(name);
   const files = projects.get(canonical);
   if (!files) throw nothingThere();
   return path === `simple/${canonical}/`

@@ -57,7 +57,7 @@ export class DatabaseGitTrees implements GitTrees {
   /** Like {@link tree}, but only the name of the snapshot. */
   async snapshot(url: string, commit: string, options: TreeOptions = {}): Promise<Digest> {
     const { sql, blobs, log, signal } = this.#context;
-    const repository = this.#parse(url);
+    const repository = this.#parse(url, options.httpsFirst);
     const submodules = options.submodules ?? 'none';
     const known = await findSnapshot(sql, repository.origin, commit, submodules);
     const damaged = known ? await damagedBlobs(blobs, [known.index, known.pack], signal) : [];
@@ -131,7 +131,7 @@ export class DatabaseGitTrees implements GitTrees {
     directory: string,
     { httpsFirst = false, hasSubmodules = false }: { httpsFirst?: boolean; hasSubmodules?: boolean } = {},
   ): Promise<void> {
-    const repository = await this.#chooseRemote(this.#parse(url), commit, httpsFirst);
+    const repository = await this.#chooseRemote(this.#parse(url, httpsFirst), commit, httpsFirst);
     const write = (): Promise<void> => this.#writeGitDirectory(repository, commit, directory, hasSubmodules);
     await write()
       .catch(async (error: unknown) => {
@@ -188,8 +188,16 @@ export class DatabaseGitTrees implements GitTrees {
     await indexPack(this.#cache.git, pack, index);
   }
 
-  #parse(url: string): RepositoryUrl {
-    return parseRepositoryUrl(url, this.#context.settings);
+  /** Of an `ssh` URL that is tried over https first, only that is left where ssh is not allowed. */
+  #parse(url: string, httpsFirst = false): RepositoryUrl {
+    const { settings } = this.#context;
+    const allowed = allowedProtocols(settings);
+    if (httpsFirst && allowed.includes('https') && !allowed.includes('ssh')) {
+      const parsed = parseRepositoryUrl(url, { ...settings, gitAllowedProtocols: [...allowed, 'ssh'] });
+      const https = overHttps(parsed);
+      if (https !== null) return parseRepositoryUrl(https, settings);
+    }
+    return parseRepositoryUrl(url, settings);
   }
 
   /** ssh URLs of lock files mostly name public repositories, which need no key over https. */
@@ -253,7 +261,7 @@ export class DatabaseGitTrees implements GitTrees {
       let remote: RepositoryUrl;
       let listed: { facts: CommitFacts; rows: TreeRow[] };
       try {
-        remote = this.#parse(resolveSubmoduleUrl(parent.text, module.url));
+        remote = this.#parse(resolveSubmoduleUrl(parent.text, module.url), true);
         if (remote.protocol === 'file' && parent.protocol !== 'file') throw fail('its URL is a local path');
         remote = await this.#chooseRemote(remote, link.objectId, true);
         listed = await this.#list(remote, link.objectId);

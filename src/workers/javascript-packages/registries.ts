@@ -4,6 +4,7 @@ import Config from '@npmcli/config';
 import npmDefinitions from '@npmcli/config/lib/definitions/index.js';
 import semver from 'semver';
 import type { Settings } from '../../domain/config.ts';
+import { basicAuthorization } from '../downloads/credentials.ts';
 import { upstreamBaseUrl } from '../downloads/upstream-base-url.ts';
 import { isVersion } from './package-name.ts';
 
@@ -119,17 +120,15 @@ function authorization(url: string, config: NpmConfig, configured: string): Reco
     if (basic) return { authorization: `Basic ${basic}` };
     const user = config.get(`${key}username`);
     const password = config.get(`${key}_password`);
-    if (user && password) return basicAuthorization(user, Buffer.from(password, 'base64').toString());
+    if (user && password) return basicAuthorization(`${user}:${Buffer.from(password, 'base64')}`);
   }
   const upstream = new URL(configured);
   if (upstream.username !== '' && upstream.host === host) {
-    return basicAuthorization(decodeURIComponent(upstream.username), decodeURIComponent(upstream.password));
+    return basicAuthorization(
+      `${decodeURIComponent(upstream.username)}:${decodeURIComponent(upstream.password)}`,
+    );
   }
   return {};
-}
-
-function basicAuthorization(user: string, password: string): Record<string, string> {
-  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
 }
 
 /** The values that matter here, as npm reads them, but never a project's `.npmrc`. */

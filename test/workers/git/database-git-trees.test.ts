@@ -158,6 +158,28 @@ describe('tree', () => {
     });
   });
 
+  test.each(['ssh://git@git.example/team/tool.git', 'git@git.example:team/tool.git'])(
+    'where ssh is not allowed, %s is fetched over https, if that may be tried first',
+    async (url) => {
+      const repository = new TestRepository({ 'a.txt': 'x' });
+      const gitConfig = join(dataDir, 'git.config');
+      writeFileSync(
+        gitConfig,
+        `[url "file://${repository.path}"]\n\tinsteadOf = https://git.example/team/tool.git\n[safe]\n\tdirectory = *\n`,
+      );
+      const environment = { STOWAGE_GIT_CONFIG: gitConfig, STOWAGE_GIT_ALLOWED_PROTOCOLS: 'https,file' };
+      const refused = await failure(trees(environment).tree(url, repository.head));
+      expect(refused.message).toBe('Cloning the Git repository failed');
+      expect(refused.hint).toContain('the protocol ssh is not allowed');
+      const tree = await trees(environment).tree(url, repository.head, { httpsFirst: true });
+      expect([...tree.entries.keys()]).toEqual(['a.txt']);
+      const withoutHttps = { ...environment, STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file' };
+      const { head } = new TestRepository({ 'b.txt': 'x' });
+      const none = await failure(trees(withoutHttps).tree(url, head, { httpsFirst: true }));
+      expect(none.hint).toContain('the protocol ssh is not allowed');
+    },
+  );
+
   test('LFS pointers are kept and known', async () => {
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12345\n`;
     const repository = new TestRepository({ 'big.bin': pointer, other: 'version x\n' });

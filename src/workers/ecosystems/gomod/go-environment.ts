@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { netrcPath } from '../../downloads/credentials.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import type { GoConfiguration } from './go-configuration.ts';
 import type { ToolchainChoice } from './toolchain.ts';
-import { netrcPath, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 /** Directories and variables for the go commands of one resolution. */
 export interface GoEnvironment {

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { NetworkError } from '../../../domain/errors.ts';
-import { type NetrcEntry, parseNetrc } from '../../downloads/netrc.ts';
+import { netrcAuthorization, ownAuthorization, readNetrc } from '../../downloads/credentials.ts';
+import type { NetrcEntry } from '../../downloads/netrc.ts';
 import type { GoConfiguration } from './go-configuration.ts';
 
 /** The module proxies that we ask ourselves, and what is left for the go command. */
@@ -56,30 +54,14 @@ export async function readUpstream(
 }
 
 function proxyServer(url: URL, nextOnAnyError: boolean, netrc: readonly NetrcEntry[]): ModuleProxyServer {
-  const own = url.username === '' ? null : [url.username, url.password].map(decodeURIComponent);
-  const entry = netrc.find(({ machine }) => machine === url.hostname);
-  const [login, password] = own ?? [entry?.login, entry?.password];
+  const headers = ownAuthorization(url, url) ?? netrcAuthorization(url, netrc);
   url.username = '';
   url.password = '';
-  const token = Buffer.from(`${login}:${password}`).toString('base64');
   return {
     url: url.href.replace(/\/+$/, ''),
-    headers: login === undefined ? {} : { authorization: `Basic ${token}` },
+    headers,
     nextOnAnyError,
   };
-}
-
-/** Where the operator's netrc lies; it may not exist. */
-export function netrcPath(environment: Environment = process.env): string {
-  return environment.NETRC ?? join(environment.HOME ?? homedir(), '.netrc');
-}
-
-async function readNetrc(environment: Environment): Promise<NetrcEntry[]> {
-  try {
-    return parseNetrc(await readFile(netrcPath(environment), 'utf8'));
-  } catch {
-    return [];
-  }
 }
 
 function badOrder(): NetworkError {

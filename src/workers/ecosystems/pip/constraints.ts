@@ -1,7 +1,7 @@
 import { satisfies } from '@renovatebot/pep440';
 import { ValidationError } from '../../../domain/errors.ts';
+import { canonicalName } from '../../../domain/packages/python-project-name.ts';
 import { mayApply } from './marker.ts';
-import { canonicalName } from './project-name.ts';
 import { isSameVersion, normalVersion } from './project-version.ts';
 import type { IndexRequirement, Requirement } from './requirement.ts';
 import { pinnedVersion } from './requirement-rules.ts';

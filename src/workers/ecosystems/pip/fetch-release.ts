@@ -1,11 +1,11 @@
 import { InvalidChecksum, InvalidRequestData } from '../../../domain/errors.ts';
+import { canonicalName } from '../../../domain/packages/python-project-name.ts';
 import type { Artifact, ExpectedDigest, HashAlgorithm } from '../../downloads/artifact-store.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import { isVersionOf } from './file-name.ts';
 import { indexFilePath } from './layout.ts';
 import { type IndexFile, readProject } from './package-index.ts';
 import type { PlannedRelease } from './plan.ts';
-import { canonicalName } from './project-name.ts';
 import { normalVersion } from './project-version.ts';
 import { inspectSdist } from './sdist.ts';
 import { filesOfVersion, type SelectedFile, selectFiles } from './select-file.ts';

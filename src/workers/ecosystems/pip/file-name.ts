@@ -1,4 +1,4 @@
-import { canonicalName } from './project-name.ts';
+import { canonicalName } from '../../../domain/packages/python-project-name.ts';
 import { isSameVersion, normalVersion } from './project-version.ts';
 
 /** A distribution file of one project, by its name. */

@@ -1,6 +1,6 @@
 import { NetworkError } from '../../../domain/errors.ts';
+import { canonicalName } from '../../../domain/packages/python-project-name.ts';
 import type { ArtifactStore, ExpectedDigest, HashAlgorithm } from '../../downloads/artifact-store.ts';
-import { canonicalName } from './project-name.ts';
 import { parseProjectPage } from './simple-page.ts';
 import type { Upstream } from './upstream.ts';
 

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { DomainError, InvalidRequestData } from '../../../domain/errors.ts';
+import { canonicalName } from '../../../domain/packages/python-project-name.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { StepLog } from '../ecosystem.ts';
 import { repositoryName } from '../repository-name.ts';
-import { canonicalName } from './project-name.ts';
 import { safeVersion } from './project-version.ts';
 import { parsePyproject } from './pyproject.ts';
 import type { Rules } from './requirement.ts';

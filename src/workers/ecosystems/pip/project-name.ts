@@ -1,9 +1,4 @@
-/** How Python projects are named, three ways. */
-
-/** PEP 503: the name under which an index knows a project. */
-export function canonicalName(name: string): string {
-  return name.replace(/[-_.]+/g, '-').toLowerCase();
-}
+/** How Python projects are named, two ways; the third, PEP 503's, is src/domain/packages/python-project-name.ts. */
 
 /** setuptools' `safe_name`: runs of anything but letters, digits and dots become one dash. */
 export function safeName(name: string): string {

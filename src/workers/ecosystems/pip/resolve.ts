@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import type { BundleFile } from '../../../domain/bundles/bundle-file.ts';
 import { ValidationError } from '../../../domain/errors.ts';
 import type { Dependency, PackageOptions, ResolvedPackage } from '../../../domain/packages/package.ts';
+import { uniqueDependencies } from '../../../domain/packages/reported-packages.ts';
 import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
 import { BundleLayout } from '../bundle-layout.ts';
@@ -215,23 +216,21 @@ function redirect(fetched: Fetched): Redirected[] {
 
 /** cachito.md 1.6. What is needed to build and to run is reported for both. */
 function report({ directory, metadata, files }: ResolvedPipPackage): ResolvedPackage {
-  const unique = new Map<string, Dependency>();
-  for (const { name, version, planned } of files) {
-    const { dev } = planned;
-    unique.set(JSON.stringify([name, version, dev]), { type: 'pip', name, version, dev, replaces: null });
-  }
+  const dependencies = files.map(
+    ({ name, version, planned: { dev } }): Dependency => ({
+      type: 'pip',
+      name,
+      version,
+      dev,
+      replaces: null,
+    }),
+  );
   return {
     type: 'pip',
     ...metadata,
     path: directory,
-    dependencies: [...unique.values()].sort(byDevNameVersion),
+    dependencies: uniqueDependencies([{ dependencies }]),
   };
-}
-
-function byDevNameVersion(a: Dependency, b: Dependency): number {
-  if (a.dev !== b.dev) return a.dev ? 1 : -1;
-  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
-  return (a.version ?? '') < (b.version ?? '') ? -1 : 1;
 }
 
 /** Archives with git directories are not the same everywhere. */

@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Settings } from '../../../domain/config.ts';
 import { NetworkError } from '../../../domain/errors.ts';
-import { type NetrcEntry, parseNetrc } from '../../downloads/netrc.ts';
+import { netrcAuthorization, ownAuthorization, readNetrc } from '../../downloads/credentials.ts';
 import { upstreamBaseUrl } from '../../downloads/upstream-base-url.ts';
 import { parseLiteral } from './python-literal.ts';
 
@@ -42,11 +39,11 @@ export async function readUpstream(
     });
   }
   const url = new URL(configured);
-  const own = url.username === '' ? null : { login: url.username, password: url.password };
   const netrc = await readNetrc(environment);
   return {
     index: upstreamBaseUrl(configured),
-    headersFor: (target) => authorization(new URL(target), url, own, netrc),
+    headersFor: (target) =>
+      ownAuthorization(new URL(target), url) ?? netrcAuthorization(new URL(target), netrc),
   };
 }
 
@@ -127,30 +124,4 @@ function withSimple(setting: string): string {
   const path = url.pathname.replace(/\/+$/, '');
   url.pathname = path.endsWith('simple') ? path : `${path}/simple`;
   return url.href;
-}
-
-function authorization(
-  target: URL,
-  index: URL,
-  own: { login: string; password: string } | null,
-  netrc: readonly NetrcEntry[],
-): Record<string, string> {
-  if (own && target.host === index.host && target.protocol === index.protocol) {
-    return basic(decodeURIComponent(own.login), decodeURIComponent(own.password));
-  }
-  const entry = netrc.find(({ machine }) => machine === target.hostname);
-  return entry ? basic(entry.login, entry.password) : {};
-}
-
-function basic(login: string, password: string): Record<string, string> {
-  return { authorization: `Basic ${Buffer.from(`${login}:${password}`).toString('base64')}` };
-}
-
-async function readNetrc(environment: Environment): Promise<NetrcEntry[]> {
-  const path = environment.NETRC ?? join(environment.HOME ?? homedir(), '.netrc');
-  try {
-    return parseNetrc(await readFile(path, 'utf8'));
-  } catch {
-    return [];
-  }
 }

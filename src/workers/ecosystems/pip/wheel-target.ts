@@ -1,9 +1,9 @@
 import { runInNewContext } from 'node:vm';
 import { ValidationError } from '../../../domain/errors.ts';
 import type { WheelSelection } from '../../../domain/packages/package.ts';
+import { canonicalName } from '../../../domain/packages/python-project-name.ts';
 import type { Wheel } from './file-name.ts';
 import type { MarkerEnvironment } from './marker.ts';
-import { canonicalName } from './project-name.ts';
 
 /** What wheels are asked for (prefetch.md 5.2): every combination of the lists is a target. */
 export interface WheelTargets {

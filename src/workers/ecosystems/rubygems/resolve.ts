@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import type { BundleLink } from '../../../domain/bundles/bundle-file.ts';
 import { ValidationError } from '../../../domain/errors.ts';
 import type { Dependency, ResolvedPackage } from '../../../domain/packages/package.ts';
+import { uniqueDependencies } from '../../../domain/packages/reported-packages.ts';
 import { withoutCredentials } from '../../../domain/sources/public-url.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
@@ -232,23 +233,20 @@ function bundlerSetup({ workTrees }: Fetched) {
 
 /** cachito.md 1.6: gems have no `dev`. */
 function report({ name, version, directory, gems }: ResolvedGemfile): ResolvedPackage {
-  const unique = new Map<string, Dependency>();
-  for (const { dependency } of gems) {
-    const reported = reportedVersion(dependency);
-    const { name: gem } = dependency.spec;
-    unique.set(JSON.stringify([gem, reported]), {
+  const dependencies = gems.map(
+    ({ dependency }): Dependency => ({
       type: 'rubygems',
-      name: gem,
-      version: reported,
+      name: dependency.spec.name,
+      version: reportedVersion(dependency),
       replaces: null,
-    });
-  }
+    }),
+  );
   return {
     type: 'rubygems',
     name,
     version,
     path: directory,
-    dependencies: [...unique.values()].sort(byNameAndVersion),
+    dependencies: uniqueDependencies([{ dependencies }]),
   };
 }
 
@@ -262,9 +260,4 @@ function reportedVersion(dependency: Classified): string {
     case 'path':
       return `./${dependency.path}`;
   }
-}
-
-function byNameAndVersion(a: Dependency, b: Dependency): number {
-  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
-  return (a.version ?? '') < (b.version ?? '') ? -1 : 1;
 }

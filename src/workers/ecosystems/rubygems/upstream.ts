@@ -2,7 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '../../../domain/config.ts';
-import { type NetrcEntry, parseNetrc } from '../../downloads/netrc.ts';
+import {
+  basicAuthorization,
+  netrcAuthorization,
+  ownAuthorization,
+  readNetrc,
+} from '../../downloads/credentials.ts';
+import type { NetrcEntry } from '../../downloads/netrc.ts';
 import { upstreamBaseUrl } from '../../downloads/upstream-base-url.ts';
 
 /** Where gems come from on this machine. */
@@ -118,10 +124,6 @@ function sourcesOf(gemrc: string): string[] {
   return sources;
 }
 
-async function readNetrc(environment: Environment): Promise<NetrcEntry[]> {
-  return parseNetrc(await readText(environment.NETRC ?? join(homeOf(environment), '.netrc')));
-}
-
 function homeOf(environment: Environment): string {
   return environment.HOME ?? homedir();
 }
@@ -139,15 +141,9 @@ function authorization(
   bundler: BundlerSettings,
   netrc: readonly NetrcEntry[],
 ): Record<string, string> {
-  if (target.host === source.host && target.protocol === source.protocol && source.username !== '') {
-    return basic(`${decodeURIComponent(source.username)}:${decodeURIComponent(source.password)}`);
-  }
   const ofHost = bundler.get(settingKey(target.hostname));
-  if (ofHost !== undefined) return basic(ofHost);
-  const entry = netrc.find(({ machine }) => machine === target.hostname);
-  return entry ? basic(`${entry.login}:${entry.password}`) : {};
-}
-
-function basic(credentials: string): Record<string, string> {
-  return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+  return (
+    ownAuthorization(target, source) ??
+    (ofHost === undefined ? netrcAuthorization(target, netrc) : basicAuthorization(ofHost))
+  );
 }

@@ -194,6 +194,52 @@ describe('Bodies', () => {
   });
 });
 
+describe('Requests as they come over the wire', () => {
+  async function answerTo(lines: string): Promise<string> {
+    const { hostname, port } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(lines.replaceAll('\n', '\r\n'));
+    return await text(socket);
+  }
+
+  test.each([
+    ['nothing, as HTTP/1.0 allows', ''],
+    ['an empty name', 'Host:\n'],
+    ['what is no name', 'Host: a b\n'],
+    ['what is no name either', 'Host: "><script>\n'],
+  ])('links lead to where the client has come when it calls us %s', async (_title, host) => {
+    const answer = await answerTo(`GET /api/v1/requests/${id} HTTP/1.0\n${host}\n`);
+    expect(answer).toContain(
+      `"configuration_files":"${gateway.url}/api/v1/requests/${id}/configuration-files"`,
+    );
+  });
+
+  test.each(['stowage.example', 'stowage.example:8443', '[::1]:80', '10.0.0.1'])(
+    'links lead to %s',
+    async (host) => {
+      const answer = await answerTo(`GET /api/v1/requests/${id} HTTP/1.0\nHost: ${host}\n\n`);
+      expect(answer).toContain(`"url":"http://${host}/api/v1/`);
+    },
+  );
+
+  test('an offer of HTTP/2 is no reason to refuse', async () => {
+    const answer = await answerTo(
+      `GET /api/v1/requests/${id} HTTP/1.1\nHost: x\nConnection: close, Upgrade, HTTP2-Settings\n` +
+        'Upgrade: h2c\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\n\n',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+
+  test.each(['Expect: 100-continue', 'Connection: close, TE'])('%s', async (header) => {
+    const answer = await answerTo(
+      `POST /api/v1/requests HTTP/1.1\nHost: x\nConnection: close\n${header}\n` +
+        `Authorization: ${gateway.headers('ada').authorization}\nContent-Type: application/json\n` +
+        'Content-Length: 2\n\n{}',
+    );
+    expect(answer).toContain('{"error":"Missing required parameter(s): ref, repo"}\n');
+  });
+});
+
 test('keys are sorted at every level, on one line', async () => {
   const { text: body } = await client.call('POST', '/requests', {
     body: { repo: REPO, ref: REF, flags: ['gomod-vendor', 'cgo-disable'] },
