@@ -1,6 +1,7 @@
 import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
 import type { EventHub } from '../../domain/events/event-hub.ts';
+import type { Principal } from '../../domain/identity/principal.ts';
 import type { RegistryPrincipal } from '../../domain/registry/access.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
