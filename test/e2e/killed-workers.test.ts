@@ -1,7 +1,6 @@
 import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BundleRequest, StepTask } from '../../src/domain/bundle-requests/bundle-request.ts';
 import { submitRequest } from '../../src/domain/bundle-requests/submit.ts';
@@ -9,10 +8,10 @@ import { readSettings } from '../../src/domain/config.ts';
 import { type Database, openDatabase } from '../../src/domain/database/database.ts';
 import { findRequest, findSteps } from '../../src/domain/database/sql/bundle-request-rows.ts';
 import { EventHub } from '../../src/domain/events/event-hub.ts';
+import { collectGarbage } from '../../src/domain/garbage/collect-garbage.ts';
+import { GRACE } from '../../src/domain/garbage/garbage.ts';
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
-import { collectGarbage } from '../../src/workers/tasks/collect-garbage.ts';
-import type { WorkerContext } from '../../src/workers/worker-context.ts';
 import { createTestDatabase, dropTestDatabase } from '../support/database.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { type GoProxy, manyModules, projectOf, startGoProxy } from '../support/go-proxy.ts';
@@ -85,8 +84,7 @@ class ColdStart {
     await database.sql.query(`update blobs set created_at = created_at - interval '2 hours'`);
     const past = new Date(Date.now() - 2 * 60 * 60 * 1000);
     for await (const { digest } of blobs.list()) await utimes(blobs.localPath(digest), past, past);
-    const context = { database, blobs, logger: pino({ level: 'silent' }) } as unknown as WorkerContext;
-    await collectGarbage(context)({}, undefined as never);
+    await collectGarbage({ database, blobs, grace: GRACE, strayFiles: true });
   }
 
   async close(): Promise<void> {
