@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-export type ClientName = 'skopeo' | 'crane' | 'oras' | 'regctl' | 'buildah' | 'podman';
+export type ClientName = 'skopeo' | 'crane' | 'oras' | 'regctl' | 'buildah' | 'podman' | 'docker';
 
 /** Runs a client; gives what it prints. Throws with everything that it said. */
 export type Client = (...args: string[]) => Promise<string>;
@@ -32,7 +32,7 @@ export async function findClient(
   environment: NodeJS.ProcessEnv,
 ): Promise<Client | null> {
   const path = (await pathOf(name)) ?? (await built(name, workspace));
-  if (path === null) return null;
+  if (path === null || !(await canRun(name))) return null;
   return async (...args) => {
     try {
       const { stdout } = await execute(path, args, { env: environment, maxBuffer: 64 * 1024 * 1024 });
@@ -42,6 +42,11 @@ export async function findClient(
       throw new Error(`${name} ${args.join(' ')}\n${stdout}${stderr}`);
     }
   };
+}
+
+/** docker is nothing without its daemon, which only root can start. */
+async function canRun(name: ClientName): Promise<boolean> {
+  return name !== 'docker' || (process.getuid?.() === 0 && (await pathOf('dockerd')) !== null);
 }
 
 async function pathOf(name: string): Promise<string | null> {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client, ClientName } from './clients.ts';
+import { startDockerDaemon } from './docker-daemon.ts';
 import type { FixtureImage } from './fixture-image.ts';
 import type { LiveServer } from './server.ts';
 
@@ -21,6 +22,7 @@ export const SCENARIOS: Record<ClientName, (scene: Scene) => Promise<void>> = {
   regctl,
   buildah,
   podman,
+  docker,
 };
 
 const SBOM = {
@@ -234,6 +236,35 @@ async function podman({ client, server, directory }: Scene): Promise<void> {
   assert.equal(await call('pull', '-q', '--tls-verify=false', `${there}:1`), id);
   assert.match(await call('search', '--tls-verify=false', '--list-tags', there), /docker/);
   await call('rmi', '--all', '--force');
+}
+
+async function docker({ client, server, directory }: Scene): Promise<void> {
+  const { host, user, password } = server;
+  const daemon = await startDockerDaemon(directory, (address) => client('-H', address, 'version'));
+  const call: Client = (...args) => client('-H', daemon.address, ...args);
+  try {
+    await call('login', '-u', user, '-p', password, host);
+    const context = join(directory, 'context');
+    await mkdir(context);
+    await writeFile(join(context, 'hello'), 'hello');
+    await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nCOPY hello /hello\nLABEL by=docker\n');
+    const there = `${host}/live/images/docker:1`;
+    await call('build', '-t', there, context);
+    // A name of one part falls into the defaults.
+    for (const name of [there, `${host}/app:1`]) {
+      await call('tag', there, name);
+      await call('push', name);
+    }
+    const id = await call('image', 'inspect', '--format', '{{.Id}}', there);
+    await call('rmi', '--force', id);
+    await call('pull', '-q', `${host}/app:1`);
+    assert.equal(await call('image', 'inspect', '--format', '{{.Id}}', `${host}/app:1`), id);
+    const [descriptor] = JSON.parse(await call('image', 'inspect', `${host}/app:1`));
+    assert.equal(descriptor.Config.Labels.by, 'docker');
+    await assert.rejects(call('pull', `${host}/live/images/docker:none`), /manifest unknown/);
+  } finally {
+    await daemon.stop();
+  }
 }
 
 /** Apart from what the machine has, and on any file system. */
