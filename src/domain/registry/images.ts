@@ -1,5 +1,3 @@
-import { emptyImage } from '../database/sql/image-packages.ts';
-import { emptyImage } from '../database/sql/image-packages.ts';
 import { deleteManifest, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import type { SqlExecutor } from '../database/sql-executor.ts';
 import { type RegistryPrincipal, requireRegistryAccess, unknownName } from './access.ts';
