@@ -1,3 +1,4 @@
+import { emptyImage } from '../database/sql/image-packages.ts';
 import { deleteManifest, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import type { SqlExecutor } from '../database/sql-executor.ts';
 import { type RegistryPrincipal, requireRegistryAccess, unknownName } from './access.ts';
