@@ -67,7 +67,7 @@ export async function countBrowsedRepositories(
 const ANY_REPOSITORY: RepositoryFilter = { project: null, name: null, type: null };
 
 /** What to look for in images: a config or layer, or a package of an SBOM that is attached to them. */
-export interface ContentFilter {
+interface ContentFilter {
   layer?: string | null | undefined;
   component?: ComponentQuery | null | undefined;
 }

@@ -1,4 +1,6 @@
+import { hasManifests } from '../database/sql/image-rows.ts';
 import { deleteTag, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { findTag } from '../database/sql/tag-rows.ts';
 import type { RegistryPrincipal } from './access.ts';
 import { findImageId } from './image-packages.ts';
 import { removeContent } from './images.ts';
@@ -15,6 +17,7 @@ export async function deletePackage(
   const imageId = await findImageId(registry, principal, repository, image, 'delete');
   if (imageId === null) return false;
   const { userId } = principal;
+  if (!(await hasManifests(registry.database.sql, imageId))) return false;
   return await registry.database.transaction(async ({ sql }) => {
     // First, since it locks the image: a push is before it or behind it.
     const data = { path: `${repository.project}/${repository.name}/${image}` };
@@ -34,14 +37,13 @@ export async function deleteVersion(
   const imageId = await findImageId(registry, principal, repository, image, 'delete');
   if (imageId === null) return false;
   const { userId } = principal;
-  const { sql } = registry.database;
-  const [found] = await sql.query('select from tags where image_id = $1 and name = $2', [imageId, tag]);
-  if (!found) return false;
-  return await registry.database.transaction(async (tx) => {
-    await recordImageEvent(tx.sql, { imageId, type: 'tag-deleted', data: { tag }, userId });
-    if ((await deleteTag(tx.sql, imageId, tag)) === null) return false;
-    const [other] = await tx.sql.query('select from tags where image_id = $1 limit 1', [imageId]);
-    if (!other) await removeContent(tx.sql, imageId);
-    return true;
+  if ((await findTag(registry.database.sql, imageId, tag)) === null) return false;
+  return await registry.database.transaction(async ({ sql }) => {
+    await recordImageEvent(sql, { imageId, type: 'tag-deleted', data: { tag }, userId });
+    // Somebody else may have been first: what they recorded is as good.
+    const isDeleted = (await deleteTag(sql, imageId, tag)) !== null;
+    const [other] = await sql.query('select from tags where image_id = $1 limit 1', [imageId]);
+    if (!other) await removeContent(sql, imageId);
+    return isDeleted;
   });
 }

@@ -9,8 +9,10 @@ import {
   listImagePackages,
   listImageVersions,
 } from '../database/sql/image-packages.ts';
+import { NotFoundError } from '../errors.ts';
 import type { Digest } from '../storage/blob-store.ts';
 import { lookUp, type RegistryAction, type RegistryPrincipal } from './access.ts';
+import { RegistryError } from './errors.ts';
 import type { RepositoryName } from './management.ts';
 import { type Address, parseReference, type Reference } from './reference.ts';
 import type { Registry } from './registry.ts';
@@ -108,7 +110,10 @@ export async function readManifestText(
   if (wanted === null) return null;
   const { manifest } = await lookUp(registry, principal, imageIn(repository, image), wanted);
   if (!manifest) return null;
-  const bytes = await registry.contents.read(manifest.digest);
+  const bytes = await registry.contents.read(manifest.digest).catch((error: unknown) => {
+    if (!(error instanceof NotFoundError)) throw error;
+    throw new RegistryError('blob-unknown', 'the bytes of this manifest are not there', { cause: error });
+  });
   return { digest: manifest.digest, mediaType: manifest.mediaType, text: bytes.toString('utf8') };
 }
 

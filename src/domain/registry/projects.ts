@@ -1,6 +1,6 @@
 import type { Transaction } from '../database/database.ts';
 import { orConflict } from '../database/unique-violation.ts';
-import { ConflictError } from '../errors.ts';
+import { ConflictError, ForbiddenError } from '../errors.ts';
 import { requireScope } from '../identity/principal.ts';
 import { Project, ProjectMember } from '../identity/project.ts';
 import { User } from '../identity/user.ts';
@@ -23,7 +23,8 @@ export async function createNamedProject(
 ): Promise<Project> {
   requireScope(principal, 'write');
   requireBkrepoProject({ name, displayName });
-  const { userId } = principal;
+  const { userId, isAdmin } = principal;
+  if (userId === null && !isAdmin) throw new ForbiddenError('A project needs somebody who owns it');
   const taken = `There is a project "${name}" already`;
   const adding = database.transaction(async ({ em }) => {
     if (await em.findOne(Project, { name })) throw new ConflictError(taken);

@@ -31,31 +31,33 @@ export async function requireRepositoryAccess(
   const image = imageIn(repository, '');
   const answer = await lookUp(registry, principal, image);
   const { projectId, repositoryId } = answer;
+  const isDenied = !isAllowed(registry, principal, image, action, answer);
   if (repositoryId === null || projectId === null) {
-    requireKnown(principal, answer);
     throw new RegistryError('name-unknown', `There is no repository "${name}" in "${project}"`, {
       details: { project, repository: name },
     });
   }
-  try {
-    requireAllowed(registry, principal, image, action, answer);
-  } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== 'registry-denied') throw error;
-    throw new RegistryError(error.code, `This needs the permission ${PERMISSIONS[action]}`, {
+  if (isDenied) {
+    throw new RegistryError('registry-denied', `This needs the permission ${PERMISSIONS[action]}`, {
       details: { project, repository: name, permission: PERMISSIONS[action] },
     });
   }
   return { ...answer, projectId, repositoryId };
 }
 
+/** Throws `registry-unauthorized`. */
+function isAllowed(...question: Parameters<typeof requireAllowed>): boolean {
+  try {
+    requireAllowed(...question);
+    return true;
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'registry-denied') return false;
+    throw error;
+  }
+}
+
 /** Any name at all: one that the rules of images do not allow is simply not there (bkrepo-docker.md 0.6). */
 export function imageIn({ project, name }: RepositoryName, image: string): ImageName {
   const path = `${project}/${name}/${image}`;
   return { project, repository: name, name: image, path, asWritten: path };
-}
-
-/** Nobody learns without credentials which repositories there are. */
-function requireKnown(principal: RegistryPrincipal, { isUserActive }: ImageAnswer): void {
-  if (principal.name !== null && (principal.userId === null || isUserActive)) return;
-  throw new RegistryError('registry-unauthorized', 'authentication required');
 }

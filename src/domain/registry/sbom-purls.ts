@@ -1,6 +1,6 @@
 import { PackageURL } from 'packageurl-js';
 
-export type SbomFormat = 'cyclonedx' | 'spdx';
+type SbomFormat = 'cyclonedx' | 'spdx';
 
 /** What an SBOM that somebody attached to an image says is in it. */
 export interface SbomContents {

@@ -283,13 +283,22 @@ class FileBlobWriter implements BlobWriter {
     const blob = this.#hash.finish(this.#options.expectedDigest);
     const now = this.#options.durability !== 'batch';
     await this.#spill();
-    if (now) await this.#file!.sync();
-    await this.#close();
-    const durability = now ? 'now' : 'batch';
-    const isNew = await this.#files.giveName(this.#temporary, blob.digest, blob.size, durability);
+    // Content and name are on their way to the disk together. The name is nobody's before both are there.
+    const isNew = await this.#files.giveName(this.#temporary, blob.digest, blob.size, 'batch');
     this.#onDisk = false;
+    if (now) await this.#makeDurable(blob.digest, isNew);
+    await this.#close();
     if (!isNew) this.#options.onPresent?.();
     return blob;
+  }
+
+  /** A copy that was there already may be one of a batch that is not durable yet. */
+  async #makeDurable(digest: Digest, isNew: boolean): Promise<void> {
+    const path = this.#files.localPath(digest);
+    if (!isNew) return await syncFiles([path], this.#files.root);
+    await this.#file!.sync();
+    // Where the file system has not written the name along with the file, which most do.
+    await syncPath(dirname(path));
   }
 
   async #spill(): Promise<void> {

@@ -19,13 +19,15 @@ export interface ImagePackage {
 /**
  * Who pushed it first, and when: as the image's row says, unless the image was deleted since; then its oldest tag does.
  */
-const PACKAGE = `
+const PACKAGE_COLUMNS = `
   select i.id as "imageId", i.name, i.description, i.downloads, newest.name as latest,
     (select count(*) from tags t where t.image_id = i.id) as versions,
     creator.name as "createdBy",
     case when i.emptied_at is null then i.created_at else oldest.created_at end as "createdAt",
-    modifier.name as "modifiedBy", newest.modified_at as "modifiedAt"
-  from images i
+    modifier.name as "modifiedBy", newest.modified_at as "modifiedAt"`;
+
+/** Behind rows of images with the name `i`. */
+const PACKAGE_JOINS = `
   join lateral (
     select t.name, t.modified_at, t.modified_by_id from tags t
     where t.image_id = i.id order by t.modified_at desc, t.name limit 1
@@ -37,6 +39,9 @@ const PACKAGE = `
   left join users creator
     on creator.id = case when i.emptied_at is null then i.created_by_id else oldest.created_by_id end
   left join users modifier on modifier.id = newest.modified_by_id`;
+
+const PACKAGE_CONDITIONS = `i.repository_id = $1 and ($2::text is null or i.name like $2)
+  and exists (select from tags t where t.image_id = i.id)`;
 
 export interface OffsetPage {
   offset: number;
@@ -50,8 +55,9 @@ export async function listImagePackages(
   { name, offset, limit }: OffsetPage & { name: string | null },
 ): Promise<ImagePackage[]> {
   return await sql.query<ImagePackage>(
-    `${PACKAGE} where i.repository_id = $1 and ($2::text is null or i.name like $2)
-     order by i.name limit $3 offset $4`,
+    `${PACKAGE_COLUMNS}
+     from (select i.* from images i where ${PACKAGE_CONDITIONS} order by i.name limit $3 offset $4) i
+     ${PACKAGE_JOINS} order by i.name`,
     [repositoryId, name, limit, offset],
   );
 }
@@ -62,9 +68,7 @@ export async function countImagePackages(
   name: string | null,
 ): Promise<number> {
   const [row] = await sql.query<{ count: number }>(
-    `select count(*) from images i
-     where i.repository_id = $1 and ($2::text is null or i.name like $2)
-       and exists (select from tags t where t.image_id = i.id)`,
+    `select count(*) from images i where ${PACKAGE_CONDITIONS}`,
     [repositoryId, name],
   );
   return row!.count;
@@ -76,10 +80,10 @@ export async function findImagePackage(
   repositoryId: number,
   name: string,
 ): Promise<ImagePackage | null> {
-  const [row] = await sql.query<ImagePackage>(`${PACKAGE} where i.repository_id = $1 and i.name = $2`, [
-    repositoryId,
-    name,
-  ]);
+  const [row] = await sql.query<ImagePackage>(
+    `${PACKAGE_COLUMNS} from images i ${PACKAGE_JOINS} where i.repository_id = $1 and i.name = $2`,
+    [repositoryId, name],
+  );
   return row ?? null;
 }
 
@@ -104,7 +108,7 @@ export interface ImageVersion {
 }
 
 /** Children of an index come and go after it was pushed. */
-const VERSION = `
+const VERSION_COLUMNS = `
   select t.image_id as "imageId", i.name as package, t.name, t.stages, t.downloads,
     case when exists (select from manifest_children mc where mc.manifest_id = m.id) then (
       with recursive part (id) as (
@@ -120,8 +124,10 @@ const VERSION = `
     ) else m.image_size end as size,
     m.id as "manifestId", m.digest, m.media_type as "mediaType",
     creator.name as "createdBy", t.created_at as "createdAt",
-    modifier.name as "modifiedBy", t.modified_at as "modifiedAt"
-  from tags t
+    modifier.name as "modifiedBy", t.modified_at as "modifiedAt"`;
+
+/** Behind rows of tags with the name `t`. */
+const VERSION_JOINS = `
   join images i on i.id = t.image_id
   join manifests m on m.id = t.manifest_id
   left join users creator on creator.id = t.created_by_id
@@ -146,7 +152,9 @@ export async function listImageVersions(
   { offset, limit }: OffsetPage,
 ): Promise<ImageVersion[]> {
   return await sql.query<ImageVersion>(
-    `${VERSION} where ${VERSION_CONDITIONS} order by t.name limit $4 offset $5`,
+    `${VERSION_COLUMNS}
+     from (select t.* from tags t where ${VERSION_CONDITIONS} order by t.name limit $4 offset $5) t
+     ${VERSION_JOINS} order by t.name`,
     [imageId, name, stages, limit, offset],
   );
 }
@@ -170,8 +178,11 @@ export async function findImageVersion(
   tag: string | null,
 ): Promise<ImageVersion | null> {
   const [row] = await sql.query<ImageVersion>(
-    `${VERSION} where t.image_id = $1 and ($2::text is null or t.name = $2)
-     order by t.name = 'latest' desc, t.modified_at desc, t.name limit 1`,
+    `${VERSION_COLUMNS}
+     from (
+       select t.* from tags t where t.image_id = $1 and ($2::text is null or t.name = $2)
+       order by t.name = 'latest' desc, t.modified_at desc, t.name limit 1
+     ) t ${VERSION_JOINS}`,
     [imageId, tag],
   );
   return row ?? null;

@@ -102,11 +102,6 @@ export async function findImageByPath(sql: SqlExecutor, reader: Reader, path: st
   return row ?? null;
 }
 
-export async function findImage(sql: SqlExecutor, id: number): Promise<Image | null> {
-  const [row] = await sql.query<Image>(`select ${COLUMNS} from images i where i.id = $1`, [id]);
-  return row ?? null;
-}
-
 export async function listImagesOfRepository(
   sql: SqlExecutor,
   repositoryId: number,

@@ -3,9 +3,9 @@ import { type Reader, readable } from './readable-repositories.ts';
 import { inRange, ordered, rangeParameters, type TextRange } from './text-range.ts';
 
 export const REPOSITORY_TYPES = ['DOCKER', 'OCI'] as const;
-export type RepositoryType = (typeof REPOSITORY_TYPES)[number];
+type RepositoryType = (typeof REPOSITORY_TYPES)[number];
 export const REPOSITORY_CATEGORIES = ['LOCAL', 'REMOTE', 'VIRTUAL', 'COMPOSITE', 'PROXY'] as const;
-export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
+type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
 
 export interface Repository {
   id: number;

@@ -64,7 +64,8 @@ const STATEMENT = `
     m.id as "manifestId", m.digest as "manifestDigest", m.sha512, m.media_type as "mediaType", m.size as "manifestSize",
     m.untagged_at is not null and m.touched_at < now() - interval '${STALE_AFTER}' as "isManifestStale",
     b.digest as "blobDigest", b.size as "blobSize",
-    not l.is_named and l.touched_at < now() - interval '${STALE_AFTER}' as "isStale"
+    not l.is_named and l.touched_at < now() - interval '${STALE_AFTER}' as "isStale",
+    pg_current_snapshot()::text as snapshot
   from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
     with ordinality as q (user_id, token_id, project, repository, path, tag, manifest, blob, n)
   left join users u on u.id = q.user_id and u.disabled_at is null and (
@@ -99,13 +100,34 @@ interface Row extends Omit<ImageAnswer, 'manifest' | 'blob'> {
   blobDigest: Digest | null;
   blobSize: number;
   isStale: boolean;
+  snapshot: Snapshot;
+}
+
+/**
+ * Of the database: which transactions have ended. As long as it is the same one, nothing has changed, and neither has an
+ * answer.
+ */
+export type Snapshot = string;
+
+export interface ResolvedImage {
+  answer: ImageAnswer;
+  snapshot: Snapshot;
+}
+
+/** Costs a fraction of any question. Whatever was committed before this is called makes it another one. */
+export async function currentSnapshot({ pool }: Pick<Database, 'pool'>): Promise<Snapshot> {
+  const { rows } = await pool.query<{ snapshot: Snapshot }>({
+    name: 'current-snapshot',
+    text: 'select pg_current_snapshot()::text as snapshot',
+  });
+  return rows[0]!.snapshot;
 }
 
 /** Answers many questions at once, in their order. Prepared: planning it takes longer than running it. */
 export async function resolveImages(
   { pool }: Pick<Database, 'pool'>,
   questions: readonly ImageQuestion[],
-): Promise<ImageAnswer[]> {
+): Promise<ResolvedImage[]> {
   const column = <Key extends keyof ImageQuestion>(key: Key): ImageQuestion[Key][] =>
     questions.map((question) => question[key]);
   const { rows } = await pool.query<Row>({
@@ -122,7 +144,7 @@ export async function resolveImages(
       column('blob'),
     ],
   });
-  return rows.map(answerOf);
+  return rows.map((row) => ({ answer: answerOf(row), snapshot: row.snapshot }));
 }
 
 function answerOf(row: Row): ImageAnswer {
@@ -136,6 +158,7 @@ function answerOf(row: Row): ImageAnswer {
     blobDigest,
     blobSize,
     isStale,
+    snapshot: _snapshot,
     ...rest
   } = row;
   return {

@@ -5,7 +5,10 @@ import { baseUrlOf } from '../../base-url.ts';
 import type { ContextServices } from '../../graphql/context.ts';
 import { runOperation } from '../../graphql/run-operation.ts';
 import { callerOf } from './credentials.ts';
+import { ERROR_CODES } from './error-codes.ts';
 import { answerBkrepoError, answerUnknownUrl, BkrepoError } from './errors.ts';
+import { REPOSITORY_INFO } from './operations/repositories.ts';
+import { repositoryIdOf } from './parameters/names.ts';
 import { registerRequestBody } from './request-body.ts';
 import type { BkrepoCall, BkrepoRoute } from './route.ts';
 import { ROUTES } from './routes/routes.ts';
@@ -49,10 +52,28 @@ function addRoute(scope: FastifyInstance, services: BkrepoServices, route: Bkrep
       request.bkrepoCall = await callOf(services, route, request);
     },
     handler: async (request, reply) => {
-      await route.handle(request.bkrepoCall!, request, reply);
+      const call = request.bkrepoCall!;
+      try {
+        await route.handle(call, request, reply);
+      } catch (error) {
+        if (isMistake(error)) await requireLoginFirst(call, request);
+        throw error;
+      }
       return reply;
     },
   });
+}
+
+function isMistake(error: unknown): boolean {
+  return error instanceof BkrepoError && ERROR_CODES[error.failure][1] === 400;
+}
+
+/** Whoever should log in is told so, and not what else is wrong (bkrepo-docker.md 1.1). */
+async function requireLoginFirst(call: BkrepoCall, request: FastifyRequest): Promise<void> {
+  if (call.principal.name !== null) return;
+  const { repoName } = request.params as { repoName?: string };
+  if (repoName === undefined || !['GET', 'HEAD'].includes(request.method)) throw new UnauthenticatedError();
+  await call.run(REPOSITORY_INFO, repositoryIdOf(request));
 }
 
 declare module 'fastify' {

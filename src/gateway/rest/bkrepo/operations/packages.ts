@@ -20,10 +20,11 @@ const PACKAGE = `
   }`;
 
 export const PACKAGES = storedOperation<
-  { imagePackages: { total: number; rows: PackageRow[] } },
+  { namedRepository: { type: string }; imagePackages: { total: number; rows: PackageRow[] } },
   RepositoryVariables & Paging & { name?: string | null }
 >(`
   query Packages($project: String!, $repository: String!, $page: Int!, $size: Int!, $name: String) {
+    namedRepository(project: $project, name: $repository) { type }
     imagePackages(project: $project, repository: $repository, page: $page, size: $size, name: $name) {
       total
       rows { ...PackageRow }
@@ -32,8 +33,12 @@ export const PACKAGES = storedOperation<
   ${PACKAGE}
 `);
 
-export const PACKAGE_INFO = storedOperation<{ imagePackage: PackageRow | null }, ImageVariables>(`
+export const PACKAGE_INFO = storedOperation<
+  { namedRepository: { type: string }; imagePackage: PackageRow | null },
+  ImageVariables
+>(`
   query PackageInfo($project: String!, $repository: String!, $image: String!) {
+    namedRepository(project: $project, name: $repository) { type }
     imagePackage(project: $project, repository: $repository, image: $image) { ...PackageRow }
   }
   ${PACKAGE}

@@ -60,10 +60,11 @@ export const VERSION_STAGES = storedOperation<
 `);
 
 export const VERSION_DETAIL = storedOperation<
-  { imageVersion: VersionDetail | null },
+  { namedRepository: { type: string }; imageVersion: VersionDetail | null },
   ImageVariables & { tag: string | null }
 >(`
   query VersionDetail($project: String!, $repository: String!, $image: String!, $tag: String) {
+    namedRepository(project: $project, name: $repository) { type }
     imageVersion(project: $project, repository: $repository, image: $image, tag: $tag) {
       ...VersionRow
       digest

@@ -6,7 +6,7 @@ import { packageOf, repositoryOf } from '../parameters/names.ts';
 import { optionalPagingOf } from '../parameters/paging.ts';
 import { parameter } from '../parameters/query.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { packageRecord, versionRecord } from '../shapes/package-records.ts';
+import { packageKey, packageRecord, versionRecord } from '../shapes/package-records.ts';
 import { genericPage } from '../shapes/repositories.ts';
 
 /** Images and tags in the words of the generic API (bkrepo-docker.md 2.2). */
@@ -18,8 +18,9 @@ export const pagePackages: BkrepoRoute = {
     const repository = repositoryOf(request);
     const paging = optionalPagingOf(request);
     const asked = { ...repository, ...paging, name: parameter(request, 'packageName') };
-    const { total, rows } = (await run(PACKAGES, asked)).imagePackages;
-    const records = rows.map((row) => packageRecord(row, repository));
+    const { namedRepository, imagePackages } = await run(PACKAGES, asked);
+    const { total, rows } = imagePackages;
+    const records = rows.map((row) => packageRecord(row, { ...repository, ...namedRepository }));
     return sendData(request, reply, genericPage(paging, total, records));
   },
 };
@@ -29,9 +30,11 @@ export const readPackage: BkrepoRoute = {
   path: '/repository/api/package/info/:projectId/:repoName',
   async handle({ run }, request, reply) {
     const image = packageOf(request);
-    const { imagePackage } = await run(PACKAGE_INFO, image);
-    if (imagePackage === null) throw new BkrepoError('PACKAGE_NOT_FOUND', `docker://${image.image}`);
-    return sendData(request, reply, packageRecord(imagePackage, image));
+    const { namedRepository, imagePackage } = await run(PACKAGE_INFO, image);
+    if (imagePackage === null) {
+      throw new BkrepoError('PACKAGE_NOT_FOUND', packageKey(namedRepository, image.image));
+    }
+    return sendData(request, reply, packageRecord(imagePackage, { ...image, ...namedRepository }));
   },
 };
 

@@ -5,6 +5,7 @@ import { type ImageVariables, imageOf, packageOf } from '../parameters/names.ts'
 import { parameter, requiredText } from '../parameters/query.ts';
 import { registryDomain } from '../registry-domain.ts';
 import type { BkrepoCall, BkrepoRoute } from '../route.ts';
+import { packageKey } from '../shapes/package-records.ts';
 import { apiDetail, extDetail } from '../shapes/versions.ts';
 import { API_PREFIX, inExt } from './generations.ts';
 
@@ -33,8 +34,8 @@ async function detailOf(
   image: ImageVariables,
   tag: string | null,
 ): Promise<VersionDetail> {
-  const { imageVersion } = await run(VERSION_DETAIL, { ...image, tag });
+  const { namedRepository, imageVersion } = await run(VERSION_DETAIL, { ...image, tag });
   if (imageVersion !== null) return imageVersion;
-  const version = `docker://${image.image}/${tag ?? 'latest'}`;
+  const version = `${packageKey(namedRepository, image.image)}/${tag ?? 'latest'}`;
   throw new BkrepoError('ARTIFACT_VERSION_NOT_FOUND', version, `${image.project}|${image.repository}`);
 }

@@ -4,13 +4,16 @@ import type { RepositoryVariables } from '../parameters/names.ts';
 import { extDate } from './dates.ts';
 
 /** An image in the generic API (bkrepo-docker.md 3.1). */
-export function packageRecord(row: PackageRow, { project, repository }: RepositoryVariables) {
+export function packageRecord(
+  row: PackageRow,
+  { project, repository, type }: RepositoryVariables & { type: string },
+) {
   return {
     projectId: project,
     repoName: repository,
     name: row.name,
-    key: `docker://${row.name}`,
-    type: 'DOCKER',
+    key: packageKey({ type }, row.name),
+    type,
     latest: row.latest,
     downloads: row.downloads,
     versions: row.versions,
@@ -20,6 +23,11 @@ export function packageRecord(row: PackageRow, { project, repository }: Reposito
     lastModifiedBy: row.modifiedBy ?? '',
     lastModifiedDate: extDate(row.modifiedAt),
   };
+}
+
+/** How an image is called in a repository of this type. */
+export function packageKey({ type }: { type: string }, name: string): string {
+  return `${type.toLowerCase()}://${name}`;
 }
 
 /** A tag in the generic API. */
