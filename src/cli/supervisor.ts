@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import type { Settings } from '../domain/config.ts';
 import { openDatabase } from '../domain/database/database.ts';
-import { startEmbeddedPostgres } from '../domain/database/embedded-postgres.ts';
 import { DomainError } from '../domain/errors.ts';
 import { ensureAdministrator } from '../domain/identity/accounts.ts';
+import { KeptPostgres } from './kept-postgres.ts';
 import { prepareDatabase } from './prepare-database.ts';
 import { SupervisedProcess } from './supervised-process.ts';
 
@@ -34,8 +34,7 @@ export interface ProcessTree {
  */
 export async function startProcessTree(options: ProcessTreeOptions): Promise<ProcessTree> {
   const { settings, logger } = options;
-  const embedded =
-    settings.databaseUrl === null ? await startEmbeddedPostgres({ dataDir: settings.dataDir }) : null;
+  const embedded = settings.databaseUrl === null ? await KeptPostgres.start(settings.dataDir, logger) : null;
   const databaseUrl = settings.databaseUrl ?? embedded!.url;
   const environment: NodeJS.ProcessEnv = { ...options.environment, DATABASE_URL: databaseUrl };
   const supervised = (name: 'gateway' | 'worker'): SupervisedProcess =>

@@ -25,6 +25,8 @@ export interface EmbeddedPostgres {
    * Stops the server unless others use it. Who started or adopted a server counts as a user until it stops it or ends.
    */
   stop(options?: { evenIfUsed?: boolean }): Promise<void>;
+  /** Resolves when the server is gone, or has thrown everybody out, or was stopped. */
+  ended: Promise<void>;
 }
 
 export interface EmbeddedPostgresOptions {
@@ -32,6 +34,8 @@ export interface EmbeddedPostgresOptions {
   dataDir: string;
   /** Test clusters: no durability. */
   volatile?: boolean;
+  /** Where to listen if it has to be started; absent: any port that is free. */
+  port?: number;
 }
 
 const DATABASE = 'stowage';
@@ -52,7 +56,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const asUser = await unprivileged(directory, binaries);
     if (!existsSync(join(directory, 'PG_VERSION'))) await initialise(directory, binaries, asUser);
     await rm(join(directory, 'postmaster.pid'), { force: true });
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     const server = await launch(directory, port, binaries, asUser, options.volatile ?? false);
     await createDatabase(port, server);
     const { pid } = (await runningServer(directory)) ?? { pid: server.pid! };
@@ -84,6 +88,7 @@ async function embedded(
   return {
     url: connectionUrl(port, DATABASE),
     startedHere,
+    ended: presence.ended,
     stop: (options = {}) =>
       // Under the lock nobody can adopt the server between the look and the signal.
       withStartLock(dataDir, async () => {
@@ -95,18 +100,22 @@ async function embedded(
 }
 
 /** An idle connection that tells other processes that this one needs the server. */
-async function keepPresence(port: number): Promise<{ leave(): Promise<void> }> {
+async function keepPresence(port: number): Promise<{ leave(): Promise<void>; ended: Promise<void> }> {
   const client = new pg.Client({
     connectionString: connectionUrl(port, DATABASE),
     application_name: 'stowage-presence',
     keepAlive: true,
   });
   client.on('error', () => undefined);
+  const ended = new Promise<void>((resolve) => {
+    client.once('end', resolve);
+  });
   await client.connect();
   // It must not keep alive a process that has nothing else to do.
   const handle = client as pg.Client & { ref(): void; unref(): void };
   handle.unref();
   return {
+    ended,
     async leave() {
       handle.ref();
       await client.end().catch(() => undefined);

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Flag } from '../../../../src/domain/packages/package.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { gomod } from '../../../../src/workers/ecosystems/gomod/index.ts';
 import { type GoProxy, manyModules, projectOf, startGoProxy } from '../../../support/go-proxy.ts';
+import { consumerEnvironment, layOutBundle } from '../../../support/laid-out-bundle.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { withoutNetwork } from '../../../support/network.ts';
 import {
@@ -34,28 +35,22 @@ afterAll(async () => {
   rmSync(buildCache, { recursive: true, force: true });
 });
 
-/** Lays the bundle out as a consumer does, then builds and runs the program without any network. */
+/** Builds and runs the program without any network. */
 async function buildAndRun(
-  { context, blobs }: TestResolveContext,
+  prepared: TestResolveContext,
   resolution: Resolution,
   { directory = '.', ownBuildCache = false } = {},
 ): Promise<string> {
-  const root = temporaryDirectory();
-  const app = join(root, 'app');
-  mkdirSync(app);
-  await context.source.exportTo(app);
-  for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
-  for (const change of resolution.sourceChanges) {
-    if (change.kind === 'write') write(join(root, change.file.path), blobs.blobs.get(change.file.digest)!);
-    else rmSync(join(app, change.path));
-  }
-  const environment: NodeJS.ProcessEnv = { PATH: process.env.PATH, HOME: root, GOFLAGS: '-modcacherw' };
-  for (const { name, value, kind } of resolution.offline.environment) {
-    environment[name] = kind === 'path' ? join(root, value) : value;
-  }
+  const root = await layOutBundle(prepared, resolution);
+  const environment: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: root,
+    GOFLAGS: '-modcacherw',
+    ...consumerEnvironment(root, resolution),
+  };
   // Compiling the standard library takes seconds: once is enough to see that the variable works.
   if (!ownBuildCache) environment.GOCACHE = buildCache;
-  const options = { cwd: join(app, directory), env: environment };
+  const options = { cwd: join(root, 'app', directory), env: environment };
   const go = async (...args: string[]) => {
     const [program, rest] = withoutNetwork('go', ...args);
     return (await run(program, rest, options)).stdout;
@@ -67,11 +62,6 @@ async function buildAndRun(
   }
   const { stderr } = await run(join(root, 'program'));
   return stderr;
-}
-
-function write(path: string, content: Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
 }
 
 function prepare(files: Record<string, string>, upstream: GoProxy, flags: Flag[] = [], path = '.') {

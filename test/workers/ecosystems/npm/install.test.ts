@@ -1,14 +1,18 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Settings } from '../../../../src/domain/config.ts';
-import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
 import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { npm } from '../../../../src/workers/ecosystems/npm/index.ts';
 import { DEFAULT_REGISTRY } from '../../../../src/workers/javascript-packages/registries.ts';
+import {
+  type ConsumedForm,
+  layOutBundle,
+  nodeModules,
+  serveResolution,
+} from '../../../support/laid-out-bundle.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { closedProxies, withoutNetwork } from '../../../support/network.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
@@ -58,29 +62,19 @@ afterAll(async () => {
   await files.close();
 });
 
-interface Installation {
-  form: 'offline' | 'registry';
+interface Installation extends ConsumedForm {
   directory: string;
   /** The program and the options that keep npm from the network. */
   command: (...options: string[]) => [string, string[]];
   environment?: Record<string, string>;
-  fill?: (text: string) => string;
 }
 
-/** Lays the bundle and its configuration files out as a consumer does, and installs. */
-async function install({ context, blobs }: TestResolveContext, resolution: Resolution, how: Installation) {
-  const { form, directory, command, environment = {}, fill = (text) => text } = how;
-  const root = temporaryDirectory();
-  await context.source.exportTo(mkdir(join(root, 'app')));
-  if (form === 'offline') {
-    for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
-  }
-  for (const { path, content } of resolution[form].configurationFiles) {
-    write(join(root, path), Buffer.from(fill(content.toString())));
-  }
+async function install(prepared: TestResolveContext, resolution: Resolution, how: Installation) {
+  const { directory, command, environment = {} } = how;
+  const root = await layOutBundle(prepared, resolution, how);
   const cwd = join(root, 'app', directory);
   const [program, args] = command('ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=warn');
-  const home = mkdir(join(root, 'home'));
+  const home = temporaryDirectory();
   const output = await run(program, args, {
     cwd,
     env: {
@@ -93,19 +87,7 @@ async function install({ context, blobs }: TestResolveContext, resolution: Resol
       ...environment,
     },
   });
-  const installed = (path: string) =>
-    JSON.parse(readFileSync(join(cwd, 'node_modules', path, 'package.json'), 'utf8')) as { version: string };
-  return { cwd, output, installed, has: (path: string) => existsSync(join(cwd, 'node_modules', path)) };
-}
-
-function mkdir(path: string): string {
-  mkdirSync(path, { recursive: true });
-  return path;
-}
-
-function write(path: string, content: Uint8Array): void {
-  mkdir(dirname(path));
-  writeFileSync(path, content);
+  return { cwd, output, ...nodeModules(cwd) };
 }
 
 const gitTree: SourceTree = memorySourceTree({
@@ -295,14 +277,6 @@ describe('npm ci --offline', () => {
   });
 });
 
-/** A request with these files, and what fills its addresses and its password in. */
-async function serve(server: RegistryServer, { blobs }: TestResolveContext, { files: bundled }: Resolution) {
-  const contents = bundled.map(({ path, digest }) => [path, blobs.blobs.get(digest)!] as const);
-  const id = await server.complete(Object.fromEntries(contents));
-  const access = { baseUrl: server.url, requestId: id, password: (await server.password(id))! };
-  return { id, fill: (text: string) => fillInRegistries(text, access) };
-}
-
 describe('npm ci at the registry of the request', () => {
   let server: RegistryServer;
   beforeAll(async () => {
@@ -312,7 +286,7 @@ describe('npm ci at the registry of the request', () => {
 
   test.for(LOCKS)('lockfileVersion %i in %s', { timeout: 60_000 }, async ([version, directory]) => {
     const { prepared, resolution } = await resolveProject(version, directory);
-    const { id, fill } = await serve(server, prepared, resolution);
+    const { id, fill } = await serveResolution(server, prepared, resolution);
     const asked = () =>
       [...registry.hits.values(), ...files.hits.values()].reduce((sum, hits) => sum + hits, 0);
     const before = asked();
@@ -349,7 +323,7 @@ describe('npm ci at the registry of the request', () => {
         directory: 'web/client',
         command: (...options) => ['npm', options],
         environment: await closedProxies(),
-        fill: (await serve(secured, prepared, resolution)).fill,
+        fill: (await serveResolution(secured, prepared, resolution)).fill,
       });
       await expectInstalled(result);
     } finally {

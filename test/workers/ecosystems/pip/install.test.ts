@@ -1,12 +1,16 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { pip } from '../../../../src/workers/ecosystems/pip/index.ts';
+import {
+  type ConsumedForm,
+  consumerEnvironment,
+  layOutBundle,
+  serveResolution,
+} from '../../../support/laid-out-bundle.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { closedProxies, withoutNetwork } from '../../../support/network.ts';
 import {
@@ -51,57 +55,39 @@ afterAll(async () => {
 
 type Command = (...args: string[]) => [string, string[]];
 
-interface Installation {
-  form: 'offline' | 'registry';
+interface Installation extends ConsumedForm {
   command: Command;
   environment?: Record<string, string>;
-  fill?: (text: string) => string;
 }
 
 const OFFLINE: Installation = { form: 'offline', command: (...args) => withoutNetwork('python3', ...args) };
 
-/** Lays the bundle out as a consumer does, and installs into a new environment. */
+/** Installs into a new environment. */
 async function install(
-  { context, blobs }: TestResolveContext,
+  prepared: TestResolveContext,
   resolution: Resolution,
   requirements: string[],
-  { form, command, environment: more = {}, fill = (text) => text }: Installation = OFFLINE,
+  installation: Installation = OFFLINE,
 ): Promise<Record<string, string>> {
-  const root = temporaryDirectory();
-  const app = join(root, 'app');
-  mkdirSync(app);
-  await context.source.exportTo(app);
-  if (form === 'offline') {
-    for (const file of resolution.files) write(join(root, file.path), blobs.blobs.get(file.digest)!);
-  }
-  for (const { path, content } of resolution[form].configurationFiles) {
-    write(join(root, path), Buffer.from(fill(content.toString())));
-  }
+  const root = await layOutBundle(prepared, resolution, installation);
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     HOME: root,
     PIP_DISABLE_PIP_VERSION_CHECK: '1',
-    ...more,
+    ...installation.environment,
+    ...consumerEnvironment(root, resolution, installation),
   };
-  for (const { name, value, kind } of resolution[form].environment) {
-    environment[name] = kind === 'path' ? join(root, value) : fill(value);
-  }
   const target = join(root, 'installed');
-  const [program, args] = command(
+  const [program, args] = installation.command(
     ...['-m', 'pip', 'install', '--no-cache-dir', '--no-deps', '--target', target],
     ...requirements.flatMap((file) => ['-r', file]),
   );
-  await run(program, args, { cwd: app, env: environment });
+  await run(program, args, { cwd: join(root, 'app'), env: environment });
   const { stdout } = await run('python3', ['-m', 'pip', 'list', '--path', target, '--format', 'json'], {
     env: environment,
   });
   const listed = JSON.parse(stdout) as { name: string; version: string }[];
   return Object.fromEntries(listed.map(({ name, version }) => [name, version]));
-}
-
-function write(path: string, content: Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
 }
 
 const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
@@ -197,15 +183,13 @@ describe('pip install at the registry of the request', { timeout: 60_000 }, () =
   });
   afterAll(() => server.close());
 
-  async function serve({ blobs }: TestResolveContext, resolution: Resolution, at = server) {
-    const contents = resolution.files.map(({ path, digest }) => [path, blobs.blobs.get(digest)!] as const);
-    const id = await at.complete(Object.fromEntries(contents));
-    const access = { baseUrl: at.url, requestId: id, password: (await at.password(id))! };
+  async function serve(prepared: TestResolveContext, resolution: Resolution, at = server) {
+    const { id, fill } = await serveResolution(at, prepared, resolution);
     const installation: Installation = {
       form: 'registry',
       command: (...args) => ['python3', [...args, '--retries', '0']],
       environment: await closedProxies(),
-      fill: (text) => fillInRegistries(text, access),
+      fill,
     };
     return { id, installation };
   }

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Database } from '../../../../src/domain/database/database.ts';
-import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { rubygems } from '../../../../src/workers/ecosystems/rubygems/index.ts';
 import { testDatabase } from '../../../support/database.ts';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../../../support/gem-server.ts';
 import { gemfileLock, gitSection, pathSection } from '../../../support/gemfile-lock.ts';
 import { TestRepository } from '../../../support/git-repository.ts';
+import { layOutBundle } from '../../../support/laid-out-bundle.ts';
 import { MemoryBlobStore } from '../../../support/memory-blob-store.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { withoutNetwork } from '../../../support/network.ts';
@@ -74,25 +74,6 @@ function prepare(
   });
 }
 
-/** Lays the bundle out as a consumer does. */
-async function unpack(
-  { context, blobs }: TestResolveContext,
-  resolution: Resolution,
-  form: 'offline' | 'registry' = 'offline',
-): Promise<string> {
-  const bundle = temporaryDirectory();
-  mkdirSync(join(bundle, 'app'));
-  await context.source.exportTo(join(bundle, 'app'));
-  const write = (path: string, content: Uint8Array, mode = 0o644): void => {
-    mkdirSync(dirname(join(bundle, path)), { recursive: true });
-    writeFileSync(join(bundle, path), content, { mode });
-  };
-  for (const { path, digest, mode } of resolution.files) write(path, blobs.blobs.get(digest)!, mode);
-  for (const { path, target } of resolution.links ?? []) symlinkSync(target, join(bundle, path));
-  for (const { path, content } of resolution[form].configurationFiles) write(path, content);
-  return bundle;
-}
-
 /** Installs without any network, and tells the versions that Ruby then sees. */
 async function install(directory: string, gems: readonly string[], ...options: string[]): Promise<string[]> {
   const environment = { PATH: process.env.PATH, HOME: temporaryDirectory(), LANG: 'C.UTF-8' };
@@ -136,7 +117,7 @@ describe('bundle install without network', { timeout: 60_000 }, () => {
       'engines/own/lib/own.rb': gemSource('own', '0.1')['lib/own.rb']!,
     });
     const resolution = await rubygems.resolve(prepared.context);
-    const bundle = await unpack(prepared, resolution);
+    const bundle = await layOutBundle(prepared, resolution);
     const gems = ['plain', 'dotted.name', 'needs-others', 'git-gem', 'own'];
     expect(await install(join(bundle, 'app'), gems, '--local')).toEqual([
       '1.0',
@@ -179,7 +160,7 @@ describe('bundle install without network', { timeout: 60_000 }, () => {
       },
       [{ path: 'web/site' }],
     );
-    const bundle = await unpack(prepared, await rubygems.resolve(prepared.context));
+    const bundle = await layOutBundle(prepared, await rubygems.resolve(prepared.context));
     const installed = await install(join(bundle, 'app/web/site'), ['plain', 'dotted.name', 'needs-others']);
     expect(installed).toEqual(['1.0', '2.1.0.pre1', '3.0']);
   });
@@ -213,7 +194,7 @@ describe('bundle install without network', { timeout: 60_000 }, () => {
       [{ path: '.' }],
       { [GIT_URL]: whole.path, [PART_URL]: part.path },
     );
-    const bundle = await unpack(prepared, await rubygems.resolve(prepared.context));
+    const bundle = await layOutBundle(prepared, await rubygems.resolve(prepared.context));
     expect(await install(join(bundle, 'app'), ['one', 'two-more'], '--local')).toEqual(['1.1', '1.2']);
     const workTree = join(
       bundle,

@@ -1,15 +1,14 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ConfigurationFile } from '../../../../src/domain/bundles/bundle-file.ts';
-import { fillInRegistries } from '../../../../src/domain/package-registries/registry-address.ts';
 import type { SourceTree } from '../../../../src/domain/sources/source-tree.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { yarn } from '../../../../src/workers/ecosystems/yarn/index.ts';
 import { formatLockText, parseLockText } from '../../../../src/workers/ecosystems/yarn/lock-text.ts';
+import { layOutBundle, nodeModules, serveResolution, writeBelow } from '../../../support/laid-out-bundle.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { withoutNetwork } from '../../../support/network.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
@@ -63,59 +62,33 @@ afterAll(async () => {
   await gateway.close();
 });
 
-/** Lays the bundle and its configuration files out as a consumer does, and installs without any network. */
+const OPTIONS = ['install', '--frozen-lockfile', '--ignore-scripts', '--non-interactive'];
+
 async function installOffline(prepared: TestResolveContext, resolution: Resolution, directory: string) {
-  const root = temporaryDirectory();
-  for (const file of resolution.files) write(join(root, file.path), prepared.blobs.blobs.get(file.digest)!);
-  const options = ['--offline', '--frozen-lockfile', '--ignore-scripts', '--non-interactive'];
-  const command = withoutNetwork(process.execPath, YARN, 'install', ...options);
-  return install(root, prepared, resolution.offline.configurationFiles, directory, command);
+  const root = await layOutBundle(prepared, resolution);
+  return install(
+    join(root, 'app', directory),
+    withoutNetwork(process.execPath, YARN, ...OPTIONS, '--offline'),
+  );
 }
 
 /** From the per-request registry, with nothing of the bundle but the source. */
 async function installFromRegistry(prepared: TestResolveContext, resolution: Resolution, directory: string) {
-  const contents = resolution.files.map(({ path, digest }) => [path, prepared.blobs.blobs.get(digest)!]);
-  const requestId = await gateway.complete(Object.fromEntries(contents));
-  const access = { baseUrl: gateway.url, requestId, password: (await gateway.password(requestId))! };
-  const configuration = resolution.registry.configurationFiles.map(({ path, content }) => ({
-    path,
-    content: Buffer.from(fillInRegistries(content.toString(), access)),
-  }));
-  const options = ['--frozen-lockfile', '--ignore-scripts', '--non-interactive'];
-  const command: Command = [process.execPath, [YARN, 'install', ...options]];
-  return install(temporaryDirectory(), prepared, configuration, directory, command);
+  const { fill } = await serveResolution(gateway, prepared, resolution);
+  const root = await layOutBundle(prepared, resolution, { form: 'registry', fill });
+  return install(join(root, 'app', directory), [process.execPath, [YARN, ...OPTIONS]]);
 }
 
-type Command = [program: string, args: string[]];
-
-async function install(
-  root: string,
-  { context }: TestResolveContext,
-  configuration: readonly ConfigurationFile[],
-  directory: string,
-  [program, args]: Command,
-) {
-  await context.source.exportTo(mkdir(join(root, 'app')));
-  for (const file of configuration) write(join(root, file.path), file.content);
-  const cwd = join(root, 'app', directory);
+async function install(cwd: string, [program, args]: [program: string, args: string[]]) {
   const lock = readFileSync(join(cwd, 'yarn.lock'), 'utf8');
-  const home = mkdir(join(root, 'home'));
-  const environment = { PATH: process.env.PATH, HOME: home, YARN_CACHE_FOLDER: join(home, 'cache') };
-  const output = await run(program, args, { cwd, env: environment });
+  const output = await run(program, args, { cwd, env: ownHome() });
   expect(readFileSync(join(cwd, 'yarn.lock'), 'utf8')).toBe(lock);
-  const installed = (path: string) =>
-    JSON.parse(readFileSync(join(cwd, 'node_modules', path, 'package.json'), 'utf8')) as { version: string };
-  return { cwd, output, installed, has: (path: string) => existsSync(join(cwd, 'node_modules', path)) };
+  return { cwd, output, ...nodeModules(cwd) };
 }
 
-function mkdir(path: string): string {
-  mkdirSync(path, { recursive: true });
-  return path;
-}
-
-function write(path: string, content: Uint8Array): void {
-  mkdir(dirname(path));
-  writeFileSync(path, content);
+function ownHome(): NodeJS.ProcessEnv {
+  const home = temporaryDirectory();
+  return { PATH: process.env.PATH, HOME: home, YARN_CACHE_FOLDER: join(home, 'cache') };
 }
 
 const gitTree: SourceTree = memorySourceTree({
@@ -252,15 +225,11 @@ describe('lock files that yarn has just made', () => {
     const texts = Object.fromEntries(
       Object.entries(manifests).map(([path, manifest]) => [path, JSON.stringify(manifest)]),
     );
-    for (const [path, text] of Object.entries(texts)) write(join(root, path), Buffer.from(text));
-    write(join(root, '.npmrc'), Buffer.from(`registry=${registry.url}\n`));
-    write(join(root, '.yarnrc'), Buffer.from(`registry "${registry.url}"\n`));
-    const home = mkdir(join(root, 'home'));
-    const env = { PATH: process.env.PATH, HOME: home, YARN_CACHE_FOLDER: join(home, 'cache') };
-    await run(process.execPath, [YARN, 'install', '--ignore-scripts', '--non-interactive'], {
-      cwd: root,
-      env,
-    });
+    for (const [path, text] of Object.entries(texts)) writeBelow(root, path, text);
+    writeBelow(root, '.npmrc', `registry=${registry.url}\n`);
+    writeBelow(root, '.yarnrc', `registry "${registry.url}"\n`);
+    const args = [YARN, 'install', '--ignore-scripts', '--non-interactive'];
+    await run(process.execPath, args, { cwd: root, env: ownHome() });
     return { texts, text: readFileSync(join(root, 'yarn.lock'), 'utf8') };
   }
 
