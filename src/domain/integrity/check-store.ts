@@ -11,7 +11,7 @@ import {
 import { NotFoundError } from '../errors.ts';
 import type { BlobStore, Digest } from '../storage/blob-store.ts';
 
-export interface DamagedBlob {
+interface DamagedBlob {
   digest: Digest;
   problem: 'changed' | 'missing' | 'unreadable';
   /** What names it, as a person would look for it. */
