@@ -155,8 +155,10 @@ describe('Repositories', () => {
       quota: 5_000_000_000,
       used: 0,
     };
-    expect(await data('GET', '/repo/info/apps/web.1')).toEqual(record);
-    expect(await data('GET', '/repo/info/apps/web.1/DOCKER')).toEqual(record);
+    expect(await data('GET', '/repo/info/apps/web.1', owner)).toEqual(record);
+    expect(await data('GET', '/repo/info/apps/web.1/DOCKER', owner)).toEqual(record);
+    // There may be credentials in it.
+    expect(await data('GET', '/repo/info/apps/web.1')).toEqual({ ...record, configuration: null });
     expect(await failure('GET', '/repo/info/apps/web.1/GENERIC')).toEqual([
       404,
       251006,
@@ -164,7 +166,7 @@ describe('Repositories', () => {
     ]);
     const change = { public: false, description: '' };
     expect(await data('POST', '/repo/update/apps/web.1', { ...owner, body: change })).toBe(null);
-    expect(await data('GET', '/repo/info/apps/web.1')).toEqual({ ...record, ...change });
+    expect(await data('GET', '/repo/info/apps/web.1', owner)).toEqual({ ...record, ...change });
     expect(await data('DELETE', '/repo/delete/apps/web.1', owner)).toBe(null);
     expect(await data('GET', '/repo/exist/apps/web.1')).toBe(false);
   });
@@ -253,6 +255,47 @@ describe('Repositories', () => {
     ]);
     expect(await data('DELETE', '/repo/delete/apps/doomed?forced=true', owner)).toBe(null);
     expect(await data('GET', '/repo/exist/apps/doomed')).toBe(false);
+  });
+
+  test('clean-up', async () => {
+    const rules = async () => {
+      const query =
+        '{ repository(project: "apps", name: "cleaned") { retention { images keepLatest keepDays } } }';
+      const { text } = await bkrepoCall(stack, 'POST', '/graphql', { ...owner, body: { query } });
+      return JSON.parse(text).data.repository.retention;
+    };
+    const configuration = (cleanupStrategy: object) => ({ settings: { cleanupStrategy } });
+    const numbers = {
+      enable: true,
+      cleanupType: 'retentionNums',
+      cleanupValue: '5',
+      cleanTargets: ['docker://php'],
+    };
+    await data('POST', '/repo/create', {
+      ...owner,
+      body: { ...repository, name: 'cleaned', configuration: configuration(numbers) },
+    });
+    expect(await rules()).toEqual({ images: ['php'], keepLatest: 5, keepDays: null });
+    const change = (strategy: object) => ({ ...owner, body: { configuration: configuration(strategy) } });
+    const days = { enable: true, cleanupType: 'retentionDays', cleanupValue: 30 };
+    await data('POST', '/repo/update/apps/cleaned', change(days));
+    expect(await rules()).toEqual({ images: [], keepLatest: null, keepDays: 30 });
+    await data('POST', '/repo/update/apps/cleaned', { ...owner, body: { description: 'x' } });
+    expect(await rules()).toMatchObject({ keepDays: 30 });
+    for (const wrong of [
+      { enable: true, cleanupType: 'never', cleanupValue: 1 },
+      { enable: true, cleanupType: 'retentionDays', cleanupValue: 'x' },
+      { enable: true, cleanupType: 'retentionDays', cleanupValue: 1, cleanTargets: ['('] },
+      { enable: true, cleanupType: 'retentionDays', cleanupValue: 1, cleanTargets: [5] },
+    ]) {
+      expect(await failure('POST', '/repo/update/apps/cleaned', change(wrong))).toEqual([
+        400,
+        250105,
+        'Parameter [cleanupStrategy] is invalid',
+      ]);
+    }
+    await data('POST', '/repo/update/apps/cleaned', change({ enable: false }));
+    expect(await rules()).toBe(null);
   });
 
   test('quota', async () => {
