@@ -503,3 +503,42 @@ describe('Access keys', () => {
     ]);
   });
 });
+
+describe('Tokens of users', () => {
+  const token = (method: string, path: string, options: CallOptions = {}) =>
+    bkrepoCall(stack, method, `/auth/api/user/token${path}`, options);
+
+  test('are made, used and ended', async () => {
+    const made = await token('POST', '/ada/ci?expiredAt=2999-01-31T12:00:00.000');
+    expect(made.envelope.data).toEqual({
+      name: 'ci',
+      id: expect.stringMatching(/^stw_/),
+      createdAt: DATE,
+      expiredAt: '2999-01-31T12:00:00.000',
+    });
+    const pair = Buffer.from(`ada:${made.envelope.data.id}`).toString('base64');
+    const headers = { authorization: `Basic ${pair}` };
+    expect(await data('GET', '/repo/exist/apps/images', { as: 'anonymous', headers })).toBe(true);
+    expect((await token('DELETE', '/ada/ci')).envelope.data).toBe(true);
+    expect((await failure('GET', '/repo/exist/apps/images', { as: 'anonymous', headers }))[1]).toBe(250114);
+  });
+
+  test.each<[method: string, path: string, as: CallOptions['as'], outcome: unknown[]]>([
+    ['POST', '/olga/mine', 'ada', [403, 250113, 'Access denied: Forbidden']],
+    ['POST', '/nobody/x', 'admin', [400, 250108, 'Resource [nobody] not found']],
+    ['POST', '/ada/test', 'ada', [400, 250107, 'Resource [test] existed']],
+    ['POST', '/ada/a%20b', 'ada', [400, 250105, 'Parameter [name] is invalid']],
+    ['POST', '/ada/x?expiredAt=tomorrow', 'ada', [400, 250105, 'Parameter [expiredAt] is invalid']],
+    [
+      'POST',
+      '/ada/x?expiredAt=2020-01-01T00:00:00',
+      'ada',
+      [400, 250105, 'Parameter [expiredAt] is invalid'],
+    ],
+    ['DELETE', '/ada/nothing', 'ada', [400, 250108, 'Resource [nothing] not found']],
+    ['POST', '/ada/x', 'anonymous', [401, 250114, 'Failed to authenticate: Unauthorized']],
+  ])('%s %s as %s', async (method, path, as, outcome) => {
+    const { status, envelope } = await token(method, path, { as: as! });
+    expect([status, envelope.code, envelope.message]).toEqual(outcome);
+  });
+});

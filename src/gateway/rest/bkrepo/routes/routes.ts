@@ -19,6 +19,7 @@ import { readRepository, repositoryExists } from './read-repository.ts';
 import { readStages, upgradeStage } from './stages.ts';
 import { updateProject } from './update-project.ts';
 import { updateRepository } from './update-repository.ts';
+import { createUserToken, deleteUserToken } from './user-tokens.ts';
 
 /** Every call of both documents and of what their clients need besides (bkrepo-docker.md 1, 2.2, 3.2). */
 export const ROUTES: readonly BkrepoRoute[] = [
@@ -55,4 +56,6 @@ export const ROUTES: readonly BkrepoRoute[] = [
   pageVersions,
   ...readStages,
   ...upgradeStage,
+  createUserToken,
+  deleteUserToken,
 ];
