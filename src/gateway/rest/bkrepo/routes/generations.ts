@@ -1,7 +1,7 @@
 import type { BkrepoRoute } from '../route.ts';
 
 /** Where the newer document has its calls; the service of today's servers has another name. */
-export const EXT_PREFIXES = ['/docker/ext', '/oci/ext'] as const;
+const EXT_PREFIXES = ['/docker/ext', '/oci/ext'] as const;
 export const API_PREFIX = '/docker/api';
 
 /** A call of the newer document. */
