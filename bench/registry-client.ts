@@ -14,6 +14,7 @@ export type RegistryQuestion = { target: RegistryTarget } & (
   | { kind: 'reads'; method: 'GET' | 'HEAD'; path: string; connections: number; seconds: number }
   | { kind: 'small-pushes'; image: string; bytes: number; connections: number; seconds: number }
   | { kind: 'push'; image: string; bytes: number }
+  | { kind: 'cut-push'; image: string; bytes: number; cuts: number }
   | { kind: 'pull'; path: string; connections: number }
 );
 
@@ -43,6 +44,8 @@ async function answer(question: RegistryQuestion): Promise<RegistryAnswer> {
       );
     case 'push':
       return await pushOnce(question);
+    case 'cut-push':
+      return await pushOverCutConnections(question);
     case 'pull':
       return await pullAll(question);
   }
@@ -75,11 +78,7 @@ const base = randomBytes(64 * PIECE);
 
 /** Bytes that no registry has seen; hashed before the clock runs. */
 async function pushOnce(question: RegistryQuestion & { kind: 'push' }): Promise<RegistryAnswer> {
-  randomFillSync(base, 0, 4096);
-  const pieces = Array.from({ length: question.bytes / PIECE }, (_, index) => {
-    const offset = (index % 64) * PIECE;
-    return base.subarray(offset, offset + PIECE);
-  });
+  const pieces = newPieces(question.bytes);
   const digest = digestOf(pieces);
   const [connection] = await connect(question.target, 1);
   const start = performance.now();
@@ -87,6 +86,57 @@ async function pushOnce(question: RegistryQuestion & { kind: 'push' }): Promise<
   const seconds = (performance.now() - start) / 1000;
   connection!.close();
   return { count: 1, bytes: question.bytes, seconds, p99: seconds * 1000, digest };
+}
+
+function newPieces(bytes: number): Buffer[] {
+  randomFillSync(base, 0, 4096);
+  return Array.from({ length: bytes / PIECE }, (_, index) => {
+    const offset = (index % 64) * PIECE;
+    return base.subarray(offset, offset + PIECE);
+  });
+}
+
+/**
+ * Chunks whose connection breaks in the middle: each time the client asks how much has come, at the only location that it
+ * knows, and goes on from there. The registry takes the blob only if all of it arrived.
+ */
+async function pushOverCutConnections({
+  target,
+  image,
+  bytes,
+  cuts,
+}: RegistryQuestion & { kind: 'cut-push' }): Promise<RegistryAnswer> {
+  const pieces = newPieces(bytes);
+  const digest = digestOf(pieces);
+  const start = performance.now();
+  let connection = await WireConnection.open(target);
+  const begun = await connection.request('POST', `/v2/${image}/blobs/uploads/`, target);
+  requireStatus(begun, 202);
+  const path = pathOf(begun.location!);
+  for (let cut = 1, received = 0; received < bytes; cut += 1) {
+    const left = behind(pieces, received);
+    if (cut <= cuts) {
+      const until = Math.floor((bytes * cut) / (cuts + 1)) + 12_345;
+      await connection.breakOff('PATCH', path, target, left, until - received, received);
+      connection = await WireConnection.open(target);
+    } else {
+      const answer = await connection.request('PATCH', path, target, left, received);
+      if (answer.status !== 416) requireStatus(answer, 202);
+    }
+    const progress = await connection.request('GET', path, target);
+    requireStatus(progress, 204);
+    received = progress.received;
+  }
+  requireStatus(await connection.request('PUT', `${path}?digest=${encodeURIComponent(digest)}`, target), 201);
+  const seconds = (performance.now() - start) / 1000;
+  connection.close();
+  return { count: 1, bytes, seconds, p99: seconds * 1000, digest };
+}
+
+function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
+  const left = pieces.slice(Math.floor(bytes / PIECE));
+  if (left.length > 0) left[0] = left[0]!.subarray(bytes % PIECE);
+  return left;
 }
 
 /** As docker does it: POST, the bytes in one PATCH, PUT with the digest. Small ones go with the PUT. */

@@ -8,6 +8,8 @@ const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 export interface WireAnswer {
   status: number;
   location: string | null;
+  /** Of an upload, as its Range says; 0: nothing, or no such header. */
+  received: number;
   /** Of the body. */
   bytes: number;
 }
@@ -17,7 +19,7 @@ export class WireConnection {
   readonly #socket: Socket;
   #head: Buffer = Buffer.alloc(0);
   #left = -1;
-  #answer: WireAnswer = { status: 0, location: null, bytes: 0 };
+  #answer: WireAnswer = { status: 0, location: null, received: 0, bytes: 0 };
   #method = '';
   #waiting: PromiseWithResolvers<WireAnswer> | null = null;
 
@@ -38,25 +40,37 @@ export class WireConnection {
   async request(
     method: string,
     path: string,
-    { host, port, authorization }: RegistryTarget,
+    target: RegistryTarget,
     body: readonly Buffer[] = [],
+    from: number | null = null,
   ): Promise<WireAnswer> {
     this.#method = method;
     this.#left = -1;
     this.#waiting = Promise.withResolvers();
-    const length = body.reduce((sum, piece) => sum + piece.length, 0);
-    const lines = [
-      `${method} ${path} HTTP/1.1`,
-      `Host: ${host}:${port}`,
-      `Accept: ${MANIFEST_TYPE}`,
-      ...(authorization === null ? [] : [`Authorization: ${authorization}`]),
-      ...(method === 'GET' || method === 'HEAD' ? [] : [`Content-Length: ${length}`]),
-      ...(length > 0 ? ['Content-Type: application/octet-stream'] : []),
-    ];
     const { promise } = this.#waiting;
-    this.#socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    this.#socket.write(headOf(method, path, target, body, from));
     for (const piece of body) if (!this.#socket.write(piece)) await once(this.#socket, 'drain');
     return await promise;
+  }
+
+  /** Sends the head and so many bytes of the body, and breaks the connection. */
+  async breakOff(
+    method: string,
+    path: string,
+    target: RegistryTarget,
+    body: readonly Buffer[],
+    bytes: number,
+    from: number,
+  ): Promise<void> {
+    this.#waiting = null;
+    this.#socket.write(headOf(method, path, target, body, from));
+    let left = bytes;
+    for (const piece of body) {
+      if (left <= 0) break;
+      if (!this.#socket.write(piece.subarray(0, left))) await once(this.#socket, 'drain');
+      left -= piece.length;
+    }
+    this.#socket.resetAndDestroy();
   }
 
   close(): void {
@@ -75,7 +89,9 @@ export class WireConnection {
       const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
       const bytes = this.#method === 'HEAD' ? 0 : length;
       const location = /^location: *(.*)$/im.exec(head)?.[1] ?? null;
-      this.#answer = { status: Number(head.slice(9, 12)), location, bytes };
+      const last = /^range: *(?:bytes=)?0-(\d+)/im.exec(head)?.[1];
+      const received = last === undefined ? 0 : Number(last) + 1;
+      this.#answer = { status: Number(head.slice(9, 12)), location, received, bytes };
       this.#left = bytes - rest.length;
     } else {
       this.#left -= chunk.length;
@@ -85,4 +101,24 @@ export class WireConnection {
     this.#waiting = null;
     waiting?.resolve(this.#answer);
   }
+}
+
+function headOf(
+  method: string,
+  path: string,
+  { host, port, authorization }: RegistryTarget,
+  body: readonly Buffer[],
+  from: number | null,
+): string {
+  const length = body.reduce((sum, piece) => sum + piece.length, 0);
+  const lines = [
+    `${method} ${path} HTTP/1.1`,
+    `Host: ${host}:${port}`,
+    `Accept: ${MANIFEST_TYPE}`,
+    ...(authorization === null ? [] : [`Authorization: ${authorization}`]),
+    ...(method === 'GET' || method === 'HEAD' ? [] : [`Content-Length: ${length}`]),
+    ...(from === null ? [] : [`Content-Range: ${from}-${from + length - 1}`]),
+    ...(length > 0 ? ['Content-Type: application/octet-stream'] : []),
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }

@@ -4,7 +4,7 @@ import { InvalidInputError } from '../errors.ts';
 const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9_-]{1,99}$/;
 const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9._-]{1,63}$/;
 const DISPLAY_NAME = { least: 2, most: 100 };
-const LONGEST_DESCRIPTION = 200;
+const LONGEST_TEXT = 200;
 
 /** Throws InvalidInputError, whose details name the parameter. */
 export function requireBkrepoProject({
@@ -23,14 +23,16 @@ export function requireBkrepoProject({
 /** Throws InvalidInputError, whose details name the parameter. */
 export function requireBkrepoRepository({
   name,
-  description,
+  ...texts
 }: {
   name?: string;
+  displayName?: string | undefined;
   description?: string | undefined;
 }): void {
   if (name !== undefined && !REPOSITORY_NAME.test(name)) throw invalid('name');
-  if (description !== undefined && [...description].length > LONGEST_DESCRIPTION)
-    throw invalid('description');
+  for (const parameter of ['displayName', 'description'] as const) {
+    if ((texts[parameter] ?? '').length > LONGEST_TEXT) throw invalid(parameter);
+  }
 }
 
 function invalid(parameter: string): InvalidInputError {

@@ -2,8 +2,8 @@ import { findReadableBlobRow, type RegistryBlob } from '../database/sql/blob-row
 import type { Repository } from '../database/sql/repository-rows.ts';
 import type { TextRange } from '../database/sql/text-range.ts';
 import { listUploadRows, type UploadSession } from '../database/sql/upload-rows.ts';
-import { levelOf, lookUp, type RegistryPrincipal, reaches } from './access.ts';
-import { imagesOf } from './management.ts';
+import type { RegistryPrincipal } from './access.ts';
+import { mayManage } from './management.ts';
 import { findReader } from './reader.ts';
 import { parseAddress } from './reference.ts';
 import type { Registry } from './registry.ts';
@@ -25,8 +25,7 @@ export async function browseUploads(
   { id, project, name }: Pick<Repository, 'id' | 'project' | 'name'>,
   range: TextRange,
 ): Promise<UploadSession[]> {
-  const who = await lookUp(registry, principal, imagesOf({ project, name }));
-  const seesAll = reaches(levelOf(who, principal), 'manage');
+  const seesAll = await mayManage(registry, principal, { project, name });
   if (!seesAll && principal.userId === null) return [];
   const userId = seesAll ? null : principal.userId;
   return await listUploadRows(registry.database.sql, { repositoryId: id, userId }, range);

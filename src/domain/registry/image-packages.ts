@@ -9,7 +9,7 @@ import {
   listImagePackages,
   listImageVersions,
 } from '../database/sql/image-packages.ts';
-import { NotFoundError } from '../errors.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { Digest } from '../storage/blob-store.ts';
 import { lookUp, type RegistryAction, type RegistryPrincipal } from './access.ts';
 import { RegistryError } from './errors.ts';
@@ -157,7 +157,9 @@ function patternOf(name: string): string {
   return `%${name.replaceAll(/[\\%_]/g, '\\$&').replaceAll('*', '%')}%`;
 }
 
+/** Throws InvalidInputError. */
 export function offsetOf({ page, size }: NumberedPage): { offset: number; limit: number } {
+  if (page < 0 || size < 1) throw new InvalidInputError('Pages count from 1, and have a row at least');
   const limit = Math.min(size, MOST_ROWS);
   return { limit, offset: (Math.max(page, 1) - 1) * limit };
 }

@@ -48,8 +48,17 @@ export async function requireManagedRepository(
   });
 }
 
+/** Whether the principal may change a repository that is there. */
+export async function mayManage(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  repository: RepositoryName,
+): Promise<boolean> {
+  return reaches(levelOf(await lookUp(registry, principal, imagesOf(repository)), principal), 'manage');
+}
+
 /** A name that no image has: only project and repository are of interest. */
-export function imagesOf({ project, name }: RepositoryName) {
+function imagesOf({ project, name }: RepositoryName) {
   const path = `${project}/${name}/`;
   return { project, repository: name, name: '', path, asWritten: path };
 }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { releaseBuffers } from '../storage/release-buffers.ts';
 import { RegistryError } from './errors.ts';
 import type { HeldUpload } from './upload-sessions.ts';
 
@@ -22,6 +23,7 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
 
   const { file, hash } = await upload.open();
   let received = start;
+  let releasedAt = start;
   let failure: unknown = null;
   const stop = (): void => void chunk.body.destroy(upload.signal.reason);
   upload.signal.addEventListener('abort', stop, { once: true });
@@ -47,6 +49,10 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
       received += piece.length;
       upload.received = received;
       if (bytes >= WRITE_BYTES) await flush();
+      if (received - releasedAt >= RELEASE_BYTES) {
+        releaseBuffers();
+        releasedAt = received;
+      }
     }
   } catch (error) {
     failure = error;
@@ -72,6 +78,7 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
 
 /** Written at a time. */
 const WRITE_BYTES = 256 * 1024;
+const RELEASE_BYTES = 16 * 1024 * 1024;
 
 /** Bytes that the chunk must have; null: as many as come. */
 function requireNext({ range, contentLength }: Chunk, start: number): number | null {

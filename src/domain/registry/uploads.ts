@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { addImageBlob, bytesOfRepository } from '../database/sql/image-blobs.ts';
 import { findUploadSession, insertUploadSession } from '../database/sql/upload-sessions.ts';
 import { InvalidChecksum, NotFoundError } from '../errors.ts';
@@ -32,10 +33,17 @@ export async function uploadProgress(
 ): Promise<number> {
   const imageId = await imageOfUpload(registry, principal, image, id);
   const running = await registry.uploads.progress(id);
-  const session = await findUploadSession(registry.database.sql, id, imageId);
-  if (!session) throw unknownUpload(id);
-  return running ?? session.size;
+  for (const deadline = Date.now() + ENDING_ELSEWHERE_MS; ; ) {
+    const session = await findUploadSession(registry.database.sql, id, imageId);
+    if (!session) throw unknownUpload(id);
+    if (running !== null || !session.isHeld || Date.now() > deadline) return running ?? session.size;
+    await sleep(RETRY_MS);
+  }
 }
+
+/** The connection may just have broken, and the gateway that held it is about to write down how far it came. */
+const ENDING_ELSEWHERE_MS = 1_000;
+const RETRY_MS = 25;
 
 /** Goes on with an upload; returns the bytes received so far. */
 export async function appendToUpload(

@@ -32,9 +32,10 @@ export async function findUploadSession(
   sql: SqlExecutor,
   id: string,
   imageId: number,
-): Promise<{ size: number } | null> {
-  const rows = await sql.query<{ size: number }>(
-    'select size from upload_sessions where id = $1 and image_id = $2',
+): Promise<{ size: number; isHeld: boolean } | null> {
+  const rows = await sql.query<{ size: number; isHeld: boolean }>(
+    `select size, holder is not null and held_until > clock_timestamp() as "isHeld"
+     from upload_sessions where id = $1 and image_id = $2`,
     [id, imageId],
   );
   return rows[0] ?? null;

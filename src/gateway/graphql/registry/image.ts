@@ -32,7 +32,10 @@ builder.node(ImageRef, {
       resolve: ({ repositoryId }, _args, { loaders }) => loaders.registry.repository.load(repositoryId),
     }),
     description: t.exposeString('description', { nullable: false }),
-    downloads: t.exposeInt('downloads', { nullable: false }),
+    downloads: t.exposeFloat('downloads', {
+      nullable: false,
+      description: 'A whole number, maybe beyond 2^31.',
+    }),
     lastPulledAt: t.expose('lastPulledAt', { type: 'DateTime' }),
     version: t.exposeInt('version', {
       nullable: false,

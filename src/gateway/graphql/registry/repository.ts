@@ -1,5 +1,6 @@
 import type { Repository } from '../../../domain/database/sql/repository-rows.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
+import { mayManage } from '../../../domain/registry/management.ts';
 import { builder } from '../builder.ts';
 import { ProjectRef } from '../identity/project.ts';
 import { UserRef } from '../identity/user.ts';
@@ -25,7 +26,14 @@ builder.node(RepositoryRef, {
     isPublic: t.exposeBoolean('isPublic', { nullable: false, description: 'Everybody may pull.' }),
     displayName: t.exposeString('displayName'),
     description: t.exposeString('description', { nullable: false }),
-    configuration: t.expose('configuration', { type: 'JSON', description: 'As its creator gave it.' }),
+    configuration: t.field({
+      type: 'JSON',
+      description: 'As its creator gave it; there may be credentials in it, so it is for its owners.',
+      resolve: async ({ project, name, configuration }, _args, { registry, principal }) =>
+        configuration !== null && (await mayManage(registry, principal, { project, name }))
+          ? configuration
+          : null,
+    }),
     quota: t.expose('quota', { type: 'Bytes', description: 'Null: no limit.' }),
     used: t.field({
       type: 'Bytes',

@@ -33,7 +33,10 @@ TagRef.implement({
       description: 'What it was promoted to, in that order.',
       resolve: ({ stages }) => stages as Stage[],
     }),
-    downloads: t.exposeInt('downloads', { nullable: false }),
+    downloads: t.exposeFloat('downloads', {
+      nullable: false,
+      description: 'A whole number, maybe beyond 2^31.',
+    }),
     lastPulledAt: t.expose('lastPulledAt', { type: 'DateTime' }),
     pullsByDay: t.field({
       type: [DayOfPullsRef],

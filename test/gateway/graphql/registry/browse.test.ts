@@ -188,6 +188,29 @@ describe('what is there', () => {
     });
   });
 
+  test('uploads under way: all to owners, their own to others', async () => {
+    const begin = (as: User) => stack.call('POST', '/v2/apps/images/app/blobs/uploads/', { as });
+    await begin('ada');
+    await begin('admin');
+    const query = `{ repository(project: "apps", name: "images") {
+      uploadSessions { nodes { size isReceiving image { path } user { name } } }
+    } }`;
+    const users = async (as: User) => {
+      const { nodes } = (await data(query, {}, as)).repository.uploadSessions;
+      return nodes.map((upload: { user: { name: string } }) => upload.user.name).sort();
+    };
+    expect(await users('olga')).toEqual(['ada', 'admin']);
+    expect(await users('ada')).toEqual(['ada']);
+    expect(await users('bob')).toEqual([]);
+    const [upload] = (await data(query)).repository.uploadSessions.nodes;
+    expect(upload).toEqual({
+      size: 0,
+      isReceiving: false,
+      image: { path: 'apps/images/app' },
+      user: { name: 'ada' },
+    });
+  });
+
   test('an index with its platforms', async () => {
     const { image } = await data(`{ image(path: "apps/images/app") { manifest(reference: "multi") {
       platform { name } layers { digest } config { user } platforms { digest platform { name } manifest { imageSize } }

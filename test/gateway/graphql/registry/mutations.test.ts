@@ -103,6 +103,16 @@ describe('repositories', () => {
     });
   });
 
+  test('their configuration is for their owners', async () => {
+    const input = 'project: "apps", name: "secret", configuration: {password: "x"}';
+    expect(await graphql.change(create(input), 'configuration', 'olga')).toEqual({
+      configuration: { password: 'x' },
+    });
+    const query = '{ repository(project: "apps", name: "secret") { name configuration } }';
+    expect(await graphql.data(query)).toEqual({ repository: { name: 'secret', configuration: null } });
+    expect(await graphql.data(query, {}, 'eve')).toEqual({ repository: null });
+  });
+
   test('go with what is in them only by force', async () => {
     await graphql.change(create('project: "apps", name: "full"'), 'path', 'olga');
     await stack.pushImage('apps/full/app', '1');

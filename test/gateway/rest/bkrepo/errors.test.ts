@@ -5,17 +5,20 @@ import {
 } from '../../../../src/domain/identity/platform-accounts.ts';
 import { SYSTEM } from '../../../../src/domain/identity/principal.ts';
 import { addToken } from '../../../../src/domain/identity/tokens.ts';
+import type { Digest } from '../../../../src/domain/storage/blob-store.ts';
 import { PASSWORD, RegistryStack, type User } from '../../../support/registry-stack.ts';
 import { bkrepoCall, type CallOptions, dataOf, failureOf } from './bkrepo-calls.ts';
 
 let stack: RegistryStack;
 let keys: { accessKey: string; secretKey: string };
 let expired: string;
+let broken: { digest: string; layer: string };
 
 beforeAll(async () => {
   stack = await RegistryStack.start();
   await stack.pushImage('apps/images/php', 'v1');
   await stack.pushImage('apps/open/php', 'v1', 'open', 'admin');
+  broken = await stack.pushImage('apps/images/broken', 'v1');
   const { sql } = stack.database;
   await sql.query(`update repositories set is_public = true where name = 'open'`);
   await createPlatformAccount(stack.database, SYSTEM, 'pipelines');
@@ -37,6 +40,8 @@ const pair = (scheme: string, name: string, secret: string, more = {}) =>
 const LIST = '/docker/ext/repo/apps/images?pageNumber=1&pageSize=10';
 const OPEN_LIST = LIST.replace('images', 'open');
 const KEY = 'packageKey=docker://php';
+
+const NEW_PROJECT = { name: 'nobodys', displayName: 'xx', description: '' };
 
 describe('Credentials', () => {
   test.each<[what: string, options: () => CallOptions, reason: string]>([
@@ -77,7 +82,7 @@ describe('Credentials', () => {
       () => pair('Platform', keys.accessKey, keys.secretKey, { 'x-bkrepo-uid': 'ada' }),
     ],
   ])('%s', async (_what, options) => {
-    expect(await dataOf(stack, 'GET', LIST, options())).toMatchObject({ totalRecords: 1 });
+    expect(await dataOf(stack, 'GET', LIST, options())).toMatchObject({ totalRecords: 2 });
   });
 
   test('a platform for nobody is not asked to log in', async () => {
@@ -95,6 +100,15 @@ describe('Credentials', () => {
       `select password_hash, is_admin from users where name = 'newcomer'`,
     );
     expect(users).toEqual([{ password_hash: null, is_admin: false }]);
+  });
+
+  test('a platform for nobody makes no project', async () => {
+    const options = { ...pair('Platform', keys.accessKey, keys.secretKey), body: NEW_PROJECT };
+    expect(await failure('POST', '/repository/api/project/create', options)).toEqual([
+      403,
+      250113,
+      'Access denied: Forbidden',
+    ]);
   });
 
   test('a user that cannot be', async () => {
@@ -219,8 +233,33 @@ describe('Parameters', () => {
     ]);
   });
 
+  test.each<[method: string, path: string, code: number]>([
+    ['GET', '/docker/ext/repo/apps/images', 250114],
+    ['GET', '/docker/ext/repo/apps/nothing', 250114],
+    ['GET', '/docker/ext/repo/apps/open', 250103],
+    ['DELETE', '/docker/ext/package/delete/apps/open', 250114],
+    ['POST', '/repository/api/project/create', 250114],
+  ])('but a login comes first: %s %s', async (method, path, code) => {
+    expect((await failure(method, path, { as: 'anonymous' }))[1]).toBe(code);
+  });
+
   test('are looked at before the repository is', async () => {
     expect((await failure('GET', '/docker/ext/repo/apps/nothing?pageSize=1'))[1]).toBe(250103);
+  });
+});
+
+describe('Bytes that are not in the store', () => {
+  test.each([
+    ['of a layer', () => `/docker/ext/layer/apps/images/broken/${broken.layer}`],
+    ['of a manifest', () => '/docker/ext/manifest/apps/images/broken/v1'],
+  ])('%s', async (_what, path) => {
+    await stack.blobs.delete(broken.layer as Digest);
+    await stack.blobs.delete(broken.digest as Digest);
+    // A gateway that has not seen them yet.
+    const { url } = await stack.addGateway();
+    const response = await fetch(`${url}${path()}`, { headers: stack.authorization('ada') });
+    const { code, message } = (await response.json()) as { code: number; message: string };
+    expect([response.status, code, message]).toEqual([404, 251024, 'Artifact file data not found']);
   });
 });
 

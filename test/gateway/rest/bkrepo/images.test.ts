@@ -97,6 +97,15 @@ describe('Lists', () => {
     }
   });
 
+  test.each(['page: -1, size: 1', 'page: 1, size: 0', 'page: 1, size: -5'])(
+    'in GraphQL there is no page with %s',
+    async (page) => {
+      const query = `{ imagePackages(project: "apps", repository: "lists", ${page}) { total } }`;
+      const { text } = await bkrepoCall(stack, 'POST', '/graphql', { body: { query } });
+      expect(JSON.parse(text).errors[0].extensions.code).toBe('invalid-input');
+    },
+  );
+
   test('an empty repository', async () => {
     await repository('empty');
     const empty = { toatalRecords: 0, totalRecords: 0, records: [] };

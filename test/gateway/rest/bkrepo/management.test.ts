@@ -155,8 +155,10 @@ describe('Repositories', () => {
       quota: 5_000_000_000,
       used: 0,
     };
-    expect(await data('GET', '/repo/info/apps/web.1')).toEqual(record);
-    expect(await data('GET', '/repo/info/apps/web.1/DOCKER')).toEqual(record);
+    expect(await data('GET', '/repo/info/apps/web.1', owner)).toEqual(record);
+    expect(await data('GET', '/repo/info/apps/web.1/DOCKER', owner)).toEqual(record);
+    // There may be credentials in it.
+    expect(await data('GET', '/repo/info/apps/web.1')).toEqual({ ...record, configuration: null });
     expect(await failure('GET', '/repo/info/apps/web.1/GENERIC')).toEqual([
       404,
       251006,
@@ -164,7 +166,7 @@ describe('Repositories', () => {
     ]);
     const change = { public: false, description: '' };
     expect(await data('POST', '/repo/update/apps/web.1', { ...owner, body: change })).toBe(null);
-    expect(await data('GET', '/repo/info/apps/web.1')).toEqual({ ...record, ...change });
+    expect(await data('GET', '/repo/info/apps/web.1', owner)).toEqual({ ...record, ...change });
     expect(await data('DELETE', '/repo/delete/apps/web.1', owner)).toBe(null);
     expect(await data('GET', '/repo/exist/apps/web.1')).toBe(false);
   });
@@ -253,6 +255,47 @@ describe('Repositories', () => {
     ]);
     expect(await data('DELETE', '/repo/delete/apps/doomed?forced=true', owner)).toBe(null);
     expect(await data('GET', '/repo/exist/apps/doomed')).toBe(false);
+  });
+
+  test('clean-up', async () => {
+    const rules = async () => {
+      const query =
+        '{ repository(project: "apps", name: "cleaned") { retention { images keepLatest keepDays } } }';
+      const { text } = await bkrepoCall(stack, 'POST', '/graphql', { ...owner, body: { query } });
+      return JSON.parse(text).data.repository.retention;
+    };
+    const configuration = (cleanupStrategy: object) => ({ settings: { cleanupStrategy } });
+    const numbers = {
+      enable: true,
+      cleanupType: 'retentionNums',
+      cleanupValue: '5',
+      cleanTargets: ['docker://php'],
+    };
+    await data('POST', '/repo/create', {
+      ...owner,
+      body: { ...repository, name: 'cleaned', configuration: configuration(numbers) },
+    });
+    expect(await rules()).toEqual({ images: ['php'], keepLatest: 5, keepDays: null });
+    const change = (strategy: object) => ({ ...owner, body: { configuration: configuration(strategy) } });
+    const days = { enable: true, cleanupType: 'retentionDays', cleanupValue: 30 };
+    await data('POST', '/repo/update/apps/cleaned', change(days));
+    expect(await rules()).toEqual({ images: [], keepLatest: null, keepDays: 30 });
+    await data('POST', '/repo/update/apps/cleaned', { ...owner, body: { description: 'x' } });
+    expect(await rules()).toMatchObject({ keepDays: 30 });
+    for (const wrong of [
+      { enable: true, cleanupType: 'never', cleanupValue: 1 },
+      { enable: true, cleanupType: 'retentionDays', cleanupValue: 'x' },
+      { enable: true, cleanupType: 'retentionDays', cleanupValue: 1, cleanTargets: ['('] },
+      { enable: true, cleanupType: 'retentionDays', cleanupValue: 1, cleanTargets: [5] },
+    ]) {
+      expect(await failure('POST', '/repo/update/apps/cleaned', change(wrong))).toEqual([
+        400,
+        250105,
+        'Parameter [cleanupStrategy] is invalid',
+      ]);
+    }
+    await data('POST', '/repo/update/apps/cleaned', change({ enable: false }));
+    expect(await rules()).toBe(null);
   });
 
   test('quota', async () => {
@@ -458,5 +501,44 @@ describe('Access keys', () => {
       250114,
       'Failed to authenticate: AccessKey/SecretKey check failed.',
     ]);
+  });
+});
+
+describe('Tokens of users', () => {
+  const token = (method: string, path: string, options: CallOptions = {}) =>
+    bkrepoCall(stack, method, `/auth/api/user/token${path}`, options);
+
+  test('are made, used and ended', async () => {
+    const made = await token('POST', '/ada/ci?expiredAt=2999-01-31T12:00:00.000');
+    expect(made.envelope.data).toEqual({
+      name: 'ci',
+      id: expect.stringMatching(/^stw_/),
+      createdAt: DATE,
+      expiredAt: '2999-01-31T12:00:00.000',
+    });
+    const pair = Buffer.from(`ada:${made.envelope.data.id}`).toString('base64');
+    const headers = { authorization: `Basic ${pair}` };
+    expect(await data('GET', '/repo/exist/apps/images', { as: 'anonymous', headers })).toBe(true);
+    expect((await token('DELETE', '/ada/ci')).envelope.data).toBe(true);
+    expect((await failure('GET', '/repo/exist/apps/images', { as: 'anonymous', headers }))[1]).toBe(250114);
+  });
+
+  test.each<[method: string, path: string, as: CallOptions['as'], outcome: unknown[]]>([
+    ['POST', '/olga/mine', 'ada', [403, 250113, 'Access denied: Forbidden']],
+    ['POST', '/nobody/x', 'admin', [400, 250108, 'Resource [nobody] not found']],
+    ['POST', '/ada/test', 'ada', [400, 250107, 'Resource [test] existed']],
+    ['POST', '/ada/a%20b', 'ada', [400, 250105, 'Parameter [name] is invalid']],
+    ['POST', '/ada/x?expiredAt=tomorrow', 'ada', [400, 250105, 'Parameter [expiredAt] is invalid']],
+    [
+      'POST',
+      '/ada/x?expiredAt=2020-01-01T00:00:00',
+      'ada',
+      [400, 250105, 'Parameter [expiredAt] is invalid'],
+    ],
+    ['DELETE', '/ada/nothing', 'ada', [400, 250108, 'Resource [nothing] not found']],
+    ['POST', '/ada/x', 'anonymous', [401, 250114, 'Failed to authenticate: Unauthorized']],
+  ])('%s %s as %s', async (method, path, as, outcome) => {
+    const { status, envelope } = await token(method, path, { as: as! });
+    expect([status, envelope.code, envelope.message]).toEqual(outcome);
   });
 });

@@ -1,5 +1,5 @@
 import { DomainError } from '../../../../domain/errors.ts';
-import type { BkrepoError } from '../errors.ts';
+import { BkrepoError } from '../errors.ts';
 
 type Refusals = Record<string, (error: DomainError) => BkrepoError>;
 
@@ -11,4 +11,9 @@ export function refusedAs<Data>(refusals: Refusals, work: () => Data): Data {
     const refusal = error instanceof DomainError ? refusals[error.code] : undefined;
     throw refusal ? refusal(error as DomainError) : error;
   }
+}
+
+/** Of calls about one repository: it is unknown also where already the project is. */
+export function unknownAs(name: string): Refusals {
+  return { 'name-unknown': () => new BkrepoError('REPOSITORY_NOT_FOUND', name) };
 }
