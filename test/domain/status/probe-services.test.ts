@@ -177,6 +177,13 @@ describe('the status of the services', () => {
       'database connection failed',
       'broker connection failed',
     ],
+    [
+      'has no space, which nobody else asks for',
+      async (options?: { space?: boolean }) => {
+        if (options?.space) throw new Error('ENOSPC: no space left on device');
+      },
+      'ENOSPC: no space left on device',
+    ],
     ['hangs', never, 'database connection failed', 'broker connection failed'],
     [
       'fails in another way',
@@ -202,7 +209,7 @@ describe('the status of the services', () => {
     });
   });
 
-  test.each<[string, () => Promise<void>, string]>([
+  test.each<[string, StatusSources['blobs']['check'], string]>([
     [
       'is full',
       async () => Promise.reject(new Error("ENOSPC: no space left on device, write '/secret/path'")),
