@@ -177,13 +177,6 @@ describe('the status of the services', () => {
       'database connection failed',
       'broker connection failed',
     ],
-    [
-      'has no space, which nobody else asks for',
-      async (options?: { space?: boolean }) => {
-        if (options?.space) throw new Error('ENOSPC: no space left on device');
-      },
-      'ENOSPC: no space left on device',
-    ],
     ['hangs', never, 'database connection failed', 'broker connection failed'],
     [
       'fails in another way',
@@ -213,6 +206,13 @@ describe('the status of the services', () => {
     [
       'is full',
       async () => Promise.reject(new Error("ENOSPC: no space left on device, write '/secret/path'")),
+      'ENOSPC: no space left on device',
+    ],
+    [
+      'has no space, which nobody else asks for',
+      async (options?: { space?: boolean }) => {
+        if (options?.space) throw new Error('ENOSPC: no space left on device');
+      },
       'ENOSPC: no space left on device',
     ],
     ['hangs', never, 'connection failed'],
