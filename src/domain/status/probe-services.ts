@@ -54,7 +54,7 @@ function probing(sources: StatusSources): () => Promise<SystemStatus> {
   const checks: Record<OwnService, KeptResult<unknown>> = {
     database: new KeptResult(() => sql.query('select 1'), 0),
     queue: new KeptResult(() => sql.query('select from graphile_worker.jobs limit 1'), 0),
-    storage: new KeptResult(() => blobs.check(), 0),
+    storage: new KeptResult(() => blobs.check({ space: true }), 0),
   };
   const reports = new KeptResult(() => reportsOfWorkers(sql, hub), 0);
   return async () => {

@@ -80,6 +80,9 @@ export interface BlobStore {
   localPath(digest: Digest): string | null;
   /** Removes what writers of processes of this host that are dead left behind; returns how many files. */
   sweepTemporaryFiles(isAlive: (pid: number) => boolean): Promise<number>;
-  /** Throws when the store cannot be written; used by readiness and `stowage doctor`. */
-  check(): Promise<void>;
+  /**
+   * Throws when the store cannot be written; used by readiness, the status and `stowage doctor`. One that is full can
+   * still be read: that counts only when `space` is asked for.
+   */
+  check(options?: { space?: boolean }): Promise<void>;
 }

@@ -20,6 +20,7 @@ import { Readable } from 'node:stream';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { BlobHash } from './blob-hash.ts';
 import type { BlobStore, BlobWriter, ByteRange, Digest, StoredBlob, WriteOptions } from './blob-store.ts';
+import { requireFreeSpace } from './free-space.ts';
 import { syncFiles, syncPath } from './sync-files.ts';
 import { writeFully } from './write-fully.ts';
 
@@ -173,10 +174,11 @@ export class FileBlobStore implements BlobStore {
     return `${this.root}/sha256/${hex.slice(0, 2)}/${hex}`;
   }
 
-  async check(): Promise<void> {
+  async check({ space = false }: { space?: boolean } = {}): Promise<void> {
     await this.#prepare();
     await access(join(this.root, 'tmp'), constants.W_OK);
     await access(join(this.root, 'sha256'), constants.W_OK);
+    if (space) await requireFreeSpace(this.root);
   }
 
   /** Removes what writers of dead processes left. Returns how many files. */

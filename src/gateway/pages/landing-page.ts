@@ -41,20 +41,25 @@ export const LANDING_PAGE: Buffer = Buffer.from(
     <main>
       <ul class="places">${PLACES.map(
         ([path, title, text]) => html`
-        <li><a href="${path}"><b>${title}</b><span>${text}</span></a></li>`,
+        <li><a href="${relative(path)}"><b>${title}</b><span>${text}</span></a></li>`,
       )}
       </ul>
       <h2>From a terminal</h2>
       <pre>stowage prefetch https://git.example/org/app.git</pre>
       <h2 id="api">Cachito API Documentation</h2>
       ${prose(OPENAPI_DOCUMENT.info.description)}
-      <p>For programs: <a href="${API_DOCUMENT_PATH}">YAML</a>, <a href="${CACHITO_PREFIX}/openapi.json">JSON</a>.</p>
+      <p>For programs: <a href="${relative(API_DOCUMENT_PATH)}">YAML</a>, <a href="${relative(`${CACHITO_PREFIX}/openapi.json`)}">JSON</a>.</p>
       ${apiReference(OPENAPI_DOCUMENT, CACHITO_PREFIX)}
     </main>
   </body>
 </html>
 `.text,
 );
+
+/** A proxy may show this page below a path of its own. */
+function relative(path: string): string {
+  return path.replace(/^\//, '');
+}
 
 /** Its own style and nothing else. */
 export const PAGE_POLICY = [

@@ -124,8 +124,8 @@ export class StepBlobs implements BlobStore {
     return this.#store.sweepTemporaryFiles(isAlive);
   }
 
-  check(): Promise<void> {
-    return this.#store.check();
+  check(options?: Parameters<BlobStore['check']>[0]): Promise<void> {
+    return this.#store.check(options);
   }
 
   #remember(blob: StoredBlob, { wasPresent }: PresenceWatch): StoredBlob {

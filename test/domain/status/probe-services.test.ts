@@ -202,10 +202,17 @@ describe('the status of the services', () => {
     });
   });
 
-  test.each<[string, () => Promise<void>, string]>([
+  test.each<[string, StatusSources['blobs']['check'], string]>([
     [
       'is full',
       async () => Promise.reject(new Error("ENOSPC: no space left on device, write '/secret/path'")),
+      'ENOSPC: no space left on device',
+    ],
+    [
+      'has no space, which nobody else asks for',
+      async (options?: { space?: boolean }) => {
+        if (options?.space) throw new Error('ENOSPC: no space left on device');
+      },
       'ENOSPC: no space left on device',
     ],
     ['hangs', never, 'connection failed'],
