@@ -7,7 +7,8 @@ import { discardRequest } from './discard.ts';
 
 /**
  * The one place where a request changes its state. The caller holds the row lock (`lockRequest`) and passes the row it
- * read under it. Same state and same reason again: nothing happens.
+ * read under it. Same state and same reason again: nothing happens. Otherwise the time of the change moves, whatever the
+ * clock does: clients give up on a request whose time stands still (cachito.md 9).
  *
  * Throws ConflictError for a transition that the table of {@link TRANSITIONS} does not have.
  */
@@ -26,7 +27,10 @@ export async function changeState(
   await sql.query(
     `with history as (
        insert into bundle_request_states (request_id, version, state, reason, at)
-       values ($1, $2, $3, $4, clock_timestamp()) returning at
+       values ($1, $2, $3, $4, greatest(clock_timestamp(), (
+         select updated_at + interval '1 microsecond' from bundle_requests where id = $1
+       )))
+       returning at
      )
      update bundle_requests
      set state = $3, state_reason = $4, error = case when $3 = 'stale' then error else $5::jsonb end, updated_at = (select at from history),

@@ -1,9 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createGunzip } from 'node:zlib';
-import type { BundleFacts } from '../database/sql/find-bundle.ts';
-import { InvalidRequestData } from '../errors.ts';
+import type { BundleFacts, BundleRow } from '../database/sql/find-bundle.ts';
+import { FileAccessError, InvalidRequestData } from '../errors.ts';
 import type { SourceTree } from '../sources/source-tree.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
+import { damagedBlobs } from '../storage/damaged-blobs.ts';
 import { archiveLayout, tarEntry } from './archive-layout.ts';
 import { labelledBytes } from './archive-reader.ts';
 import {
@@ -21,8 +22,8 @@ import { reproducibleDigest } from './reproducible-part.ts';
 
 export interface AssemblyOptions extends BundleParts {
   blobs: BlobStore;
-  /** The row of a bundle that was made before: nothing is computed again then. */
-  known(manifestDigest: Digest): Promise<BundleFacts | null>;
+  /** The row of a bundle that was made before: nothing is computed again then, unless it is damaged. */
+  known(manifestDigest: Digest): Promise<BundleRow | null>;
   /** Compressed source parts by the digest of what they hold. */
   sourceMembers: {
     find(listingDigest: Digest, writerVersion: string): Promise<StoredBlob | null>;
@@ -52,7 +53,8 @@ export async function assembleBundle(options: AssemblyOptions): Promise<Assemble
   const about = { manifest: contents.manifest, blobs: [...new Set(dependencyBlobs)] };
 
   const known = await options.known(manifestDigest);
-  if (known && (await blobs.size(known.sourceMemberDigest)) !== null) return { ...known, ...about };
+  if (known?.damagedAt) await removeDamaged(options, known, about.blobs);
+  else if (known && (await blobs.size(known.sourceMemberDigest)) !== null) return { ...known, ...about };
 
   await blobs.write(Buffer.from(text), { durability: 'batch' });
   const member = await sourceMember(options, contents);
@@ -67,6 +69,25 @@ export async function assembleBundle(options: AssemblyOptions): Promise<Assemble
     sourceMemberDigest: member.digest,
     entries: contents.manifest.entries.length,
   };
+}
+
+/**
+ * A bundle in which somebody found something changed (cachito.md 1.13) is looked through before another request names it.
+ * What we make ourselves is made again; what was fetched has to be fetched again, which is for the next request.
+ */
+async function removeDamaged(
+  { blobs, signal }: AssemblyOptions,
+  { manifestDigest, sourceMemberDigest }: BundleFacts,
+  files: readonly Digest[],
+): Promise<void> {
+  const made = await damagedBlobs(blobs, [manifestDigest, sourceMemberDigest], signal);
+  const fetched = await damagedBlobs(blobs, files, signal);
+  for (const digest of [...made, ...fetched]) await blobs.delete(digest);
+  if (fetched.length === 0) return;
+  throw new FileAccessError('internal', 'Files of the bundle were damaged in the store. Please try again.', {
+    hint: 'They were removed: the next request fetches them again.',
+    details: { damaged: fetched.length },
+  });
 }
 
 /** The compressed `app/` part, from the cache when the same listing was compressed before. */

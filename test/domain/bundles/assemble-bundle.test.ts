@@ -120,6 +120,29 @@ describe('assembly', () => {
     expect(other.sourceMemberDigest).toBe(first.sourceMemberDigest);
   });
 
+  test('one that is damaged is made again; files that were fetched are removed and have to be fetched again', async () => {
+    const bundle = await assemble();
+    const before = await whole(bundle);
+    const known = async () => ({ ...bundle, damagedAt: new Date() });
+    const sourceMembers = {
+      find: async () => ({ digest: bundle.sourceMemberDigest, size: 1, crc32: 0 }),
+      insert: async () => undefined,
+    };
+    blobs.blobs.set(bundle.sourceMemberDigest, Buffer.from('changed'));
+    expect(await assemble({ known, sourceMembers })).toEqual(bundle);
+    expect(await whole(bundle)).toEqual(before);
+
+    const [{ digest }] = files as [BundleFile];
+    const content = blobs.blobs.get(digest)!;
+    blobs.blobs.set(digest, Buffer.from('changed'));
+    await expect(assemble({ known })).rejects.toMatchObject({
+      name: 'FileAccessError',
+      message: 'Files of the bundle were damaged in the store. Please try again.',
+    });
+    expect(await blobs.size(digest)).toBeNull();
+    blobs.put(content);
+  });
+
   test('any range is that range of the whole', async () => {
     const bundle = await assemble();
     const archive = await whole(bundle);

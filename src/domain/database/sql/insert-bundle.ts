@@ -7,13 +7,20 @@ export interface NewBundle extends BundleFacts {
   blobs: readonly Digest[];
 }
 
-/** A bundle that is there already keeps its bytes: it stays what the writer of its day made of it. */
+/**
+ * A bundle that is there already keeps its bytes: it stays what the writer of its day made of it. One that was damaged
+ * has been made anew.
+ */
 export async function insertBundle(sql: SqlExecutor, bundle: NewBundle): Promise<void> {
   await sql.query(
     `insert into bundles (manifest_digest, tar_digest, tar_size, archive_digest, archive_size, writer_version,
        source_member_digest, entries, reproducible_digest)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-     on conflict (manifest_digest) do update set last_used_at = now()`,
+     on conflict (manifest_digest) do update set last_used_at = now(), damaged_at = null,
+       archive_digest = case when bundles.damaged_at is null then bundles.archive_digest else excluded.archive_digest end,
+       archive_size = case when bundles.damaged_at is null then bundles.archive_size else excluded.archive_size end,
+       writer_version = case when bundles.damaged_at is null then bundles.writer_version else excluded.writer_version end,
+       source_member_digest = case when bundles.damaged_at is null then bundles.source_member_digest else excluded.source_member_digest end`,
     [
       bundle.manifestDigest,
       bundle.tarDigest,

@@ -10,6 +10,7 @@ import { TestRepository } from '../../../support/git-repository.ts';
 let gateway: TestGateway;
 let number: number;
 let bundle: BundleRow;
+let repository: TestRepository;
 let finishedAt: Date;
 let archive: Buffer;
 
@@ -25,18 +26,22 @@ const answerOf = async (response: Response): Promise<[number, string]> => [
 const error = (text: string): string => `${JSON.stringify({ error: text })}\n`;
 const NOT_FOUND = error('The requested resource was not found');
 
-beforeAll(async () => {
-  gateway = await TestGateway.start({
-    worker: true,
-    environment: { STOWAGE_CACHITO_LOGIN_DISABLED: 'true' },
-  });
-  const repository = new TestRepository({ 'README.md': 'An application.\n', 'b.txt': 'b'.repeat(10_000) });
+async function submit(): Promise<number> {
   const response = await fetch(`${gateway.url}/api/v1/requests`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ repo: repository.path, ref: repository.head, pkg_managers: [] }),
   });
-  number = ((await response.json()) as { id: number }).id;
+  return ((await response.json()) as { id: number }).id;
+}
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({
+    worker: true,
+    environment: { STOWAGE_CACHITO_LOGIN_DISABLED: 'true' },
+  });
+  repository = new TestRepository({ 'README.md': 'An application.\n', 'b.txt': 'b'.repeat(10_000) });
+  number = await submit();
   await gateway.stack.untilFinal(number);
   const request = (await findRequest(gateway.stack.database.sql, number))!;
   expect([request.state, request.stateReason]).toEqual(['complete', 'Completed successfully']);
@@ -234,5 +239,25 @@ describe('Damage', () => {
     await gateway.stack.database.sql.query('update bundles set damaged_at = null');
     await unlink(path);
     expect(await answerOf(await download())).toEqual([500, GENERIC]);
+  });
+
+  test.each<[string, (path: string) => Promise<void>]>([
+    ['changed', (path) => writeFile(path, Buffer.alloc(10))],
+    ['missing', unlink],
+  ])('a part that is %s is made again for the next request', async (_title, damage) => {
+    const { database, blobs } = gateway.stack;
+    const path = blobs.localPath(bundle.sourceMemberDigest)!;
+    await chmod(path, 0o644).catch(() => undefined);
+    await damage(path).catch(() => undefined);
+    await database.sql.query('update bundles set damaged_at = now()');
+    expect(await answerOf(await download())).toEqual([
+      500,
+      error(`Checksum of bundle archive ${number}.tar.gz has changed.`),
+    ]);
+    const next = await submit();
+    await gateway.stack.untilFinal(next);
+    for (const one of [next, number]) {
+      expect(await bytesOf(await get(`/requests/${one}/download`))).toEqual(archive);
+    }
   });
 });

@@ -322,3 +322,21 @@ describe('POST configuration-files (cachito.md 1.10)', () => {
     expect(await files()).toEqual([odd, file, other]);
   });
 });
+
+test('`updated` moves with every reason, also when the clock goes back', async () => {
+  await gateway.stack.database.sql.query(
+    "update bundle_requests set updated_at = '2100-01-01T00:00:00.999999Z' where id = $1",
+    [id],
+  );
+  const seen: string[] = [];
+  for (const state_reason of ['one', 'two', 'two', 'three']) {
+    await accepted({ state: 'in_progress', state_reason });
+    seen.push((await client.request(id)).updated);
+  }
+  expect(seen).toEqual([
+    '2100-01-01T00:00:01.000000',
+    '2100-01-01T00:00:01.000001',
+    '2100-01-01T00:00:01.000001',
+    '2100-01-01T00:00:01.000002',
+  ]);
+});
