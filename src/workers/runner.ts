@@ -113,6 +113,7 @@ async function startRunner(
       [
         ['expire-requests', '*/5 * * * *'],
         ['collect-garbage', '*/10 * * * *'],
+        ['scrub-store', '0 3 * * 0'],
       ].map(([task, match]) => ({
         task: task!,
         match: match!,

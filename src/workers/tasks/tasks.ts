@@ -7,6 +7,7 @@ import { expireRequestsOf } from './expire-requests.ts';
 import { fetchSource } from './fetch-source.ts';
 import { readSbom } from './read-sbom.ts';
 import { resolvePackages } from './resolve-packages.ts';
+import { scrubStore } from './scrub-store.ts';
 import { stepTask } from './step-task.ts';
 import { TaskServices } from './task-services.ts';
 
@@ -22,6 +23,7 @@ export function createTasks(context: WorkerContext): { list: TaskList; close(): 
       'expire-requests': expireRequestsOf(context),
       'collect-garbage': collectGarbage(context),
       'read-sbom': readSbom(context),
+      'scrub-store': scrubStore(context),
     },
     close: () => services.close(),
   };

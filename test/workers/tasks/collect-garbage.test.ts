@@ -39,7 +39,13 @@ async function storeBlob(content: string, { minutesAgo, row }: { minutesAgo: num
 }
 
 async function collect(): Promise<void> {
-  const context = { database, blobs, logger: pino({ level: 'silent' }) } as unknown as WorkerContext;
+  const settings = { garbageGraceSeconds: 3600 };
+  const context = {
+    database,
+    blobs,
+    settings,
+    logger: pino({ level: 'silent' }),
+  } as unknown as WorkerContext;
   await collectGarbage(context)({}, undefined as never);
 }
 
