@@ -3,15 +3,18 @@ import { expect, test } from 'vitest';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { ImageLookups } from '../../../src/domain/registry/image-lookups.ts';
 
-/** Statements that wait until the test answers them. */
+/** Statements that wait until the test answers them; the snapshot is told at once. */
 class SlowDatabase {
+  snapshot = '1:1:';
   readonly statements: { paths: string[]; answer: () => void; fail: (error: Error) => void }[] = [];
 
   readonly pool = {
-    query: ({ values }: { values: unknown[][] }) => {
+    query: ({ name, values }: { name: string; values: unknown[][] }) => {
+      const { snapshot } = this;
+      if (name === 'current-snapshot') return Promise.resolve({ rows: [{ snapshot }] });
       const paths = values[4] as string[];
       const { promise, resolve, reject } = Promise.withResolvers<{ rows: object[] }>();
-      const rows = paths.map((category) => ({ category, manifestId: null, blobDigest: null }));
+      const rows = paths.map((category) => ({ category, manifestId: null, blobDigest: null, snapshot }));
       this.statements.push({ paths, answer: () => resolve({ rows }), fail: reject });
       return promise;
     },
@@ -26,7 +29,7 @@ function start() {
     const question = { userId: 1, tokenId: null, ...place, tag: null, manifest: null, blob: null };
     return (await lookups.find(question)).category;
   };
-  return { statements: database.statements, find };
+  return { database, statements: database.statements, find };
 }
 
 test('questions of one turn go together, each once', async () => {
@@ -39,7 +42,7 @@ test('questions of one turn go together, each once', async () => {
 });
 
 test('a question is never answered by a statement that began before it came', async () => {
-  const { statements, find } = start();
+  const { database, statements, find } = start();
   const first = find('a');
   await turn();
   const second = find('a');
@@ -50,6 +53,7 @@ test('a question is never answered by a statement that began before it came', as
   await turn();
   // Two are running: what comes now waits for one of them to end, and then goes together.
   expect(statements).toHaveLength(2);
+  database.snapshot = '2:2:';
   statements[0]!.answer();
   expect(await first).toBe('a');
   await turn();
@@ -70,4 +74,26 @@ test('a statement that fails is told to those who wait for it, and to nobody els
   await turn();
   statements[1]!.answer();
   expect(await next).toBe('a');
+});
+
+test('an answer is given again as long as nothing was committed since it was made', async () => {
+  const { database, statements, find } = start();
+  const first = find('a');
+  await turn();
+  statements[0]!.answer();
+  expect(await first).toBe('a');
+
+  expect(await find('a')).toBe('a');
+  const mixed = Promise.all([find('a'), find('b')]);
+  await turn();
+  expect(statements.map((statement) => statement.paths)).toEqual([['a'], ['b']]);
+  statements[1]!.answer();
+  expect(await mixed).toEqual(['a', 'b']);
+
+  database.snapshot = '2:2:';
+  const later = find('a');
+  await turn();
+  expect(statements.map((statement) => statement.paths)).toEqual([['a'], ['b'], ['a']]);
+  statements[2]!.answer();
+  expect(await later).toBe('a');
 });
