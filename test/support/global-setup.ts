@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -12,9 +12,18 @@ declare module 'vitest' {
   }
 }
 
-/** One volatile cluster for the run, with a migrated template from which every test file gets its own database. */
+/**
+ * One volatile cluster for the run, with a migrated template from which every test file gets its own database, and one
+ * directory for everything temporary: nothing stays behind, also of a test that was ended.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'stowage-test-'));
+  // Users that a test becomes may look into it, as they may into the system's.
+  await chmod(directory, 0o755);
+  const usualTemporary = process.env.TMPDIR;
+  process.env.TMPDIR = join(directory, 'tmp');
+  await mkdir(process.env.TMPDIR);
+  await chmod(process.env.TMPDIR, 0o1777);
   const server = await startEmbeddedPostgres({ dataDir: directory, volatile: true });
   const admin = new URL(server.url);
   admin.pathname = '/postgres';
@@ -31,6 +40,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   return async () => {
     await server.stop({ evenIfUsed: true });
+    if (usualTemporary === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = usualTemporary;
     await rm(directory, { recursive: true, force: true });
   };
 }
