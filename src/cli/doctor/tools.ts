@@ -33,7 +33,7 @@ const TOOLS: readonly Tool[] = [
     args: ['version'],
     version: /go(\d+\.\d+[\w.]*)/,
     missing: 'warn',
-    advice: 'Install Go to bundle Go modules; npm and pip do not need it.',
+    advice: 'Install Go to bundle Go modules; no other package manager needs it.',
   },
   {
     name: 'npm',

@@ -88,5 +88,5 @@ function uniqueBlobs(blobs: readonly StoredBlob[]): StoredBlob[] {
 function summary(resolution: Resolution): string {
   const dependencies = resolution.packages.reduce((sum, one) => sum + one.dependencies.length, 0);
   const bytes = resolution.files.reduce((sum, file) => sum + file.size, 0);
-  return `${resolution.packages.length} packages with ${dependencies} dependencies in ${resolution.files.length} files of ${bytes} bytes`;
+  return `packages: ${resolution.packages.length}, dependencies: ${dependencies}, files: ${resolution.files.length}, bytes: ${bytes}`;
 }
