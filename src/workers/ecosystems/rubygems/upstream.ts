@@ -11,6 +11,7 @@ import {
 import type { NetrcEntry } from '../../downloads/netrc.ts';
 import { upstreamBaseUrl } from '../../downloads/upstream-base-url.ts';
 import { CONTRACT_REMOTE } from './classify.ts';
+import { settingKey } from './setting-key.ts';
 
 /** Where gems come from on this machine. */
 export interface Upstream {
@@ -73,11 +74,6 @@ export async function readUpstream(
 
 function httpUrl(text: string | undefined): string | null {
   return text !== undefined && /^https?:\/\//i.test(text) && URL.canParse(text) ? text : null;
-}
-
-/** As Bundler writes the names of settings. */
-function settingKey(name: string): string {
-  return `BUNDLE_${name.replaceAll('.', '__').replaceAll('-', '___').toUpperCase()}`;
 }
 
 function mirrorKey(remote: string): string {
