@@ -1,8 +1,24 @@
 import { posix } from 'node:path';
+import { isObject, type JsonObject, unexpected } from './json-object.ts';
 
 /** More patterns than anybody writes, alternatives in braces counted one by one; plain paths do not count. */
 const MAX_PATTERNS = 256;
 const MAX_GLOB = 4096;
+
+/**
+ * Whether a folder is one of the `workspaces` (a list, or `{ packages }`) of a package.json or of the root of a lock file.
+ * Throws ValidationError when they cannot be read.
+ */
+export function readWorkspaces(path: string, { workspaces }: JsonObject): (folder: string) => boolean {
+  const globs = isObject(workspaces) ? workspaces.packages : workspaces;
+  if (globs === undefined) return () => false;
+  if (!Array.isArray(globs) || !globs.every((glob) => typeof glob === 'string')) {
+    throw unexpected(path, "'workspaces' is not a list");
+  }
+  const test = workspaceTest(globs);
+  if (test === null) throw unexpected(path, "'workspaces' has too many patterns");
+  return test;
+}
 
 /**
  * Whether a folder is one that the globs of `workspaces` name, as npm reads them: `*`, `?`, classes, braces and `**`, from

@@ -10,7 +10,7 @@ import {
   unexpected,
 } from '../../javascript-packages/json-object.ts';
 import { isPackageName, isVersion } from '../../javascript-packages/package-name.ts';
-import { workspaceTest } from '../../javascript-packages/workspace-glob.ts';
+import { readWorkspaces } from '../../javascript-packages/workspace-glob.ts';
 
 /** A lock file of any version in one form (prefetch.md 3.1). */
 export interface LockFile {
@@ -134,7 +134,7 @@ function readPackages(
     entries,
     links,
     license: licenseOf(root),
-    isWorkspace: workspacesOf(path, root),
+    isWorkspace: readWorkspaces(path, root),
     rootDependencies: [
       ...new Set([...dependencyNames(root), ...keysOf(root, 'devDependencies'), ...workspaceLinks(links)]),
     ],
@@ -263,18 +263,6 @@ function dependencyNames(node: JsonObject): string[] {
 function keysOf(node: JsonObject, field: string): string[] {
   const value = node[field];
   return isObject(value) ? Object.keys(value) : [];
-}
-
-function workspacesOf(path: string, root: JsonObject): (folder: string) => boolean {
-  const { workspaces } = root;
-  const globs = isObject(workspaces) ? workspaces.packages : workspaces;
-  if (globs === undefined) return () => false;
-  if (!Array.isArray(globs) || !globs.every((glob) => typeof glob === 'string')) {
-    throw unexpected(path, "'workspaces' is not a list");
-  }
-  const test = workspaceTest(globs);
-  if (test === null) throw unexpected(path, "'workspaces' has too many patterns");
-  return test;
 }
 
 function licenseOf(node: JsonObject): string | null {

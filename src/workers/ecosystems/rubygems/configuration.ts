@@ -5,6 +5,7 @@ import { registryUrlWithCredentials } from '../../../domain/package-registries/r
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
 import { relativeToPackage } from '../registry-authority.ts';
 import { CACHE_DIRECTORY } from './layout.ts';
+import { settingKey } from './setting-key.ts';
 
 /** A gem that lies in the bundle as a work tree. */
 interface LocalGem {
@@ -85,15 +86,10 @@ function localOverrides(directory: string, localGems: readonly LocalGem[]): [str
   const from = posix.join('app', directory);
   return localGems
     .map(({ name, bundlePath }): [string, string] => [
-      `BUNDLE_LOCAL__${settingName(name)}`,
+      settingKey(`local.${name}`),
       posix.relative(from, bundlePath),
     ])
     .sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** As Bundler writes names in the keys of its settings. */
-function settingName(name: string): string {
-  return name.replaceAll('-', '___').replaceAll('.', '__').toUpperCase();
 }
 
 function configurationPath(directory: string): string {

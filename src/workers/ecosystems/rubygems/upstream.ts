@@ -10,6 +10,8 @@ import {
 } from '../../downloads/credentials.ts';
 import type { NetrcEntry } from '../../downloads/netrc.ts';
 import { upstreamBaseUrl } from '../../downloads/upstream-base-url.ts';
+import { CONTRACT_REMOTE } from './classify.ts';
+import { settingKey } from './setting-key.ts';
 
 /** Where gems come from on this machine. */
 export interface Upstream {
@@ -33,7 +35,8 @@ const MIRROR_KEY = 'BUNDLE_MIRROR__';
 
 /**
  * STOWAGE_RUBYGEMS_SOURCE, else what Bundler itself would use here: its mirrors (environment, then the user's
- * configuration), the first source of the user's or the system's gemrc; without any of them what the lock names.
+ * configuration), for the registry of the contract the first source of the user's or the system's gemrc; without any of
+ * them what the lock names.
  */
 export async function readUpstream(
   settings: Pick<Settings, 'rubygemsSource'>,
@@ -43,8 +46,15 @@ export async function readUpstream(
   const gemSources = settings.rubygemsSource === null ? await readGemSources(environment) : [];
   const netrc = await readNetrc(environment);
   const everywhere = settings.rubygemsSource ?? httpUrl(bundler.get(`${MIRROR_KEY}ALL`));
+  // Of a registry of the operator's own: a gem of that name elsewhere is another one.
+  const sourceOf = (remote: string): string | undefined => {
+    const base = upstreamBaseUrl(remote);
+    return base === CONTRACT_REMOTE
+      ? gemSources[0]
+      : gemSources.find((source) => upstreamBaseUrl(source) === base);
+  };
   const choose = (remote: string): string =>
-    everywhere ?? httpUrl(bundler.get(mirrorKey(remote))) ?? gemSources[0] ?? remote;
+    everywhere ?? httpUrl(bundler.get(mirrorKey(remote))) ?? sourceOf(remote) ?? remote;
   const configured = [
     settings.rubygemsSource,
     ...gemSources,
@@ -64,11 +74,6 @@ export async function readUpstream(
 
 function httpUrl(text: string | undefined): string | null {
   return text !== undefined && /^https?:\/\//i.test(text) && URL.canParse(text) ? text : null;
-}
-
-/** As Bundler writes the names of settings. */
-function settingKey(name: string): string {
-  return `BUNDLE_${name.replaceAll('.', '__').replaceAll('-', '___').toUpperCase()}`;
 }
 
 function mirrorKey(remote: string): string {

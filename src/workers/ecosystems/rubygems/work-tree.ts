@@ -11,6 +11,7 @@ import { isGitDirectoryName } from '../../../domain/sources/source-path.ts';
 import type { SourceEntry, SourceTree } from '../../../domain/sources/source-tree.ts';
 import type { StoredBlob } from '../../../domain/storage/blob-store.ts';
 import type { Artifact } from '../../downloads/artifact-store.ts';
+import { gitConfigText } from '../../git/git-directory.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 import type { GitDependency } from './classify.ts';
 import { gitIndex, type IndexEntry } from './git-index.ts';
@@ -193,7 +194,7 @@ async function gitDirectory(
     await text('HEAD', branch ? `ref: refs/heads/${branch}\n` : `${commit}\n`),
     ...(await Promise.all(refsOf(gems).map((ref) => text(ref, `${commit}\n`)))),
     await text('shallow', `${commit}\n`),
-    await text('config', gitConfig(withoutCredentials(url))),
+    await text('config', gitConfigText('sha1', withoutCredentials(url))),
     await text('index', gitIndex(indexEntries(tree, stored))),
     file(`${packName(commit)}.pack`, pack),
     file(`${packName(commit)}.idx`, index),
@@ -214,20 +215,6 @@ function refsOf(gems: readonly GitDependency[]): string[] {
 
 function packName(commit: string): string {
   return `objects/pack/pack-${commit}`;
-}
-
-function gitConfig(url: string): string {
-  const quoted = url.replace(/[\\"]/g, '\\$&');
-  return [
-    '[core]',
-    '\trepositoryformatversion = 0',
-    '\tfilemode = true',
-    '\tbare = false',
-    '[remote "origin"]',
-    `\turl = "${quoted}"`,
-    '\tfetch = +refs/heads/*:refs/remotes/origin/*',
-    '',
-  ].join('\n');
 }
 
 /** What lies below a submodule is not listed by its parent. */

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { InvalidRepoStructure } from '../../../domain/errors.ts';
 import type { SourceTree } from '../../../domain/sources/source-tree.ts';
-import { isObject, type JsonObject, unexpected } from '../../javascript-packages/json-object.ts';
-import { workspaceTest } from '../../javascript-packages/workspace-glob.ts';
+import type { JsonObject } from '../../javascript-packages/json-object.ts';
+import { readWorkspaces } from '../../javascript-packages/workspace-glob.ts';
 
 /** The globs of `workspaces`, a list or `{ packages, nohoist }`. */
 export interface WorkspaceGlobs {
@@ -11,15 +11,7 @@ export interface WorkspaceGlobs {
 }
 
 export function readWorkspaceGlobs(path: string, manifest: JsonObject): WorkspaceGlobs {
-  const { workspaces } = manifest;
-  const globs = isObject(workspaces) ? workspaces.packages : workspaces;
-  if (globs === undefined) return { matches: () => false };
-  if (!Array.isArray(globs) || !globs.every((glob) => typeof glob === 'string')) {
-    throw unexpected(path, "'workspaces' is not a list");
-  }
-  const test = workspaceTest(globs);
-  if (test === null) throw unexpected(path, "'workspaces' has too many patterns");
-  return { matches: test };
+  return { matches: readWorkspaces(path, manifest) };
 }
 
 /** The folders with a package.json that are workspaces, relative to the package, sorted. */

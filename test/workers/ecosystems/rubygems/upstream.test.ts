@@ -107,6 +107,25 @@ describe('where gems come from', () => {
   });
 });
 
+test.each<[string, string, string]>([
+  ['another source of gemrc', 'https://private.example', 'https://private.example/'],
+  ['the target of a mirror', 'https://m.example/', 'https://m.example/'],
+  ['the registry of the contract', REMOTE, 'https://gems.example/'],
+])(
+  'the first source of gemrc stands for the registry of the contract only: %s',
+  async (_, remote, expected) => {
+    const upstream = await upstreamOf({
+      bundle: 'BUNDLE_MIRROR__HTTPS://OTHER__EXAMPLE/: "https://m.example"\n',
+      gemrc: ':sources:\n- https://gems.example\n- https://me:secret@private.example/\n',
+    });
+    const source = upstream.sourceFor(remote);
+    expect(source.url).toBe(expected);
+    expect(source.headersFor('https://private.example/gems/a-1.gem')).toEqual(
+      remote === 'https://private.example' ? basic('me:secret') : {},
+    );
+  },
+);
+
 describe('credentials', () => {
   const url = 'https://gems.example/gems/a-1.gem';
 
