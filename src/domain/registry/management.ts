@@ -16,36 +16,54 @@ export interface RepositoryName {
 export async function requireManagement(
   registry: Registry,
   principal: RegistryPrincipal,
-  { project, name }: RepositoryName,
+  repository: RepositoryName,
 ): Promise<ImageAnswer & { projectId: number }> {
+  return requireOwner(principal, repository, await lookUpAsUser(registry, principal, repository));
+}
+
+/** As {@link requireManagement}; throws `name-unknown` first for an unknown repository (bkrepo-docker.md 1.1). */
+export async function requireManagedRepository(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  repository: RepositoryName,
+): Promise<number> {
+  const answer = await lookUpAsUser(registry, principal, repository);
+  if (answer.projectId !== null && answer.repositoryId === null) {
+    const { project, name } = repository;
+    throw new RegistryError('name-unknown', `There is no repository "${name}" in "${project}"`, {
+      details: { project, repository: name },
+    });
+  }
+  return requireOwner(principal, repository, answer).repositoryId!;
+}
+
+async function lookUpAsUser(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  repository: RepositoryName,
+): Promise<ImageAnswer> {
   if (principal.name === null) {
     throw new RegistryError('registry-unauthorized', 'authentication required');
   }
-  const answer = await lookUp(registry, principal, imagesOf({ project, name }));
-  const { projectId } = answer;
+  const answer = await lookUp(registry, principal, imagesOf(repository));
   if (principal.userId !== null && !answer.isUserActive) {
     throw new RegistryError('registry-unauthorized', 'authentication required');
   }
+  return answer;
+}
+
+function requireOwner(
+  principal: RegistryPrincipal,
+  { project }: RepositoryName,
+  answer: ImageAnswer,
+): ImageAnswer & { projectId: number } {
+  const { projectId } = answer;
   if (projectId !== null && !reaches(levelOf(answer, principal), 'manage')) throw denied(project);
   if (!principal.scopes.has('write')) throw denied(project);
   if (projectId === null) {
     throw new RegistryError('name-unknown', `There is no project "${project}"`, { details: { project } });
   }
   return { ...answer, projectId };
-}
-
-/** As {@link requireManagement}; throws `name-unknown` also for an unknown repository. */
-export async function requireManagedRepository(
-  registry: Registry,
-  principal: RegistryPrincipal,
-  repository: RepositoryName,
-): Promise<number> {
-  const { repositoryId } = await requireManagement(registry, principal, repository);
-  if (repositoryId !== null) return repositoryId;
-  const { project, name } = repository;
-  throw new RegistryError('name-unknown', `There is no repository "${name}" in "${project}"`, {
-    details: { project, repository: name },
-  });
 }
 
 /** Whether the principal may change a repository that is there. */

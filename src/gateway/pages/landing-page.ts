@@ -18,6 +18,11 @@ const PLACES: readonly (readonly [path: string, title: string, text: string])[] 
     'Everything that this server knows and does, with live updates, in a page to try it out.',
   ],
   ['#api', 'REST', "Cachito's API, described below: its clients work as they are."],
+  [
+    '/docker/ext/openapi.yaml',
+    'Registry',
+    "docker and podman push to this server and pull from it; bk-repo's two APIs tell what it has.",
+  ],
   [`${CACHITO_PREFIX}/status`, 'Status', 'How services, upstreams and workers are.'],
   ['/readyz', 'Health', 'Whether this server can work; /livez tells whether it lives.'],
   ['/metrics', 'Metrics', 'Numbers for Prometheus.'],

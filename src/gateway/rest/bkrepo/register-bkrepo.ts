@@ -17,11 +17,17 @@ export type BkrepoServices = ContextServices & {
   principalOf: (request: FastifyRequest) => Promise<Principal>;
 };
 
-/** Everything below these speaks this dialect, also where there is nothing. */
-const PREFIXES = ['/docker/ext', '/docker/api', '/oci/ext', '/repository/api', '/auth/api'];
+/** Everything below these speaks this dialect, also where there is nothing (bkrepo-docker.md 5, 9). */
+const PREFIXES = ['/docker', '/oci/ext', '/repository/api', '/auth/api'];
+/** But for the registry itself. */
+const REGISTRY_PREFIX = '/docker/v2';
 
 export function isBkrepoUrl(url: string): boolean {
-  return PREFIXES.some((prefix) => url.startsWith(prefix) && /^(?:[/?]|$)/.test(url.slice(prefix.length)));
+  return PREFIXES.some((prefix) => isBelow(prefix, url)) && !isBelow(REGISTRY_PREFIX, url);
+}
+
+function isBelow(prefix: string, url: string): boolean {
+  return url.startsWith(prefix) && /^(?:[/?]|$)/.test(url.slice(prefix.length));
 }
 
 /** The docker APIs of bk-repo, both generations, and what is around them (bkrepo-docker.md). */

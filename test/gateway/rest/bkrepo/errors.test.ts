@@ -270,6 +270,10 @@ describe('Calls that there are not', () => {
     ['GET', '/docker/api/addr', '/docker/api/addr'],
     ['GET', '/repository/api/x', '/repository/api/x'],
     ['GET', '/docker/ext/manifest/apps/images/php', '/docker/ext/manifest/apps/images/php'],
+    ['GET', '/docker/ext/tag/apps/images/?pageNumber=1&pageSize=1', '/docker/ext/tag/apps/images/'],
+    ['DELETE', '/docker/api/repo/apps/images/', '/docker/api/repo/apps/images/'],
+    ['GET', '/docker', '/docker'],
+    ['GET', '/docker/extra', '/docker/extra'],
   ])('%s %s', async (method, path, shown) => {
     expect(await failure(method, path)).toEqual([404, 250130, `Request url[${shown}] not found`]);
   });
@@ -289,13 +293,16 @@ describe('Calls that there are not', () => {
     ]);
   });
 
-  test('a path that cannot be decoded', async () => {
-    expect(await failure('GET', '/docker/ext/repo/%ff/x')).toEqual([400, 250106, 'Invalid request content']);
+  test.each(['/docker/ext/repo/%ff/x', '/docker/%ff'])('a path that cannot be decoded: %s', async (path) => {
+    expect(await failure('GET', path)).toEqual([400, 250106, 'Invalid request content']);
   });
 
-  test.each(['/docker/extra', '/docker/v2/', '/docker/apiary'])('%s is no call of this API', async (path) => {
-    expect((await bkrepoCall(stack, 'GET', path)).envelope?.traceId).toBeUndefined();
-  });
+  test.each(['/dockers', '/docker/v2', '/docker/v2/', '/docker/v2/%ff', '/docker/v2/nothing'])(
+    '%s is no call of this API',
+    async (path) => {
+      expect((await bkrepoCall(stack, 'GET', path)).envelope?.traceId).toBeUndefined();
+    },
+  );
 });
 
 describe('Languages', () => {

@@ -65,7 +65,9 @@ const BODIES = [
 ];
 
 test('nothing that is sent breaks anything, and every refusal is in the envelope', async () => {
-  const paths = ROUTES.flatMap(({ method, path }) =>
+  // Descriptions of the API are documents of their own.
+  const routes = ROUTES.filter(({ path }) => !path.includes('/openapi.'));
+  const paths = routes.flatMap(({ method, path }) =>
     SEGMENTS.map((segment, index) => {
       const filled = path.replaceAll(/:\w+/g, segment).replace('*', `${segment}/${segment}`);
       return { method, path: `${filled}?${QUERIES[index % QUERIES.length]}`.replaceAll(' ', '+') };

@@ -206,6 +206,11 @@ describe('Repositories', () => {
       { configuration: { a: '\0' } },
       [400, 250105, 'Parameter [configuration] is invalid'],
     ],
+    [
+      'a type in capitals',
+      { configuration: { type: 'LOCAL' } },
+      [400, 250105, 'Parameter [configuration] is invalid'],
+    ],
     ['an unknown project', { projectId: 'nothing' }, [400, 251004, 'Project [nothing] not found']],
     ['one that is there', { name: 'images' }, [400, 251007, 'Repository [images] existed']],
   ])('%s', async (_what, change, outcome) => {
@@ -225,6 +230,18 @@ describe('Repositories', () => {
     expect(await failure('DELETE', '/repo/delete/apps/images')).toEqual(refused);
   });
 
+  test.each<[method: string, path: string, body?: object]>([
+    ['POST', '/repo/update/apps/nothing', {}],
+    ['POST', '/repo/quota/apps/nothing?quota=1'],
+    ['DELETE', '/repo/delete/apps/nothing'],
+  ])('that there are none is said before who may: %s %s', async (method, path, body) => {
+    expect(await failure(method, path, { as: 'eve', ...(body && { body }) })).toEqual([
+      404,
+      251006,
+      'Repository [nothing] not found',
+    ]);
+  });
+
   test('lists and pages, of what one may read', async () => {
     for (const name of ['list_a', 'list_b', 'list_c']) {
       await data('POST', '/repo/create', { ...owner, body: { ...repository, name, type: 'OCI' } });
@@ -232,6 +249,7 @@ describe('Repositories', () => {
     await data('POST', '/repo/update/apps/list_c', { ...owner, body: { public: true } });
     const names = (records: { name: string }[]) => records.map(({ name }) => name);
     expect(names(await data('GET', '/repo/list/apps?name=list_'))).toEqual(['list_a', 'list_b', 'list_c']);
+    expect(names(await data('GET', '/repo/list/apps?name=list_&type=oci'))).toHaveLength(3);
     expect(names(await data('GET', '/repo/list/apps?name=list_&type=DOCKER'))).toEqual([]);
     expect(names(await data('GET', '/repo/list/apps?type=GENERIC'))).toEqual([]);
     expect(names(await data('GET', '/repo/list/apps', { as: 'eve' }))).toEqual(['list_c']);

@@ -117,6 +117,22 @@ describe('Answers are as described', () => {
     expect([status, check(envelope) ? [] : check.errors]).toEqual([200, []]);
   });
 
+  test.each(GENERATIONS)('%s: the description itself, for everybody', async (name) => {
+    const read = async (form: string) => {
+      const options = { as: 'anonymous' } as const;
+      const { status, headers, text } = await bkrepoCall(
+        stack,
+        'GET',
+        `/docker/${name}/openapi.${form}`,
+        options,
+      );
+      return [status, headers.get('content-type'), text] as const;
+    };
+    expect(await read('yaml')).toEqual([200, 'application/yaml', texts.get(name)]);
+    const [status, contentType, json] = await read('json');
+    expect([status, contentType, JSON.parse(json)]).toEqual([200, 'application/json', documents.get(name)]);
+  });
+
   test.each(GENERATIONS)('failures of %s', async (generation) => {
     const ajv = new Ajv2020({ strict: false });
     ajv.addSchema({ $id: 'openapi', ...documents.get(generation) });

@@ -40,7 +40,7 @@ export function imageOf(request: FastifyRequest): ImageVariables {
 export function imageAndLastOf(request: FastifyRequest, lastName: string): ImageVariables & { last: string } {
   const rest = restOf(request);
   const slash = rest.lastIndexOf('/');
-  if (slash <= 0) throw new BkrepoError('URL_NOT_FOUND', request.url.split('?', 1)[0]!.slice(0, 500));
+  if (slash <= 0) throw noSuchUrl(request);
   const last = rest.slice(slash + 1);
   requireStorable(last, lastName);
   return { ...repositoryOf(request), image: rest.slice(0, slash), last };
@@ -60,6 +60,11 @@ export function imageOfKey(key: string): string {
 
 function restOf(request: FastifyRequest): string {
   const rest = (request.params as { '*': string })['*'];
+  if (rest === '') throw noSuchUrl(request);
   requireStorable(rest, 'name');
   return rest;
+}
+
+function noSuchUrl({ url }: FastifyRequest): BkrepoError {
+  return new BkrepoError('URL_NOT_FOUND', url.split('?', 1)[0]!.slice(0, 500));
 }

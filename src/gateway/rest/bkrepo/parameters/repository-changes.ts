@@ -1,3 +1,4 @@
+import { REPOSITORY_CATEGORIES } from '../../../../domain/database/sql/repository-rows.ts';
 import {
   type CleanupStrategy,
   type RetentionRules,
@@ -13,10 +14,21 @@ export function changesOf(body: RequestBody): RepositoryChanges {
     isPublic: body.flag('public'),
     displayName: body.text('displayName'),
     description: body.text('description'),
-    configuration: body.object('configuration'),
+    configuration: configurationOf(body),
     quota: body.bytes('quota'),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+}
+
+const CONFIGURATION_TYPES: readonly unknown[] = REPOSITORY_CATEGORIES.map((category) =>
+  category.toLowerCase(),
+);
+
+function configurationOf(body: RequestBody): object | null {
+  const configuration = body.object('configuration');
+  const { type = null } = (configuration ?? {}) as { type?: unknown };
+  if (type === null || CONFIGURATION_TYPES.includes(type)) return configuration;
+  throw new BkrepoError('PARAMETER_INVALID', 'configuration');
 }
 
 /** The clean-up among the settings of a configuration; undefined: it says nothing of it, null: there is none. */

@@ -36,7 +36,7 @@ export const pageRepositories: BkrepoRoute = {
 
 async function recordsOf({ run }: BkrepoCall, request: FastifyRequest, paging: Paging) {
   const project = projectOf(request);
-  const type = parameter(request, 'type') || null;
+  const type = parameter(request, 'type')?.toUpperCase() || null;
   const asked = { project, name: parameter(request, 'name') || null, type, ...paging };
   // Of other types there are none.
   if (type !== null && !REPOSITORY_TYPES.some((known) => known === type)) return { total: 0, records: [] };

@@ -14,6 +14,7 @@ import { readAddress } from './read-address.ts';
 import { readApiDetail, readExtDetail } from './read-detail.ts';
 import { readLayer } from './read-layer.ts';
 import { readManifest } from './read-manifest.ts';
+import { readApiOpenapi, readExtOpenapi } from './read-openapi.ts';
 import { listProjects, projectExists, readProject } from './read-projects.ts';
 import { readRepository, repositoryExists } from './read-repository.ts';
 import { readStages, upgradeStage } from './stages.ts';
@@ -36,6 +37,8 @@ export const ROUTES: readonly BkrepoRoute[] = [
   ...readExtDetail,
   readApiDetail,
   ...readAddress,
+  ...readExtOpenapi,
+  ...readApiOpenapi,
   createProject,
   listProjects,
   projectExists,
