@@ -1,4 +1,5 @@
 import { InvalidInputError } from './errors.ts';
+import { BUILD_SETTINGS } from './settings/build-settings.ts';
 import { PACKAGE_SETTINGS } from './settings/package-settings.ts';
 import { SERVICE_SETTINGS } from './settings/service-settings.ts';
 import type { SettingRow } from './settings/setting-row.ts';
@@ -15,6 +16,7 @@ export const SETTINGS: readonly SettingRow[] = [
   ...SERVICE_SETTINGS,
   ...PACKAGE_SETTINGS,
   ...STORAGE_SETTINGS,
+  ...BUILD_SETTINGS,
 ];
 
 /** Variables that are ours but no settings of a server. */

@@ -21,6 +21,8 @@ const DESCRIBED_DEFAULTS: Partial<Record<keyof Settings, string>> = {
   npmFileDepsAllowlist: '`{}`',
   yarnFileDepsAllowlist: '`{}`',
   limits: 'below',
+  buildConcurrency: 'cores',
+  buildSourceLifetime: '`30d`',
 };
 
 test('the table of settings in the README is the table in the code', () => {

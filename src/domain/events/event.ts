@@ -1,5 +1,12 @@
 /** Whose history an event belongs to. */
-export type SubjectType = 'bundle-request' | 'log' | 'worker' | 'image' | 'repository' | 'garbage-run';
+export type SubjectType =
+  | 'bundle-request'
+  | 'log'
+  | 'worker'
+  | 'image'
+  | 'repository'
+  | 'garbage-run'
+  | 'image-build';
 
 /**
  * Something that happened to a subject. Versions of one subject count from 1 without gaps, so that a subscriber can go

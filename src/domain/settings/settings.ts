@@ -80,6 +80,25 @@ export interface Settings {
   registryBlobBytes: number | null;
   /** How long blobs and manifests stay that nothing seems to need: a push may be about to name them. */
   garbageGraceSeconds: number;
+  builder: Builder;
+  buildIsolation: BuildIsolation;
+  /** null: the builder's own default. */
+  buildkitHost: string | null;
+  /** Base of `/v2` for workers; null: what a gateway has announced. */
+  registryUrl: string | null;
+  /** At a time, in one worker. */
+  buildConcurrency: number;
+  /** At a time, over all workers. */
+  projectBuildConcurrency: number;
+  /** Most that one build may take. */
+  buildSeconds: number;
+  buildMemoryBytes: number;
+  buildProcesses: number;
+  buildDiskBytes: number;
+  /** Bytes of what a build writes that its log keeps. */
+  buildLogBytes: number;
+  /** Seconds from the end of a build for which its uploaded source is kept. */
+  buildSourceLifetime: number;
   /** How many gateways `stowage serve` starts; they share the port. */
   gatewayProcesses: number;
   logLevel: string;
@@ -89,6 +108,11 @@ export interface Settings {
 export type FileDepsAllowlist = Readonly<Record<string, readonly string[]>>;
 export const REGISTRY_ANONYMOUS = ['none', 'pull', 'push'] as const;
 export type RegistryAnonymous = (typeof REGISTRY_ANONYMOUS)[number];
+
+export const BUILDERS = ['buildah', 'buildkit'] as const;
+export type Builder = (typeof BUILDERS)[number];
+export const BUILD_ISOLATIONS = ['oci', 'chroot'] as const;
+export type BuildIsolation = (typeof BUILD_ISOLATIONS)[number];
 
 /** Caps on what a source or an upstream may make us read, write and remember (prefetch.md 12). */
 export interface Limits {

@@ -1,7 +1,6 @@
 import { row, type SettingRow } from './setting-row.ts';
-import { DEFAULT_LIMITS } from './settings.ts';
+import { DEFAULT_LIMITS, REGISTRY_ANONYMOUS } from './settings.ts';
 import {
-  anonymous,
   count,
   DAY,
   duration,
@@ -11,6 +10,7 @@ import {
   LOG_LEVELS,
   limits,
   logLevel,
+  oneOf,
 } from './values.ts';
 
 /** How long things are kept, the registry of images, and caps. */
@@ -60,7 +60,7 @@ export const STORAGE_SETTINGS: readonly SettingRow[] = [
   row({
     variable: 'STOWAGE_REGISTRY_ANONYMOUS',
     key: 'registryAnonymous',
-    parse: anonymous,
+    parse: oneOf(REGISTRY_ANONYMOUS),
     fallback: () => 'none',
     meaning: 'what anybody may do on /v2: none, pull, push',
   }),

@@ -4,14 +4,7 @@ import { resolve } from 'node:path';
 import { durationMs } from '../duration.ts';
 import { InvalidInputError } from '../errors.ts';
 import { PACKAGE_MANAGERS, type PackageManager } from '../packages/package.ts';
-import {
-  DEFAULT_LIMITS,
-  type FileDepsAllowlist,
-  type Limits,
-  REGISTRY_ANONYMOUS,
-  type RegistryAnonymous,
-  type Settings,
-} from './settings.ts';
+import { DEFAULT_LIMITS, type FileDepsAllowlist, type Limits, type Settings } from './settings.ts';
 
 /** Reads the text of a variable. Throws InvalidInputError that names the variable and says what may stand there. */
 export type Parser<T> = (text: string, name: string) => T;
@@ -139,11 +132,13 @@ export const logLevel: Parser<string> = (value, name) => {
   throw new InvalidInputError(`${name} must be one of ${LOG_LEVELS.join(', ')}, not "${value}"`);
 };
 
-export const anonymous: Parser<RegistryAnonymous> = (value, name) => {
-  const known = REGISTRY_ANONYMOUS.find((one) => one === value);
-  if (known) return known;
-  throw new InvalidInputError(`${name} must be one of ${REGISTRY_ANONYMOUS.join(', ')}, not "${value}"`);
-};
+export const oneOf =
+  <Word extends string>(allowed: readonly Word[]): Parser<Word> =>
+  (value, name) => {
+    const known = allowed.find((one) => one === value);
+    if (known !== undefined) return known;
+    throw new InvalidInputError(`${name} must be one of ${allowed.join(', ')}, not "${value}"`);
+  };
 
 export const imageNamePart: Parser<string> = (value, name) => {
   if (/^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/.test(value)) return value;

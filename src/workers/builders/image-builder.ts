@@ -4,8 +4,9 @@ import type { Digest } from '../../domain/storage/blob-store.ts';
  * Turns a directory with a Dockerfile into an image in our own registry. Implementations: buildah (default), BuildKit.
  *
  * A RUN step is hostile code: it sees none of our processes, files, sockets and credentials, and reaches none of our
- * networks. `build` resolves when the image is in the registry under `destination`, and rejects with a BuildFailure, or
- * with the signal's reason within two seconds of its abort; in each case no process, mount or file of it is left.
+ * networks. `build` resolves when the image is in the registry under `destination`, and rejects with a BuildFailure
+ * (src/domain/images/build-failure.ts), or with the signal's reason within two seconds of its abort; in each case no
+ * process, mount or file of it is left.
  */
 export interface ImageBuilder {
   readonly name: 'buildah' | 'buildkit';
@@ -39,8 +40,11 @@ export interface ImageBuild {
   sourceDateEpoch: number;
   limits: BuildLimits;
   destination: ImageDestination;
-  /** Each line that the builder or a step writes, without its end. May be called very often. */
-  onLine: (line: string) => void;
+  /**
+   * Each line that the builder or a step writes, without its end. May be called very often: gives a promise when lines
+   * come faster than they can be kept, and is called again only when that is resolved.
+   */
+  onLine: (line: string) => Promise<void> | null;
   signal: AbortSignal;
   /** Of this build alone, and removed by who made it. */
   temporaryDirectory: string;
@@ -75,18 +79,3 @@ export interface BuiltImage {
   baseImages: readonly { name: string; digest: Digest }[];
   builder: { name: string; version: string };
 }
-
-export const BUILD_FAILURES = [
-  'dockerfile-not-found',
-  'dockerfile-invalid',
-  'base-image-not-found',
-  'step-failed',
-  'out-of-time',
-  'out-of-memory',
-  'out-of-disk',
-  'push-failed',
-  'builder-unavailable',
-  'source-invalid',
-  'internal',
-] as const;
-export type BuildFailureReason = (typeof BUILD_FAILURES)[number];
