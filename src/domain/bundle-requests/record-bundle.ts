@@ -49,12 +49,16 @@ export async function recordBundle(
   await finishStep(database, lease, blobs, async (tx, request) => {
     const { sql } = tx;
     await changeState(sql, request, 'in_progress', ASSEMBLING);
-    await insertBundle(sql, result.bundle);
+    // Beside this transaction, as with blobs: who needs the same bundle does not wait for us, and thousands of rows are
+    // written by two connections. Without the request's row nothing names it, and it goes like a bundle out of use.
+    const bundle = database.transaction((own) => insertBundle(own.sql, result.bundle));
+    bundle.catch(() => undefined);
     await changeState(sql, request, 'in_progress', AGGREGATING);
     await insertRequestPackages(sql, request.id, result.packages.packages);
     await insertRequestComponents(sql, request.id, result.components);
     await insertSetup(sql, request.id, 'offline', result.offline);
     await insertSetup(sql, request.id, 'registry', result.registry);
+    await bundle;
     await sql.query(
       `update bundle_requests
        set bundle_digest = $2, cyclonedx_digest = $3, spdx_digest = $4, provenance_digest = $5, packages_count = $6,

@@ -2,33 +2,27 @@ import { createHash, type Hash } from 'node:crypto';
 import { createGunzip } from 'node:zlib';
 import type { BundleFacts, BundleRow } from '../database/sql/find-bundle.ts';
 import { FileAccessError, InvalidRequestData } from '../errors.ts';
-import type { SourceTree } from '../sources/source-tree.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
 import { damagedBlobs } from '../storage/damaged-blobs.ts';
-import { archiveLayout, tarEntry } from './archive-layout.ts';
+import { archiveLayout } from './archive-layout.ts';
 import { labelledBytes } from './archive-reader.ts';
 import {
   type BundleContents,
   type BundleManifest,
   type BundleParts,
   digestOf,
-  isSourceEntry,
   layOutBundle,
   manifestText,
 } from './bundle-manifest.ts';
-import { compressedMembers, WRITER_VERSION } from './deterministic-gzip.ts';
-import { tarHeader, tarPadding } from './deterministic-tar.ts';
+import { WRITER_VERSION } from './deterministic-gzip.ts';
 import { reproducibleDigest } from './reproducible-part.ts';
+import { type SourceMemberCache, sourceMember } from './source-member.ts';
 
 export interface AssemblyOptions extends BundleParts {
   blobs: BlobStore;
   /** The row of a bundle that was made before: nothing is computed again then, unless it is damaged. */
   known(manifestDigest: Digest): Promise<BundleRow | null>;
-  /** Compressed source parts by the digest of what they hold. */
-  sourceMembers: {
-    find(listingDigest: Digest, writerVersion: string): Promise<StoredBlob | null>;
-    insert(listingDigest: Digest, writerVersion: string, member: StoredBlob): Promise<void>;
-  };
+  sourceMembers: SourceMemberCache;
   signal: AbortSignal;
 }
 
@@ -88,43 +82,6 @@ async function removeDamaged(
     hint: 'They were removed: the next request fetches them again.',
     details: { damaged: fetched.length },
   });
-}
-
-/** The compressed `app/` part, from the cache when the same listing was compressed before. */
-async function sourceMember(options: AssemblyOptions, contents: BundleContents): Promise<StoredBlob> {
-  const { blobs, sourceMembers, signal } = options;
-  const entries = contents.manifest.entries.filter(isSourceEntry);
-  const listingDigest = digestOf(manifestText({ ...contents.manifest, entries }));
-  const cached = await sourceMembers.find(listingDigest, WRITER_VERSION);
-  if (cached && (await blobs.size(cached.digest)) !== null) return cached;
-  const member = await blobs.write(compressedMembers(sourceTar(options, contents)), { signal });
-  await sourceMembers.insert(listingDigest, WRITER_VERSION, member);
-  return member;
-}
-
-const SMALL_FILE = 1024 * 1024;
-
-/** The tar of the source part, without the end of the archive. */
-async function* sourceTar(
-  options: AssemblyOptions,
-  { manifest, contents }: BundleContents,
-): AsyncGenerator<Uint8Array> {
-  for (const entry of manifest.entries) {
-    if (!isSourceEntry(entry)) continue;
-    options.signal.throwIfAborted();
-    yield tarHeader(tarEntry(entry), manifest.time);
-    const content = contents.get(entry.path);
-    if (!content || entry.size === 0) continue;
-    if (content.kind === 'blob') yield* options.blobs.read(content.digest);
-    else yield* sourceFile(options.source, content.path, entry.size);
-    const padding = tarPadding(entry.size);
-    if (padding > 0) yield Buffer.alloc(padding);
-  }
-}
-
-async function* sourceFile(source: SourceTree, path: string, size: number): AsyncGenerator<Uint8Array> {
-  if (size <= SMALL_FILE) yield await source.read(path);
-  else yield* source.open(path);
 }
 
 /** One pass over all bytes: each blob is read once for both digests. */

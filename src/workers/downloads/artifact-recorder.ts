@@ -3,7 +3,7 @@ import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import type { BlobStore } from '../../domain/storage/blob-store.ts';
 
 const BATCH = 512;
-const BATCH_MS = 1000;
+const BATCH_MS = 250;
 
 interface Waiting {
   artifact: NewArtifact;

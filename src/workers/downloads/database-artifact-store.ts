@@ -9,6 +9,7 @@ import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
 import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
 import type { StepLog, StepProgress } from '../ecosystems/ecosystem.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { ArtifactClaims } from './artifact-claims.ts';
 import { ArtifactRecorder } from './artifact-recorder.ts';
 import type {
@@ -334,17 +335,4 @@ function recordOf({ key, url }: Wanted, { blob, digests, metadata }: Made): NewA
 function artifactOf({ key, url, metadataName }: Wanted, made: Made, cached: boolean): Artifact {
   const metadata = metadataName === null ? null : (made.metadata[metadataName] ?? null);
   return { ...made.blob, key, url, digests: made.digests, metadata, cached };
-}
-
-/** Waits for a promise that never rejects, or for the abort. */
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -9,8 +9,6 @@ import { namesVaryingFile } from '../../domain/bundles/reproducible-part.ts';
 import { mergeComponents } from '../../domain/bundles/sbom/merge-components.ts';
 import { findSteps } from '../../domain/database/sql/bundle-request-rows.ts';
 import { reuseBundle } from '../../domain/database/sql/find-bundle.ts';
-import { recordBlobs } from '../../domain/database/sql/record-blobs.ts';
-import { findSourceMember, insertSourceMember } from '../../domain/database/sql/source-members.ts';
 import { reportPackages } from '../../domain/packages/reported-packages.ts';
 import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
 import { writeDocuments } from './bundle-documents.ts';
@@ -42,13 +40,7 @@ export async function assembleBundle(context: StepContext): Promise<void> {
     links: results.flatMap((result) => result.links ?? []),
     directories: results.flatMap((result) => result.directories),
     known: (manifestDigest) => reuseBundle(sql, manifestDigest),
-    sourceMembers: {
-      find: (listing, writer) => findSourceMember(sql, listing, writer),
-      insert: async (listing, writer, member) => {
-        await recordBlobs(sql, [member]);
-        await insertSourceMember(sql, listing, writer, member.digest);
-      },
-    },
+    sourceMembers: services.sourceMembers,
     signal,
   });
   log.info(

@@ -30,6 +30,7 @@ export async function fetchSource(context: StepContext): Promise<void> {
   const idle = idleManagers(source.tree, context);
   const fetched = { commit, snapshot, files, size, plan, result, idle };
   await recordSource(worker.database, context.lease, fetched, blobs.written);
+  context.services.sourceMembers.prepare(snapshot);
 }
 
 /** What the step adds to the bundle besides the source. */

@@ -10,16 +10,19 @@ import { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import { type FetchedSourceTree, fetchGitSource } from '../sources/fetch-git-source.ts';
 import { unpackArchive, unpackGitDirectory } from '../sources/unpack-archive.ts';
 import type { WorkerContext } from '../worker-context.ts';
+import { SourceMembers } from './source-members.ts';
 import type { StepContext } from './step-task.ts';
 
 /** What outlives a single step: one download scheduler for the process, and what is built on it for each step. */
 export class TaskServices {
   readonly context: WorkerContext;
+  readonly sourceMembers: SourceMembers;
   readonly #scheduler: DownloadScheduler;
   #signer: Promise<Signer> | null = null;
 
   constructor(context: WorkerContext) {
     this.context = context;
+    this.sourceMembers = new SourceMembers(context);
     this.#scheduler = new DownloadScheduler(context.settings);
     context.metrics.include(() => downloadMetrics(this.#scheduler.counters));
   }
@@ -98,6 +101,7 @@ export class TaskServices {
   }
 
   async close(): Promise<void> {
+    await this.sourceMembers.close();
     await this.#scheduler.close();
   }
 }
