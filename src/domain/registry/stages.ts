@@ -1,4 +1,4 @@
-import { recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { lockImage, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import { findTag, type Tag, updateStages } from '../database/sql/tag-rows.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import type { RegistryPrincipal } from './access.ts';
@@ -28,12 +28,13 @@ export async function promoteTag(
   const imageId = await requireChangeable(registry, principal, image);
   const { userId } = principal;
   return await registry.database.transaction(async ({ sql }) => {
-    // First, since it locks the image: nobody else promotes the tag now.
-    const data = { tag, stage };
-    await recordImageEvent(sql, { imageId, type: 'promoted', data, userId });
+    // Nobody else promotes the tag now.
+    await lockImage(sql, imageId);
     const found = await findTag(sql, imageId, tag);
     if (!found) throw unknownManifest({ tag });
-    const stages = [...found.stages, next(found.stages, stage)];
+    const reached = next(found.stages, stage);
+    const stages = [...found.stages, reached];
+    await recordImageEvent(sql, { imageId, type: 'promoted', data: { tag, stage: reached }, userId });
     await updateStages(sql, { imageId, name: tag, stages });
     return { ...found, stages };
   });

@@ -1,4 +1,5 @@
-import { findManifests, moveTags, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { findManifestRow } from '../database/sql/manifest-rows.ts';
+import { lockImage, moveTags, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import { findTag, renameTagRow, type Tag } from '../database/sql/tag-rows.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { type RegistryPrincipal, requireRegistryAccess, unknownName } from './access.ts';
@@ -18,12 +19,11 @@ export async function tagManifest(
   const imageId = await requireChangeable(registry, principal, image);
   const { userId } = principal;
   return await registry.database.transaction(async ({ sql }) => {
-    await recordImageEvent(sql, { imageId, type: 'tagged', data: { tag, ...source }, userId });
-    const manifestId =
-      'tag' in source
-        ? (await findTag(sql, imageId, source.tag))?.manifestId
-        : (await findManifests(sql, imageId, [source.address])).get(source.address)?.id;
-    if (manifestId === undefined) throw unknownManifest(source);
+    await lockImage(sql, imageId);
+    const manifest = await findManifestRow(sql, imageId, source);
+    if (manifest === null) throw unknownManifest(source);
+    const { id: manifestId, digest } = manifest;
+    await recordImageEvent(sql, { imageId, type: 'tagged', data: { tag, digest }, userId });
     await moveTags(sql, { imageId, manifestId, tags: [tag], userId });
     return (await findTag(sql, imageId, tag))!;
   });

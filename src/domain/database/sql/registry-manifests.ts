@@ -23,6 +23,11 @@ export async function recordImageEvent(
   );
 }
 
+/** Whatever changes manifests or tags of the image waits until the transaction ends. */
+export async function lockImage(sql: SqlExecutor, imageId: number): Promise<void> {
+  await sql.query('select from images where id = $1 for no key update', [imageId]);
+}
+
 /** Store digests by address, of those that the image has; a manifest names them from now on. */
 export async function nameImageBlobs(
   sql: SqlExecutor,

@@ -48,12 +48,12 @@ describe('events of an image', () => {
     await stack.call('DELETE', `/v2/${path}/manifests/3`);
     await stack.call('DELETE', `/v2/${path}/manifests/${digest}`);
     const rest = await take(stream, 5);
-    expect(rest.map(({ imageEvents: { version, type } }) => [version, type])).toEqual([
-      [2, 'tagged'],
-      [3, 'promoted'],
-      [4, 'tag-renamed'],
-      [5, 'tag-deleted'],
-      [6, 'manifest-deleted'],
+    expect(rest.map(({ imageEvents: { version, type, data } }) => [version, type, data])).toEqual([
+      [2, 'tagged', { tag: '2', digest }],
+      [3, 'promoted', { tag: '2', stage: '@prerelease' }],
+      [4, 'tag-renamed', { from: '2', to: '3' }],
+      [5, 'tag-deleted', { tag: '3', digest }],
+      [6, 'manifest-deleted', expect.objectContaining({ digest })],
     ]);
     await stream.return(undefined);
     await stack.pushImage(path, '4');
