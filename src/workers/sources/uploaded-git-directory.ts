@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { InvalidFileFormat } from '../../domain/errors.ts';
+import type { ArchiveMember } from '../../domain/sources/archives/archive-members.ts';
 import { Git, GitFailure } from '../git/git-command.ts';
 import { gitConfigText, writeGitDirectory } from '../git/git-directory.ts';
 import { DamagedRepositoryError } from '../git/object-reader.ts';
 import { readCommit } from '../git/read-tree.ts';
 import { readReachableTags } from '../git/tag-history.ts';
-import type { ArchiveMember } from './archive-member.ts';
 
 /**
  * What is taken of a git directory that somebody packed: commits, contents and the names of commits. Never its

@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
-import { pack } from 'tar-stream';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
@@ -11,6 +10,7 @@ import type { Flag } from '../../../src/domain/packages/package.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 import { unpackArchive } from '../../../src/workers/sources/unpack-archive.ts';
 import { testDatabase } from '../../support/database.ts';
+import { dir, file, hard, LINK_MODE, link, tar, zip } from '../../support/packed-archives.ts';
 
 let database: Database;
 let root: string;
@@ -60,72 +60,6 @@ async function listing(archive: Buffer, flags: Flag[] = []): Promise<string[]> {
   return Promise.all(rows);
 }
 
-type TarMember = Parameters<ReturnType<typeof pack>['entry']>[0] & { content?: string };
-const MTIME = new Date(1_700_000_000_000);
-
-async function tar(...members: TarMember[]): Promise<Buffer> {
-  const stream = pack();
-  for (const { content, ...header } of members) stream.entry({ mtime: MTIME, ...header }, content ?? '');
-  stream.finalize();
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Uint8Array);
-  return Buffer.concat(chunks);
-}
-
-interface ZipMember {
-  name: string;
-  content?: string | Buffer;
-  mode?: number;
-  flags?: number;
-  method?: number;
-  crc?: number;
-  size?: number;
-  offset?: number;
-}
-
-/** As Info-ZIP does it on Unix, with lies where asked for. */
-function zip(...members: ZipMember[]): Buffer {
-  const locals: Buffer[] = [];
-  const central: Buffer[] = [];
-  let offset = 0;
-  for (const member of members) {
-    const { name, mode = 0o100644, flags = 0x800, method = 8 } = member;
-    const content = Buffer.from((member.content ?? '') as string);
-    const packed = method === 0 ? content : deflateRawSync(content);
-    const fields = Buffer.alloc(26);
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt16LE(flags, 2);
-    fields.writeUInt16LE(method, 4);
-    fields.writeUInt16LE(0x6000, 6);
-    fields.writeUInt16LE(0x5921, 8);
-    fields.writeUInt32LE(member.crc ?? crc32(content), 10);
-    fields.writeUInt32LE(packed.length, 14);
-    fields.writeUInt32LE(member.size ?? content.length, 18);
-    fields.writeUInt16LE(Buffer.byteLength(name), 22);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), fields, Buffer.from(name), packed]);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE((mode << 16) >>> 0, 6);
-    tail.writeUInt32LE(member.offset ?? offset, 10);
-    central.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x03'), fields, tail, Buffer.from(name)]));
-    locals.push(local);
-    offset += local.length;
-  }
-  const directory = Buffer.concat(central);
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06');
-  end.writeUInt16LE(members.length, 8);
-  end.writeUInt16LE(members.length, 10);
-  end.writeUInt32LE(directory.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...locals, directory, end]);
-}
-
-const dir = (name: string): TarMember => ({ name, type: 'directory' });
-const file = (name: string, content = '', mode = 0o644): TarMember => ({ name, content, mode });
-const link = (name: string, linkname: string): TarMember => ({ name, linkname, type: 'symlink' });
-const hard = (name: string, linkname: string): TarMember => ({ name, linkname, type: 'link' });
-const LINK = 0o120777;
-
 describe('what comes out', () => {
   const expected = ['100644 a/b one', '100755 run two', '120000 there → a/b', '100644 ü/x three'];
   test('tar, tar.gz and zip give the same tree', async () => {
@@ -139,7 +73,7 @@ describe('what comes out', () => {
     const zipped = zip(
       { name: 'p-1.0/', mode: 0o040755 },
       { name: 'p-1.0/ü/x', content: 'three', method: 0 },
-      { name: 'p-1.0/there', content: 'a/b', mode: LINK },
+      { name: 'p-1.0/there', content: 'a/b', mode: LINK_MODE },
       { name: 'p-1.0/run', content: 'two', mode: 0o100755 },
       { name: 'p-1.0/a/b', content: 'one' },
     );
@@ -249,7 +183,7 @@ describe('links that leave the source', () => {
     expect(rows).toHaveLength(1);
   });
   test('in zip files too', async () => {
-    expect(await refusal(zip({ name: 'bad', content: '/etc/passwd', mode: LINK }))).toBe(
+    expect(await refusal(zip({ name: 'bad', content: '/etc/passwd', mode: LINK_MODE }))).toBe(
       "ValidationError path-outside-root: The destination of 'bad' is outside of cloned repository",
     );
   });
@@ -350,7 +284,7 @@ describe('refused', () => {
     ],
     [
       'zip: long link',
-      () => zip({ name: 'a', content: 'x'.repeat(5000), mode: LINK }),
+      () => zip({ name: 'a', content: 'x'.repeat(5000), mode: LINK_MODE }),
       broken('the link a has a target of 5000 bytes'),
     ],
     [

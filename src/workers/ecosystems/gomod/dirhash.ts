@@ -7,7 +7,7 @@ import { inflateRaw, inflateRawSync } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import type { Limits } from '../../../domain/config.ts';
 import { DomainError, ValidationError } from '../../../domain/errors.ts';
-import { UnpackLimits } from '../../sources/unpack-limits.ts';
+import { UnpackLimits } from '../../../domain/sources/archives/unpack-limits.ts';
 
 /** What yauzl 3 has beyond its types. */
 interface ZipFile {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import { openZip } from '../../zip-file.ts';
+import { openZip } from '../../../domain/sources/archives/zip-file.ts';
 import { bunzip2 } from './bzip2.ts';
 
 // Its CommonJS exports are not seen by import.

@@ -1,5 +1,5 @@
-import type { Limits } from '../../domain/config.ts';
-import { ValidationError } from '../../domain/errors.ts';
+import type { Limits } from '../../config.ts';
+import { ValidationError } from '../../errors.ts';
 
 /** Small archives may expand this far whatever their ratio: source texts repeat themselves. */
 const ALWAYS_ALLOWED = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
-import { InvalidFileFormat, UnsupportedFeature, ValidationError } from '../../domain/errors.ts';
-import { comparePaths, isGitDirectoryName } from '../../domain/sources/source-path.ts';
-import type { NewEntry } from '../../domain/sources/source-snapshot.ts';
+import { InvalidFileFormat } from '../../errors.ts';
+import { comparePaths, isGitDirectoryName } from '../source-path.ts';
+import type { NewEntry } from '../source-snapshot.ts';
 
 /** A file or link of an uploaded archive. Directories are implied by the paths. */
 export interface ArchiveMember {
@@ -82,29 +82,6 @@ export class ArchiveMembers {
       .sort((a, b) => comparePaths(a.path, b.path));
   }
 }
-
-/** The member's path without `./` and slashes at the end. Refuses paths that lead out of the archive. */
-export function memberPath(name: string, archive: 'Tar' | 'Zip'): string {
-  const names = name.split('/');
-  if (name.startsWith('/') || names.includes('..') || /^[A-Za-z]:[\\/]/.test(name)) {
-    throw new ValidationError('path-outside-root', `Attempted Path Traversal in ${archive} File`, {
-      details: { name },
-    });
-  }
-  return names.filter((part) => part !== '' && part !== '.').join('/');
-}
-
-export function refusedMember(path: string, kind: string): UnsupportedFeature {
-  return new UnsupportedFeature('unsupported-feature', `The archive has the ${kind} ${path}`, {
-    hint: 'A source is made of files, directories and symbolic links.',
-  });
-}
-
-export function brokenArchive(reason: string, cause?: unknown): InvalidFileFormat {
-  return new InvalidFileFormat('unexpected-format', `The archive cannot be read: ${reason}`, { cause });
-}
-
-export const MAX_LINK_BYTES = 4096;
 
 function isLeftOut(path: string): boolean {
   return path.split('/').some(isGitDirectoryName) || path.startsWith('__MACOSX/');
