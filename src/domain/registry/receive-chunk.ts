@@ -6,6 +6,8 @@ import type { HeldUpload } from './upload-sessions.ts';
 /** The body of one request of an upload. */
 export interface Chunk {
   body: Readable;
+  /** Nobody else has what the body yields, so that it can be given back before the engine finds out. */
+  isOnlyOurs?: boolean;
   /** As the request gives it; null: it comes in pieces of unknown length. */
   contentLength: number | null;
   /** First and last byte of `Content-Range`; null: it goes behind what is there. */
@@ -23,7 +25,6 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
 
   const { file, hash } = await upload.open();
   let received = start;
-  let releasedAt = start;
   let failure: unknown = null;
   const stop = (): void => void chunk.body.destroy(upload.signal.reason);
   upload.signal.addEventListener('abort', stop, { once: true });
@@ -35,7 +36,7 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
     const batch = pieces;
     pieces = [];
     bytes = 0;
-    await file.write(batch);
+    await file.write(batch, chunk.isOnlyOurs ? () => releaseBuffers(batch) : undefined);
     // What came before is on the disk's side by now: that much is sure to be found again.
     upload.size = written;
   };
@@ -49,10 +50,6 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
       received += piece.length;
       upload.received = received;
       if (bytes >= WRITE_BYTES) await flush();
-      if (received - releasedAt >= RELEASE_BYTES) {
-        releaseBuffers();
-        releasedAt = received;
-      }
     }
   } catch (error) {
     failure = error;
@@ -78,7 +75,6 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
 
 /** Written at a time. */
 const WRITE_BYTES = 256 * 1024;
-const RELEASE_BYTES = 16 * 1024 * 1024;
 
 /** Bytes that the chunk must have; null: as many as come. */
 function requireNext({ range, contentLength }: Chunk, start: number): number | null {

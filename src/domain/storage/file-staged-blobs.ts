@@ -111,9 +111,9 @@ class FileStagedBlob implements StagedBlob {
     this.#syncedAt = position;
   }
 
-  async write(chunks: readonly Uint8Array[]): Promise<void> {
+  async write(chunks: readonly Uint8Array[], onWritten?: () => void): Promise<void> {
     await this.#writing;
-    this.#writing = writeFully(this.#file, chunks, this.#position);
+    this.#writing = writeFully(this.#file, chunks, this.#position).then(onWritten);
     this.#position += chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
     // Whoever writes or closes next is told.
     this.#writing.catch(() => undefined);

@@ -26,8 +26,11 @@ export interface StagedBlobs {
 }
 
 export interface StagedBlob {
-  /** The chunks are on their way to the disk when the promise resolves; `close` waits for all of them. */
-  write(chunks: readonly Uint8Array[]): Promise<void>;
+  /**
+   * The chunks are on their way to the disk when the promise resolves; `close` waits for all of them. They are still read
+   * until `onWritten` is called, which does not happen when the disk refuses them.
+   */
+  write(chunks: readonly Uint8Array[], onWritten?: () => void): Promise<void>;
   close(): Promise<void>;
 }
 

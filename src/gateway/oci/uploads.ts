@@ -78,6 +78,7 @@ function chunkOf(request: FastifyRequest): Chunk {
   const { 'content-length': length, 'content-range': range, 'transfer-encoding': encoding } = request.headers;
   return {
     body: request.raw,
+    isOnlyOurs: true,
     contentLength: length === undefined ? (encoding === undefined ? 0 : null) : Number(length),
     range: range === undefined ? null : rangeOf(range),
   };

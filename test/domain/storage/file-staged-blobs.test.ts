@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { StoredBlob } from '../../../src/domain/storage/blob-store.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
+import { releaseBuffers } from '../../../src/domain/storage/release-buffers.ts';
 import { openStagedBlobs, type StagedBlobs } from '../../../src/domain/storage/staged-blobs.ts';
 import { MemoryBlobStore } from '../../support/memory-blob-store.ts';
 
@@ -102,4 +103,30 @@ test('a store that has no such area says so', () => {
   expect(() => openStagedBlobs(new MemoryBlobStore())).toThrow(
     expect.objectContaining({ code: 'not-implemented' }),
   );
+});
+
+test('chunks belong to their owner again when they are written, and not before', async () => {
+  const file = await staged.open(NAME, 0);
+  const given: string[] = [];
+  for (const content of ['one ', 'two ', 'three']) {
+    const chunks = [Buffer.alloc(content.length, content), Buffer.alloc(0)];
+    await file.write(chunks, () => {
+      given.push(content);
+      releaseBuffers(chunks);
+    });
+  }
+  await file.close();
+  expect(given).toEqual(['one ', 'two ', 'three']);
+  expect(await text(staged.read(NAME, 13))).toBe('one two three');
+});
+
+test('a disk that takes nothing is told of, and keeps its chunks', async () => {
+  await mkdir(join(directory, 'blobs/uploads'), { recursive: true });
+  await symlink('/dev/full', join(directory, 'blobs/uploads', NAME));
+  const file = await staged.open(NAME, 0);
+  const onWritten = vi.fn();
+  await file.write([Buffer.from('one')], onWritten);
+  await expect(file.write([Buffer.from('two')], onWritten)).rejects.toThrow('ENOSPC');
+  await expect(file.close()).rejects.toThrow('ENOSPC');
+  expect(onWritten).not.toHaveBeenCalled();
 });

@@ -34,6 +34,7 @@ export async function addImageBlob(
      insert into image_blobs (image_id, digest) select $4::bigint, $1 from (select count(*) from kept) as first
      on conflict (image_id, digest) do update set touched_at = now()`,
     [blob.digest, blob.size, blob.crc32, imageId, sha512, uploadId],
+    { prepared: true },
   );
 }
 

@@ -24,6 +24,7 @@ export async function insertUploadSession(
   await sql.query(
     `with ${NOT_DURABLE} insert into upload_sessions (id, image_id, user_id) select $1, $2, $3 from quick`,
     [session.id, session.imageId, session.userId],
+    { prepared: true },
   );
 }
 
@@ -37,6 +38,7 @@ export async function findUploadSession(
     `select size, holder is not null and held_until > clock_timestamp() as "isHeld"
      from upload_sessions where id = $1 and image_id = $2`,
     [id, imageId],
+    { prepared: true },
   );
   return rows[0] ?? null;
 }
@@ -59,6 +61,7 @@ export async function claimUploadSession(
      from one where s.id = one.id
      returning s.size, s.generation, one.was_held as "isTakenOver", one.is_free as "isClaimed"`,
     [claim.id, claim.imageId, claim.holder],
+    { prepared: true },
   );
   const [row] = rows;
   if (!row) return null;
@@ -92,6 +95,7 @@ export async function releaseUploadSession(
        holder = null, held_until = null, is_wanted = false, size = $3, generation = $4, active_at = clock_timestamp()
      from quick where s.id = $1 and s.holder = $2`,
     [held.id, held.holder, held.size, held.generation],
+    { prepared: true },
   );
 }
 
