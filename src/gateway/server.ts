@@ -20,7 +20,8 @@ import { registerDownloads } from './downloads/register-downloads.ts';
 import { registerGraphQL } from './graphql/graphql-endpoint.ts';
 import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
-import { registerOci } from './oci/register-oci.ts';
+import { answerUndecodable } from './oci/oci-errors.ts';
+import { isOciUrl, registerOci } from './oci/register-oci.ts';
 import { registerPackageRegistries } from './package-registries/register-package-registries.ts';
 import { registerPages } from './pages/register-pages.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
@@ -123,6 +124,7 @@ function answerFrameworkError(error: unknown, request: unknown, reply: unknown):
   const asked = request as FastifyRequest;
   if (asked.url.startsWith(`${CACHITO_PREFIX}/`)) answerUnknownResource(asked, reply as FastifyReply);
   else if (isBkrepoUrl(asked.url)) answerBkrepoError(error, asked, reply as FastifyReply);
+  else if (isOciUrl(asked.url)) answerUndecodable(asked, reply as FastifyReply);
   else SERVER_LIMITS.frameworkErrors(error, request, reply);
 }
 

@@ -37,6 +37,8 @@ const KINDS = new Map<string, ManifestDocument['kind']>([
   ['application/vnd.docker.distribution.manifest.list.v2+json', 'index'],
 ]);
 
+const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
+
 /** Layers of these types may be fetched from elsewhere only, and need not be here. */
 const NOT_DISTRIBUTED =
   /^application\/vnd\.(oci\.image\.layer\.nondistributable\.v1\.tar|docker\.image\.rootfs\.foreign\.diff\.tar)/;
@@ -50,8 +52,8 @@ export function parseManifest(bytes: Buffer, contentType: string | null): Manife
   const document = parseObject(bytes);
   const mediaType = mediaTypeOf(document, contentType);
   const kind = KINDS.get(mediaType);
-  if (document.schemaVersion === 1 || /manifest\.v1\+(json|prettyjws)$/.test(mediaType)) {
-    if (!kind || document.schemaVersion === 1) throw invalid('manifests of schema 1 are not supported');
+  if (document.schemaVersion === 1 || SCHEMA_1.test(mediaType)) {
+    throw invalid('manifests of schema 1 are not supported');
   }
   if (!kind) throw invalid(`"${mediaType.slice(0, 200)}" is not a media type of a manifest`);
   if (document.schemaVersion !== 2) throw invalid('schemaVersion must be 2');

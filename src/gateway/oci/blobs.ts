@@ -30,7 +30,11 @@ export async function readBlob(exchange: OciExchange, name: string, text: string
     case 416: {
       const range = `bytes */${blob.size}`;
       const error = { code: 'SIZE_INVALID', message: 'nothing of the blob lies in this range', detail: {} };
-      return exchange.sendJson(416, { errors: [error] }, { 'content-range': range });
+      return exchange.sendJson(
+        416,
+        { errors: [error] },
+        { 'docker-content-digest': address, 'content-range': range },
+      );
     }
   }
   const { start, end } = selection.range;

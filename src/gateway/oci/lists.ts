@@ -51,7 +51,7 @@ function descriptorOf({ mediaType, digest, sha512, size, artifactType, annotatio
 /** Throws `paging-invalid`. */
 function pageOf({ query }: OciExchange): Page {
   const n = query.get('n');
-  if (n !== null && !/^\d{1,15}$/.test(n)) {
+  if (n !== null && !/^\d+$/.test(n)) {
     throw new RegistryError('paging-invalid', '"n" must be a number of entries');
   }
   return { after: query.get('last'), limit: n === null ? null : Number(n) };

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isConnectionLost } from '../../domain/database/connection-lost.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { RegistryError, type RegistryErrorCode } from '../../domain/registry/errors.ts';
-import { sendOci } from './oci-exchange.ts';
+import { rangeReceived, sendOci } from './oci-exchange.ts';
 
 /** Codes of the specification, no others (oci-registry.md 3.1). */
 type OciCode =
@@ -82,6 +82,11 @@ export function answerOciError(
   sendOci(reply, status, { ...all, ...(request.method === 'HEAD' && { 'content-length': 0 }) }, body);
 }
 
+/** For what the framework refuses before it has found a route: paths that cannot be decoded. */
+export function answerUndecodable(request: FastifyRequest, reply: FastifyReply): void {
+  answerOciError(new RegistryError('name-invalid', 'the path cannot be decoded'), request, reply, '');
+}
+
 function answerTo(error: unknown, request: FastifyRequest, realm: string): OciAnswer {
   const known = error instanceof RegistryError ? ANSWERS[error.code] : null;
   const other = error instanceof DomainError ? OTHER_ANSWERS.get(error.code) : undefined;
@@ -94,6 +99,11 @@ function answerTo(error: unknown, request: FastifyRequest, realm: string): OciAn
   const headers: OutgoingHttpHeaders = {};
   if (status === 401) headers['www-authenticate'] = challenge(realm, scope, reason);
   if (typeof allow === 'string') headers.allow = allow;
+  if (typeof received === 'number' && request.method !== 'POST') {
+    // Where the upload goes on, so that nobody must ask.
+    headers.location = request.raw.url!.split('?', 1)[0]!;
+    headers.range = rangeReceived(received);
+  }
   return {
     status,
     code,

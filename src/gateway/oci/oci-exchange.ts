@@ -7,6 +7,11 @@ import type { Registry } from '../../domain/registry/registry.ts';
 /** On every answer (oci-registry.md 3). */
 const VERSION = { 'docker-distribution-api-version': 'registry/2.0' };
 
+/** Of answers about uploads: so much has come; `0-0` also where nothing has (oci-registry.md 4). */
+export function rangeReceived(bytes: number): string {
+  return `0-${Math.max(0, bytes - 1)}`;
+}
+
 /** One request and its answer, which goes past the framework: bytes are streams, and HEAD tells the length of a GET. */
 export class OciExchange {
   readonly request: FastifyRequest;

@@ -33,6 +33,10 @@ const OPERATIONS: Record<Exclude<OciResource['kind'], 'token'>, Record<string, O
 /** `/docker/v2` is where bk-repo has it. */
 const PREFIXES = ['', '/docker'];
 
+export function isOciUrl(url: string): boolean {
+  return PREFIXES.some((prefix) => url.startsWith(`${prefix}/v2/`));
+}
+
 export interface OciServices {
   settings: Settings;
   registry: Registry;

@@ -12,7 +12,7 @@ import {
   uploadBlob,
   uploadProgress,
 } from '../../domain/registry/uploads.ts';
-import type { OciExchange } from './oci-exchange.ts';
+import { type OciExchange, rangeReceived } from './oci-exchange.ts';
 
 /** POST: a mount, a whole blob in one request, or an upload that goes on (oci-registry.md 4). */
 export async function beginUpload(exchange: OciExchange, name: string): Promise<void> {
@@ -21,7 +21,7 @@ export async function beginUpload(exchange: OciExchange, name: string): Promise<
   const mounted = query.get('mount');
   if (mounted !== null) {
     const isMounted =
-      isAddress(mounted) && (await mountBlob(registry, principal, image, mounted, query.get('from')));
+      isAddress(mounted) && (await mountBlob(registry, principal, image, mounted, query.get('from') || null));
     if (isMounted) return sendBlob(exchange, image, mounted);
   } else if (query.has('digest')) {
     const address = parseAddress(query.get('digest')!);
@@ -69,7 +69,7 @@ function sendBlob(exchange: OciExchange, image: ImageName, address: Address): vo
 function sendUpload(exchange: OciExchange, status: number, image: ImageName, id: string, size: number): void {
   exchange.send(status, {
     location: exchange.path(image, `blobs/uploads/${id}`),
-    range: `0-${Math.max(0, size - 1)}`,
+    range: rangeReceived(size),
     'docker-upload-uuid': id,
   });
 }

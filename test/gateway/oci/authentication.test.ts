@@ -437,8 +437,10 @@ describe('methods and paths', () => {
     },
   );
 
-  test.each(['/v2/%ff/tags/list', '/v2/%/tags/list'])('%s', async (path) => {
-    expect([400, 404]).toContain((await stack.call('GET', path)).status);
+  test.each(['/v2/%ff/tags/list', '/v2/%/tags/list', '/docker/v2/a/manifests/%zz'])('%s', async (path) => {
+    const answer = await stack.call('GET', path);
+    expect([answer.status, answer.codes()]).toEqual([400, ['NAME_INVALID']]);
+    expect(answer.headers.get('docker-distribution-api-version')).toBe('registry/2.0');
   });
 });
 

@@ -77,6 +77,7 @@ test.each(['bytes=500-0', 'bytes=2000-', 'bytes=5000-6000', 'bytes=-0'])('%s lie
   const answer = await get({ range });
   expect(answer.status).toBe(416);
   expect(answer.headers.get('content-range')).toBe('bytes */2000');
+  expect(answer.headers.get('docker-content-digest')).toBe(DIGEST);
 });
 
 test('conditions', async () => {
@@ -142,7 +143,7 @@ describe('mounting', () => {
     await stack.pushBlob('secret/images/source', 'a secret', 'admin');
   });
 
-  test.each([NAME, 'apps/blobs', undefined])('from %s', async (from) => {
+  test.each([NAME, 'apps/blobs', undefined, ''])('from %s', async (from) => {
     const to = `apps/images/mounted-${from?.length ?? 'x'}`;
     const answer = await mount(to, DIGEST, from);
     expect(answer.status).toBe(201);

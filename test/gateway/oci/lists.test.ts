@@ -37,6 +37,7 @@ describe('tags', () => {
     ['?n=100', TAGS, null],
     ['?n=0', [], null],
     ['?n=999999999999999', TAGS, null],
+    ['?n=99999999999999999999', TAGS, null],
     ['?last=a.b', TAGS.slice(8), null],
     ['?last=a.a', TAGS.slice(7), null],
     ['?last=zzz', [], null],

@@ -177,6 +177,12 @@ describe('refused', () => {
       'MANIFEST_INVALID',
       'application/vnd.docker.distribution.manifest.v1+prettyjws',
     ],
+    [
+      'an artifact manifest, which was withdrawn',
+      { schemaVersion: 2 },
+      'MANIFEST_INVALID',
+      'application/vnd.oci.artifact.manifest.v1+json',
+    ],
     ['schema 3', { ...imageManifest(valid), schemaVersion: 3 }, 'MANIFEST_INVALID'],
     ['another media type than its header', imageManifest(valid), 'MANIFEST_INVALID', OCI_INDEX],
     ['an unknown media type', { schemaVersion: 2 }, 'MANIFEST_INVALID', 'text/plain'],

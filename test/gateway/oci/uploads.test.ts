@@ -223,6 +223,7 @@ describe('wrong offsets', () => {
     for (const body of [bytes.subarray(0, length), streamed(bytes.subarray(0, length))]) {
       const answer = await stack.call('PATCH', location, { body, headers: { 'content-range': range } });
       expect([answer.status, answer.codes()]).toEqual([416, ['BLOB_UPLOAD_INVALID']]);
+      expect([answer.headers.get('location'), answer.headers.get('range')]).toEqual([location, '0-9']);
       await expectProgress(location, 10);
     }
     const last = await put(location, sha256(bytes), bytes.subarray(0, length), { 'content-range': range });
