@@ -4,8 +4,7 @@ import {
   findDiscardedManifests,
   isStillDiscarded,
 } from '../database/sql/discarded-manifests.ts';
-import { deleteManifest, recordImageEvent } from '../database/sql/registry-manifests.ts';
-import { lockImage } from '../database/sql/retention.ts';
+import { deleteManifest, lockImage, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import { deleteExpiredUploadSessions, presentUploadSessions } from '../database/sql/upload-sessions.ts';
 import type { Quantity } from '../garbage/garbage.ts';
 import type { StagedBlobs } from '../storage/staged-blobs.ts';

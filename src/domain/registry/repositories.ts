@@ -11,11 +11,15 @@ import {
   type RepositoryValues,
   updateRepository,
 } from '../database/sql/repository-rows.ts';
+import { setRepositoryRetention } from '../database/sql/retention.ts';
 import { orConflict } from '../database/unique-violation.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import type { RegistryPrincipal } from './access.ts';
+import { rulesInConfiguration } from './cleanup-strategy.ts';
 import { type RepositoryName, requireManagedRepository, requireManagement } from './management.ts';
 import type { Registry } from './registry.ts';
+import { requireRules } from './retention.ts';
+import type { RetentionRules } from './retention-rules.ts';
 
 export type NewRepository = RepositoryName & Partial<RepositoryValues>;
 export type RepositoryChanges = Partial<Omit<RepositoryValues, 'type' | 'category'>>;
@@ -34,10 +38,13 @@ export async function createRepository(
     throw new InvalidInputError(`"${name.slice(0, 70)}" is not a valid repository name`);
   }
   requireValid(values);
+  const asked = rulesInConfiguration(values.configuration);
   const { projectId } = await requireManagement(registry, principal, { project, name });
+  const rules = asked && (await requireCleanup(registry, asked));
   const { userId } = principal;
   const adding = registry.database.transaction(async (tx) => {
     const id = await insertRepository(tx.sql, { ...DEFAULTS, ...values, projectId, name, userId });
+    if (rules) await setRepositoryRetention(tx.sql, { repositoryId: id, rules, userId });
     return await recorded(tx, id, 'created', { project, name });
   });
   return await orConflict(`There is a repository "${name}" in "${project}" already`, adding);
@@ -61,11 +68,27 @@ export async function changeRepository(
   changes: RepositoryChanges,
 ): Promise<Repository> {
   requireValid(changes);
+  const asked = rulesInConfiguration(changes.configuration);
   const id = await requireManagedRepository(registry, principal, repository);
+  const rules = asked && (await requireCleanup(registry, asked));
+  const { userId } = principal;
   return await registry.database.transaction(async (tx) => {
-    await updateRepository(tx.sql, id, changes, principal.userId);
-    return await recorded(tx, id, 'changed', { fields: Object.keys(changes) });
+    await updateRepository(tx.sql, id, changes, userId);
+    const fields = Object.keys(changes);
+    if (rules === undefined) return await recorded(tx, id, 'changed', { fields });
+    await setRepositoryRetention(tx.sql, { repositoryId: id, rules, userId });
+    return await recorded(tx, id, 'changed', { fields: [...fields, 'retention'] });
   });
+}
+
+/** bk-repo's clients set retention rules in the configuration (bkrepo-docker.md 2.2). */
+async function requireCleanup({ database }: Registry, rules: RetentionRules): Promise<RetentionRules> {
+  try {
+    return await requireRules(database, rules);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    throw new InvalidInputError(error.message, { details: { parameter: 'cleanupStrategy' } });
+  }
 }
 
 /**

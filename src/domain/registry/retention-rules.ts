@@ -23,14 +23,6 @@ export interface RetentionRules {
   orphans?: 'remove' | 'keep';
 }
 
-/** bk-repo's way to say the same (bkrepo-docker.md 2.2). */
-export interface CleanupStrategy {
-  enable?: boolean;
-  cleanupType?: string;
-  cleanupValue?: string | number;
-  cleanTargets?: string[];
-}
-
 const MOST_DAYS = 36_500;
 const MOST_TAGS = 1_000_000;
 const MOST_PATTERNS = 100;
@@ -62,25 +54,6 @@ export function parseRetentionRules(value: unknown): RetentionRules {
   return rules;
 }
 
-/** null: it is switched off. Throws InvalidInputError. */
-export function rulesOfCleanupStrategy(strategy: CleanupStrategy): RetentionRules | null {
-  const { enable = false, cleanupType, cleanupValue = '', cleanTargets = [] } = strategy;
-  if (!enable) return null;
-  const images = cleanTargets.map((target) => target.replace(/^docker:\/\//, ''));
-  const value = typeof cleanupValue === 'string' ? cleanupValue.trim() : cleanupValue;
-  const asNumber = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-  switch (cleanupType) {
-    case 'retentionDays':
-      return parseRetentionRules({ images, keepDays: asNumber });
-    case 'retentionNums':
-      return parseRetentionRules({ images, keepLatest: asNumber });
-    case 'retentionDate':
-      return parseRetentionRules({ images, keepSince: value });
-    default:
-      throw new InvalidInputError(`"${cleanupType}" is not a clean-up type`);
-  }
-}
-
 /** Whether any tag can go. */
 export function retiresTags(rules: RetentionRules): boolean {
   const { keepLatest, keepDays, keepSince, keepPulledDays } = rules;
@@ -96,11 +69,14 @@ function wholeNumber(least: number, most: number): (value: unknown, name: string
   };
 }
 
+const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:\d\d)?)?$/;
+
+/** Without a zone it is UTC, wherever the server is. */
 function date(value: unknown, name: string): string {
-  const isDate = typeof value === 'string' && /^\d{4}-\d\d-\d\d/.test(value);
-  const time = isDate ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(time)) throw new InvalidInputError(`${name} is a date like 2024-05-31T12:00:00Z`);
-  return new Date(time).toISOString();
+  const [, day, time = '00:00', zone = 'Z'] = (typeof value === 'string' && DATE.exec(value)) || [];
+  const instant = day === undefined ? Number.NaN : Date.parse(`${day}T${time}${zone}`);
+  if (Number.isNaN(instant)) throw new InvalidInputError(`${name} is a date like 2024-05-31T12:00:00Z`);
+  return new Date(instant).toISOString();
 }
 
 function patterns(value: unknown, name: string): string[] {

@@ -1,17 +1,21 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../database/database.ts';
 import { recordRepositoryEvent } from '../database/sql/record-repository-event.ts';
-import { deleteTag, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { deleteTag, lockImage, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { findRepository } from '../database/sql/repository-rows.ts';
 import {
   findInvalidPattern,
   findRetiredTags,
   isTagUnmoved,
-  lockImage,
   type RetiredTag,
   repositoriesWithRules,
+  setRepositoryConfiguration,
   setRepositoryRetention,
 } from '../database/sql/retention.ts';
+import type { SqlExecutor } from '../database/sql-executor.ts';
 import { InvalidInputError } from '../errors.ts';
 import type { RegistryPrincipal } from './access.ts';
+import { rulesInConfiguration, withoutCleanupStrategy } from './cleanup-strategy.ts';
 import { type RepositoryName, requireManagedRepository } from './management.ts';
 import type { Registry } from './registry.ts';
 import { parseRetentionRules, type RetentionRules, retiresTags } from './retention-rules.ts';
@@ -27,9 +31,22 @@ export async function setRetention(
   const parsed = rules === null ? null : await requireRules(registry.database, rules);
   await registry.database.transaction(async ({ sql }) => {
     await setRepositoryRetention(sql, { repositoryId, rules: parsed, userId: principal.userId });
+    await dropOtherStrategy(sql, repositoryId, parsed);
     await recordRepositoryEvent(sql, { repositoryId, type: 'changed', data: { fields: ['retention'] } });
   });
   return parsed;
+}
+
+/** What the configuration says of clean-up is shown to bk-repo's clients, who write it back: it must be what is so. */
+async function dropOtherStrategy(
+  sql: SqlExecutor,
+  repositoryId: number,
+  rules: RetentionRules | null,
+): Promise<void> {
+  const configuration = (await findRepository(sql, repositoryId))?.configuration as object | null | undefined;
+  const said = rulesInConfiguration(configuration);
+  if (!configuration || said === undefined || isDeepStrictEqual(said, rules)) return;
+  await setRepositoryConfiguration(sql, repositoryId, withoutCleanupStrategy(configuration));
 }
 
 /** What rules would remove if they were set: nothing is changed. For owners and administrators. */
@@ -77,7 +94,8 @@ async function retiredTagsOf(
   });
 }
 
-async function requireRules(database: Database, value: unknown): Promise<RetentionRules> {
+/** Throws InvalidInputError. */
+export async function requireRules(database: Database, value: unknown): Promise<RetentionRules> {
   const rules = parseRetentionRules(value);
   const wrong = await findInvalidPattern(database.sql, [...(rules.images ?? []), ...(rules.keepTags ?? [])]);
   if (wrong !== null) throw new InvalidInputError(`"${wrong}" is not a regular expression`);

@@ -2,14 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSettings } from '../../../src/domain/config.ts';
 import { InvalidInputError } from '../../../src/domain/errors.ts';
 import { type Principal, SYSTEM } from '../../../src/domain/identity/principal.ts';
-import { openRegistry, type Registry } from '../../../src/domain/registry/registry.ts';
-import { previewRetention, setRetention } from '../../../src/domain/registry/retention.ts';
 import {
   type CleanupStrategy,
-  parseRetentionRules,
-  type RetentionRules,
   rulesOfCleanupStrategy,
-} from '../../../src/domain/registry/retention-rules.ts';
+} from '../../../src/domain/registry/cleanup-strategy.ts';
+import { openRegistry, type Registry } from '../../../src/domain/registry/registry.ts';
+import { previewRetention, setRetention } from '../../../src/domain/registry/retention.ts';
+import { parseRetentionRules, type RetentionRules } from '../../../src/domain/registry/retention-rules.ts';
 import { collect } from '../../support/aged-registry.ts';
 import { RegistryStack } from '../../support/registry-stack.ts';
 
@@ -144,8 +143,25 @@ test.each([
   { enable: true, cleanupType: 'retentionDays', cleanupValue: 'three' },
   { enable: true, cleanupType: 'retentionNums' },
   { enable: true, cleanupType: 'retentionDate', cleanupValue: 30 },
+  { enable: true, cleanupType: 'retentionDate', cleanupValue: '2024-05-31 or so' },
+  { enable: true, cleanupType: 'retentionDays', cleanupValue: null },
+  { enable: true, cleanupType: 'retentionDays', cleanupValue: 1, cleanTargets: 'php' },
+  { enable: 'false', cleanupType: 'retentionDays', cleanupValue: 1 },
 ])("bk-repo's %j is refused", (strategy) => {
-  expect(() => rulesOfCleanupStrategy(strategy)).toThrow(InvalidInputError);
+  expect(() => rulesOfCleanupStrategy(strategy as CleanupStrategy)).toThrow(InvalidInputError);
+});
+
+test('a date without a zone is in UTC, wherever the server is', () => {
+  const zone = process.env.TZ;
+  process.env.TZ = 'Asia/Shanghai';
+  try {
+    for (const keepSince of ['2024-05-31T12:00:00', '2024-05-31 12:00', '2024-05-31T20:00:00.000+08:00']) {
+      expect(parseRetentionRules({ keepSince })).toEqual({ keepSince: '2024-05-31T12:00:00.000Z' });
+    }
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
 });
 
 test('rules that are absent or null are left out', () => {

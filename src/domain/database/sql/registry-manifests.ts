@@ -23,9 +23,10 @@ export async function recordImageEvent(
   );
 }
 
-/** Whatever changes manifests or tags of the image waits until the transaction ends. */
-export async function lockImage(sql: SqlExecutor, imageId: number): Promise<void> {
-  await sql.query('select from images where id = $1 for no key update', [imageId]);
+/** Holds the row of an image, as whoever changes its manifests or tags does. False: it is gone. */
+export async function lockImage(sql: SqlExecutor, imageId: number): Promise<boolean> {
+  const rows = await sql.query('select id from images where id = $1 for no key update', [imageId]);
+  return rows.length > 0;
 }
 
 /** Store digests by address, of those that the image has; a manifest names them from now on. */

@@ -90,12 +90,6 @@ export async function isTagUnmoved(
   return rows.length > 0;
 }
 
-/** Holds the row of an image, as whoever changes its manifests or tags does. False: it is gone. */
-export async function lockImage(sql: SqlExecutor, imageId: number): Promise<boolean> {
-  const rows = await sql.query('select id from images where id = $1 for no key update', [imageId]);
-  return rows.length > 0;
-}
-
 /** `rules` null: everything with a tag stays. */
 export async function setRepositoryRetention(
   sql: SqlExecutor,
@@ -105,4 +99,15 @@ export async function setRepositoryRetention(
     `update repositories set retention = $2::jsonb, modified_by_id = $3, modified_at = clock_timestamp() where id = $1`,
     [changed.repositoryId, changed.rules === null ? null : JSON.stringify(changed.rules), changed.userId],
   );
+}
+
+export async function setRepositoryConfiguration(
+  sql: SqlExecutor,
+  repositoryId: number,
+  configuration: object,
+): Promise<void> {
+  await sql.query('update repositories set configuration = $2::jsonb where id = $1', [
+    repositoryId,
+    JSON.stringify(configuration),
+  ]);
 }

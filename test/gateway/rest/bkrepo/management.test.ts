@@ -282,7 +282,7 @@ describe('Repositories', () => {
       const { text } = await bkrepoCall(stack, 'POST', '/graphql', { ...owner, body: { query } });
       return JSON.parse(text).data.repository.retention;
     };
-    const configuration = (cleanupStrategy: object) => ({ settings: { cleanupStrategy } });
+    const configuration = (cleanupStrategy: object | string) => ({ settings: { cleanupStrategy } });
     const numbers = {
       enable: true,
       cleanupType: 'retentionNums',
@@ -294,7 +294,10 @@ describe('Repositories', () => {
       body: { ...repository, name: 'cleaned', configuration: configuration(numbers) },
     });
     expect(await rules()).toEqual({ images: ['php'], keepLatest: 5, keepDays: null });
-    const change = (strategy: object) => ({ ...owner, body: { configuration: configuration(strategy) } });
+    const change = (strategy: object | string) => ({
+      ...owner,
+      body: { configuration: configuration(strategy) },
+    });
     const days = { enable: true, cleanupType: 'retentionDays', cleanupValue: 30 };
     await data('POST', '/repo/update/apps/cleaned', change(days));
     expect(await rules()).toEqual({ images: [], keepLatest: null, keepDays: 30 });
@@ -305,6 +308,8 @@ describe('Repositories', () => {
       { enable: true, cleanupType: 'retentionDays', cleanupValue: 'x' },
       { enable: true, cleanupType: 'retentionDays', cleanupValue: 1, cleanTargets: ['('] },
       { enable: true, cleanupType: 'retentionDays', cleanupValue: 1, cleanTargets: [5] },
+      { enable: 'false', cleanupType: 'retentionDays', cleanupValue: 1 },
+      'retentionDays',
     ]) {
       expect(await failure('POST', '/repo/update/apps/cleaned', change(wrong))).toEqual([
         400,
@@ -314,6 +319,42 @@ describe('Repositories', () => {
     }
     await data('POST', '/repo/update/apps/cleaned', change({ enable: false }));
     expect(await rules()).toBe(null);
+  });
+
+  test('clean-up that is refused leaves no repository behind', async () => {
+    const cleanupStrategy = {
+      enable: true,
+      cleanupType: 'retentionNums',
+      cleanupValue: 1,
+      cleanTargets: ['('],
+    };
+    const body = { ...repository, name: 'half', configuration: { settings: { cleanupStrategy } } };
+    expect(await failure('POST', '/repo/create', { ...owner, body })).toEqual([
+      400,
+      250105,
+      'Parameter [cleanupStrategy] is invalid',
+    ]);
+    expect(await data('GET', '/repo/exist/apps/half')).toBe(false);
+  });
+
+  test('clean-up is not shown any more when other rules have been set', async () => {
+    const cleanupStrategy = { enable: true, cleanupType: 'retentionNums', cleanupValue: '5' };
+    const configuration = { type: 'local', settings: { a: 1, cleanupStrategy } };
+    const shown = async () => (await data('GET', '/repo/info/apps/both', owner)).configuration;
+    const set = (keepLatest: number) =>
+      bkrepoCall(stack, 'POST', '/graphql', {
+        ...owner,
+        body: {
+          query: `mutation {
+            setRetention(project: "apps", name: "both", rules: {images: [], keepLatest: ${keepLatest}}) { __typename }
+          }`,
+        },
+      });
+    await data('POST', '/repo/create', { ...owner, body: { ...repository, name: 'both', configuration } });
+    await set(5);
+    expect(await shown()).toEqual(configuration);
+    await set(6);
+    expect(await shown()).toEqual({ type: 'local', settings: { a: 1 } });
   });
 
   test('quota', async () => {

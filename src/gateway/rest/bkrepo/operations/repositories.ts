@@ -1,4 +1,3 @@
-import type { RetentionRules } from '../../../../domain/registry/retention-rules.ts';
 import { type StoredOperation, storedOperation } from '../../../graphql/run-operation.ts';
 import type { Paging } from '../parameters/paging.ts';
 import type { WriteResult } from './writes.ts';
@@ -94,17 +93,6 @@ export const DELETE_REPOSITORY: RepositoryWrite<RepositoryId & { forced: boolean
     result: deleteRepository(project: $project, name: $name, forced: $forced) {
       __typename
       ... on MutationDeleteRepositorySuccess { data { name } }
-      ... on Error { code message hint details }
-    }
-  }
-`);
-
-export const SET_RETENTION: RepositoryWrite<RepositoryId & { rules: RetentionRules | null }> =
-  storedOperation(`
-  mutation SetRetention($project: String!, $name: String!, $rules: RetentionRulesInput) {
-    result: setRetention(project: $project, name: $name, rules: $rules) {
-      __typename
-      ... on MutationSetRetentionSuccess { data { name } }
       ... on Error { code message hint details }
     }
   }

@@ -1,9 +1,4 @@
 import { REPOSITORY_CATEGORIES } from '../../../../domain/database/sql/repository-rows.ts';
-import {
-  type CleanupStrategy,
-  type RetentionRules,
-  rulesOfCleanupStrategy,
-} from '../../../../domain/registry/retention-rules.ts';
 import { BkrepoError } from '../errors.ts';
 import type { RepositoryChanges } from '../operations/repositories.ts';
 import type { RequestBody } from './body.ts';
@@ -29,20 +24,4 @@ function configurationOf(body: RequestBody): object | null {
   const { type = null } = (configuration ?? {}) as { type?: unknown };
   if (type === null || CONFIGURATION_TYPES.includes(type)) return configuration;
   throw new BkrepoError('PARAMETER_INVALID', 'configuration');
-}
-
-/** The clean-up among the settings of a configuration; undefined: it says nothing of it, null: there is none. */
-export function retentionOf({ configuration }: RepositoryChanges): RetentionRules | null | undefined {
-  const strategy = objectIn(objectIn(configuration, 'settings'), 'cleanupStrategy');
-  if (strategy === undefined) return undefined;
-  try {
-    return rulesOfCleanupStrategy(strategy as CleanupStrategy);
-  } catch {
-    throw new BkrepoError('PARAMETER_INVALID', 'cleanupStrategy');
-  }
-}
-
-function objectIn(value: object | undefined, name: string): object | undefined {
-  const field = value === undefined ? undefined : (value as Record<string, unknown>)[name];
-  return typeof field === 'object' && field !== null && !Array.isArray(field) ? field : undefined;
 }

@@ -5,30 +5,27 @@ import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { CREATE_REPOSITORY } from '../operations/repositories.ts';
 import { RequestBody } from '../parameters/body.ts';
-import { changesOf, retentionOf } from '../parameters/repository-changes.ts';
+import { changesOf } from '../parameters/repository-changes.ts';
 import type { BkrepoRoute } from '../route.ts';
 import { refusedAs } from './refusals.ts';
-import { setRetention } from './set-retention.ts';
 
 /** bkrepo-docker.md 2.2 */
 export const createRepository: BkrepoRoute = {
   method: 'POST',
   path: '/repository/api/repo/create',
   login: 'user',
-  async handle(call, request, reply) {
+  async handle({ run }, request, reply) {
     const body = new RequestBody(request);
     const [project, name] = [body.required('projectId'), body.required('name')];
     const type = body.oneOf('type', REPOSITORY_TYPES);
     if (type === null) throw new BkrepoError('PARAMETER_MISSING', 'type');
     const category = body.oneOf('category', REPOSITORY_CATEGORIES) ?? 'COMPOSITE';
     const changes = changesOf(body);
-    const retention = retentionOf(changes);
     requireBkrepoRepository({ name, ...changes });
-    const { result } = await call.run(CREATE_REPOSITORY, {
+    const { result } = await run(CREATE_REPOSITORY, {
       input: { project, name, type, category, ...changes },
     });
     refusedAs({ conflict: () => new BkrepoError('REPOSITORY_EXISTED', name) }, () => dataOf(result));
-    await setRetention(call, { project, name }, retention);
     return sendData(request, reply, null);
   },
 };

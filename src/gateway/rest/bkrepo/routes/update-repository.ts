@@ -4,24 +4,21 @@ import { sendData } from '../envelope.ts';
 import { CHANGE_REPOSITORY } from '../operations/repositories.ts';
 import { RequestBody } from '../parameters/body.ts';
 import { repositoryIdOf } from '../parameters/names.ts';
-import { changesOf, retentionOf } from '../parameters/repository-changes.ts';
+import { changesOf } from '../parameters/repository-changes.ts';
 import type { BkrepoRoute } from '../route.ts';
 import { refusedAs, unknownAs } from './refusals.ts';
-import { setRetention } from './set-retention.ts';
 
 /** bkrepo-docker.md 2.2; what is absent stays. */
 export const updateRepository: BkrepoRoute = {
   method: 'POST',
   path: '/repository/api/repo/update/:projectId/:repoName',
   login: 'user',
-  async handle(call, request, reply) {
+  async handle({ run }, request, reply) {
     const id = repositoryIdOf(request);
     const changes = changesOf(new RequestBody(request));
-    const retention = retentionOf(changes);
     requireBkrepoRepository(changes);
-    const { result } = await call.run(CHANGE_REPOSITORY, { ...id, changes });
+    const { result } = await run(CHANGE_REPOSITORY, { ...id, changes });
     refusedAs(unknownAs(id.name), () => dataOf(result));
-    await setRetention(call, id, retention);
     return sendData(request, reply, null);
   },
 };
