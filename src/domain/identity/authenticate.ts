@@ -4,26 +4,36 @@ import { findTokenBySecret } from '../database/sql/find-token-by-secret.ts';
 import { UnauthenticatedError } from '../errors.ts';
 import { verifyPassword } from './password.ts';
 import { ANONYMOUS, type Principal, SCOPES, type Scope } from './principal.ts';
+import { SessionTokens } from './session-tokens.ts';
+import { looksSigned } from './signed-tokens.ts';
 import { hashSecret } from './tokens.ts';
 import { User } from './user.ts';
 
 /** Turns an `Authorization` header into a principal. Throws UnauthenticatedError for wrong credentials. */
 export class Authenticator {
+  readonly sessions: SessionTokens;
   readonly #database: Database;
   /** Password checks are slow on purpose: one that succeeded counts for a while, as long as the user's hash is the same. */
   readonly #verified = new Map<string, { passwordHash: string; until: number }>();
 
   constructor(database: Database) {
     this.#database = database;
+    this.sessions = new SessionTokens(database);
   }
 
-  /** `Bearer <token>`, `Basic <user:password>` or `Basic <user:token>`; nothing: anonymous. */
+  /**
+   * `Bearer <token>` or `JWT <token>`, where the token is a named one or that of a session, `Basic <user:password>` or
+   * `Basic <user:token>`; nothing: anonymous.
+   */
   async authenticate(authorization: string | undefined): Promise<Principal> {
     if (!authorization) return ANONYMOUS;
     const [scheme = '', credentials = ''] = authorization.trim().split(/\s+/, 2);
     switch (scheme.toLowerCase()) {
       case 'bearer':
-        return await this.#token(credentials, null);
+      case 'jwt':
+        return looksSigned(credentials)
+          ? await this.sessions.verify(credentials)
+          : await this.#token(credentials, null);
       case 'basic': {
         const text = Buffer.from(credentials, 'base64').toString('utf8');
         const colon = text.indexOf(':');
@@ -47,6 +57,11 @@ export class Authenticator {
       scopes: new Set(found.scopes as Scope[]),
       tokenId: found.tokenId,
     };
+  }
+
+  /** Who logs in by a form. Throws UnauthenticatedError. */
+  async byPassword(name: string, password: string): Promise<Principal> {
+    return await this.#password(name, password);
   }
 
   async #password(name: string, password: string): Promise<Principal> {

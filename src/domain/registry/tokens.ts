@@ -1,16 +1,15 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Database } from '../database/database.ts';
 import { findRefreshToken, insertRefreshToken } from '../database/sql/refresh-tokens.ts';
-import { sharedSecret } from '../database/sql/shared-secret.ts';
 import { UnauthenticatedError } from '../errors.ts';
 import type { Principal, Scope } from '../identity/principal.ts';
+import { looksSigned, SignedTokens } from '../identity/signed-tokens.ts';
 import { hashSecret } from '../identity/tokens.ts';
 import type { Grant, RegistryPrincipal } from './access.ts';
 
 export const TOKEN_SECONDS = 3600;
 const REFRESH_SECONDS = 90 * 24 * 3600;
 const PURPOSE = 'registry-tokens';
-const ISSUER = 'stowage';
 
 /**
  * Tokens of docker clients (oci-registry.md 2): JWTs, signed with a secret that all gateways share. They tell who the
@@ -18,45 +17,36 @@ const ISSUER = 'stowage';
  */
 export class RegistryTokens {
   readonly #database: Database;
-  #secret: Promise<Buffer> | null = null;
+  readonly #signed: SignedTokens<Claims>;
   /** Verified ones, with the second in which they end: a client uses the same for many requests. */
   readonly #verified = new Map<string, { principal: RegistryPrincipal; until: number }>();
 
   constructor(database: Database) {
     this.#database = database;
+    this.#signed = new SignedTokens(database, PURPOSE);
   }
 
   async issue(principal: Principal, grants: readonly Grant[]): Promise<{ token: string; issuedAt: Date }> {
-    const issued = Math.floor(Date.now() / 1000);
     const claims: Claims = {
-      iss: ISSUER,
-      iat: issued,
-      exp: issued + TOKEN_SECONDS,
       uid: principal.userId,
       sub: principal.name,
       tid: principal.tokenId ?? null,
       scopes: [...principal.scopes],
       access: grants,
     };
-    const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
-    const signature = sign(`${HEADER}.${payload}`, await this.#key());
-    return {
-      token: `${HEADER}.${payload}.${signature.toString('base64url')}`,
-      issuedAt: new Date(issued * 1000),
-    };
+    return await this.#signed.issue(claims, TOKEN_SECONDS);
   }
 
   /** null: it does not look like one of ours. Throws UnauthenticatedError when it is forged or over. */
   async verify(token: string): Promise<RegistryPrincipal | null> {
-    if (!token.startsWith(`${HEADER}.`)) return null;
+    if (!looksSigned(token)) return null;
     const known = this.#verified.get(token);
     if (known) {
       if (known.until > Date.now() / 1000) return known.principal;
       this.#verified.delete(token);
     }
-    const claims = readClaims(token, await this.#key());
-    if (!claims || claims.exp <= Date.now() / 1000)
-      throw new UnauthenticatedError('Invalid or expired token');
+    const claims = await this.#signed.read(token);
+    if (!claims) throw new UnauthenticatedError('Invalid or expired token');
     const principal = principalOf(claims);
     if (this.#verified.size >= MOST_VERIFIED) this.#verified.clear();
     this.#verified.set(token, { principal, until: claims.exp });
@@ -92,20 +82,9 @@ export class RegistryTokens {
       ...(tokenId !== null && { tokenId }),
     };
   }
-
-  #key(): Promise<Buffer> {
-    this.#secret ??= sharedSecret(this.#database.sql, PURPOSE, randomBytes(32)).catch((error: unknown) => {
-      this.#secret = null;
-      throw error;
-    });
-    return this.#secret;
-  }
 }
 
 interface Claims {
-  iss: string;
-  iat: number;
-  exp: number;
   /** null: anonymous. */
   uid: number | null;
   sub: string | null;
@@ -115,22 +94,8 @@ interface Claims {
   access: readonly Grant[];
 }
 
-const HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
 const REFRESH_PREFIX = 'stwr_';
 const MOST_VERIFIED = 10_000;
-
-function sign(text: string, key: Buffer): Buffer {
-  return createHmac('sha256', key).update(text).digest();
-}
-
-/** null: not signed by us. */
-function readClaims(token: string, key: Buffer): Claims | null {
-  const [, payload = '', signature = '', ...rest] = token.split('.');
-  const expected = sign(`${HEADER}.${payload}`, key);
-  const actual = Buffer.from(signature, 'base64url');
-  if (rest.length > 0 || actual.length !== expected.length || !timingSafeEqual(actual, expected)) return null;
-  return JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as Claims;
-}
 
 /** Whether it is an administrator the database says each time. */
 function principalOf({ uid, sub, tid, scopes, access }: Claims): RegistryPrincipal {
