@@ -5,6 +5,7 @@ import { closeLog } from '../database/sql/close-log.ts';
 import { recordBlobs } from '../database/sql/record-blobs.ts';
 import { recordRequestEvent } from '../database/sql/record-request-event.ts';
 import { DomainError, RequestFailure } from '../errors.ts';
+import { LeaseLostError } from '../lease-lost.ts';
 import type { StoredBlob } from '../storage/blob-store.ts';
 import type { BundleRequest, BundleRequestStep, RequestError, StepCounters } from './bundle-request.ts';
 import { changeState } from './change-state.ts';
@@ -17,11 +18,6 @@ import { dueReasons, FETCHING_SOURCE } from './state-reasons.ts';
 export interface StepLease {
   request: BundleRequest;
   step: BundleRequestStep;
-}
-
-/** Thrown into a step whose lease is gone: the request was cancelled or retried, or another worker has the step. */
-export class LeaseLostError extends Error {
-  override readonly name = 'LeaseLostError';
 }
 
 /** Takes the step for a worker; null when there is nothing to do any more. */

@@ -1,3 +1,4 @@
+import type { Principal } from '../identity/principal.ts';
 import type { Digest } from '../storage/blob-store.ts';
 import type { BuildFailureReason } from './build-failure.ts';
 
@@ -100,4 +101,9 @@ export interface BuildEventData {
   state: { state: BuildState; attempt: number; failure?: BuildError; digest?: Digest; size?: number };
   /** What a repository's ref was resolved to. */
   source: { commit: string };
+}
+
+export function cancelledBy(principal: Principal): BuildError {
+  const by = principal.name === null ? '' : ` by ${principal.name}`;
+  return { reason: 'cancelled', message: `The build was cancelled${by}`, details: {} };
 }

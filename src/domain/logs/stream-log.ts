@@ -18,28 +18,37 @@ export interface OpenedLog {
 /** For reading a log at one go; {@link file://./read-log.ts} is for pages that are asked for one by one. */
 export async function openLog(database: Database, blobs: BlobStore, subject: LogSubject): Promise<OpenedLog> {
   const opened = await readLogStream(database.sql, subject);
-  const total = opened?.lines ?? 0;
   return {
-    total,
+    total: opened?.lines ?? 0,
     closed: opened?.closed ?? false,
-    async *pages(afterNumber) {
-      let stream: LogStreamState | null = opened;
-      let number = afterNumber;
-      while (stream !== null && number < total) {
-        const before = number;
-        for await (const page of pagesOf(database, blobs, subject, stream, number)) {
-          const lines = page.filter((line) => line.number <= total);
-          if (lines.length > 0) yield lines;
-          number = page.at(-1)!.number;
-          if (number >= total) return;
-        }
-        // Compaction may have moved the lines since the look at the stream.
-        const { compactedLines } = stream;
-        stream = await readLogStream(database.sql, subject);
-        if (number === before && stream?.compactedLines === compactedLines) return;
-      }
-    },
+    pages: (afterNumber) => pagesOfLog(database, blobs, subject, opened, afterNumber),
   };
+}
+
+/** Pages of the lines after a number that a log had when somebody looked at its state. */
+export async function* pagesOfLog(
+  database: Database,
+  blobs: BlobStore,
+  subject: LogSubject,
+  opened: LogStreamState | null,
+  afterNumber: number,
+): AsyncGenerator<LogLine[]> {
+  const total = opened?.lines ?? 0;
+  let stream = opened;
+  let number = afterNumber;
+  while (stream !== null && number < total) {
+    const before = number;
+    for await (const page of pagesOf(database, blobs, subject, stream, number)) {
+      const lines = page.filter((line) => line.number <= total);
+      if (lines.length > 0) yield lines;
+      number = page.at(-1)!.number;
+      if (number >= total) return;
+    }
+    // Compaction may have moved the lines since the look at the stream.
+    const { compactedLines } = stream;
+    stream = await readLogStream(database.sql, subject);
+    if (number === before && stream?.compactedLines === compactedLines) return;
+  }
 }
 
 async function* pagesOf(

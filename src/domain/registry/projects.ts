@@ -64,7 +64,7 @@ export async function changeNamedProject(
 }
 
 /**
- * With its repositories and their images only if `forced`. Throws ConflictError; also when requests or builds belong to it,
+ * With its repositories and their images only if `forced`. Throws ConflictError; also when requests or published images belong to it,
  * which are never deleted along.
  */
 export async function deleteProject(
@@ -76,10 +76,12 @@ export async function deleteProject(
   const { projectId } = await requireManagement(registry, principal, { project: name, name: '' });
   await registry.database.transaction(async (tx) => {
     await tx.sql.query('select from projects where id = $1 for update', [projectId]);
-    const [request] = await tx.sql.query('select from bundle_requests where project_id = $1 limit 1', [
-      projectId,
-    ]);
-    if (request || (!forced && (await hasImages(tx, projectId)))) {
+    const [kept] = await tx.sql.query(
+      `select from bundle_requests where project_id = $1
+       union all select from published_images where project_id = $1 limit 1`,
+      [projectId],
+    );
+    if (kept || (!forced && (await hasImages(tx, projectId)))) {
       throw new ConflictError(`Project "${name}" is not empty`);
     }
     await tx.sql.query('delete from projects where id = $1', [projectId]);

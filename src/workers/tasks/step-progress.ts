@@ -1,6 +1,7 @@
 import type { StepCounters } from '../../domain/bundle-requests/bundle-request.ts';
-import { LeaseLostError, reportProgress, type StepLease } from '../../domain/bundle-requests/run-step.ts';
+import { reportProgress, type StepLease } from '../../domain/bundle-requests/run-step.ts';
 import type { Database } from '../../domain/database/database.ts';
+import { LeaseLostError } from '../../domain/lease-lost.ts';
 import type { StepProgress } from '../ecosystems/ecosystem.ts';
 
 const INTERVAL_MS = 250;

@@ -8,7 +8,6 @@ import type {
 } from '../../domain/bundle-requests/bundle-request.ts';
 import {
   failStep,
-  LeaseLostError,
   leaseHolds,
   requestErrorOf,
   type StepLease,
@@ -16,9 +15,12 @@ import {
 } from '../../domain/bundle-requests/run-step.ts';
 import type { StepPayload } from '../../domain/database/sql/add-job.ts';
 import { DomainError, NetworkError } from '../../domain/errors.ts';
+import { LeaseLostError } from '../../domain/lease-lost.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { WorkerContext } from '../worker-context.ts';
+import { isDatabaseFailure } from './database-failure.ts';
+import { LeaseWatch } from './lease-watch.ts';
 import { StepBlobs } from './step-blobs.ts';
 import { StepProgressReporter } from './step-progress.ts';
 import type { TaskServices } from './task-services.ts';
@@ -72,7 +74,11 @@ async function runStep(
   const { context: worker } = services;
   const subject = { subjectType: 'bundle-request', subjectId: lease.request.id } as const;
   const log = new LogWriter(worker.database, subject, name, maskCredentials);
-  const watch = new LeaseWatch(worker, lease);
+  const watch = new LeaseWatch(worker, {
+    topic: `bundle-request:${lease.request.id}`,
+    holds: () => leaseHolds(worker.database, lease),
+    endsAt: lease.request.updatedAt.getTime() + worker.settings.limits.requestSeconds * 1000,
+  });
   const progress = new StepProgressReporter(worker.database, lease, () => watch.check());
   const blobs = new StepBlobs(worker.blobs, worker.database);
   const temporaryDirectory = join(worker.temporaryRoot, `${lease.step.id}-${lease.step.attempt}`);
@@ -149,65 +155,4 @@ function outOfTime(worker: WorkerContext): NetworkError {
       hint: 'Raise requestSeconds in STOWAGE_LIMITS.',
     },
   );
-}
-
-/** The state is untouched then; the queue repeats the job when the database is back. */
-function isDatabaseFailure(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  const message = error instanceof Error ? error.message : '';
-  return (
-    (typeof code === 'string' && /^(08|57P|53|40)\w*$/.test(code) && code.length === 5) ||
-    /Connection terminated|Client has encountered a connection error|terminating connection/.test(message)
-  );
-}
-
-/** Aborts its signal when the step is not ours any more, when the worker stops, and when the time is over. */
-class LeaseWatch {
-  lost = false;
-  timedOut = false;
-  readonly signal: AbortSignal;
-  readonly #worker: WorkerContext;
-  readonly #lease: StepLease;
-  readonly #abort = new AbortController();
-  readonly #end = new AbortController();
-  readonly #budget: NodeJS.Timeout;
-
-  constructor(worker: WorkerContext, lease: StepLease) {
-    this.#worker = worker;
-    this.#lease = lease;
-    this.signal = AbortSignal.any([this.#abort.signal, worker.shutdown]);
-    const left =
-      lease.request.updatedAt.getTime() + worker.settings.limits.requestSeconds * 1000 - Date.now();
-    this.#budget = setTimeout(
-      () => {
-        this.timedOut = true;
-        this.#abort.abort(outOfTime(worker));
-      },
-      Math.min(Math.max(left, 0), 2 ** 31 - 1),
-    );
-    void this.#follow();
-  }
-
-  async check(): Promise<void> {
-    if (await leaseHolds(this.#worker.database, this.#lease)) return;
-    this.lost = true;
-    this.#abort.abort(new LeaseLostError('the step is not ours any more'));
-  }
-
-  stop(): void {
-    clearTimeout(this.#budget);
-    this.#end.abort();
-  }
-
-  /** Every event of the request, and the hub's slow poll, is a reason to look. */
-  async #follow(): Promise<void> {
-    const topic = `bundle-request:${this.#lease.request.id}`;
-    const look = async (): Promise<never[]> => {
-      await this.check().catch(() => undefined);
-      return [];
-    };
-    for await (const _ of this.#worker.hub.follow(topic, this.#end.signal, look)) {
-      // Nothing is yielded: looking is all there is to do.
-    }
-  }
 }

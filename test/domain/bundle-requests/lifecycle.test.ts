@@ -3,13 +3,14 @@ import { cancelRequest } from '../../../src/domain/bundle-requests/cancel.ts';
 import { recordPackages } from '../../../src/domain/bundle-requests/record-packages.ts';
 import { recordSource } from '../../../src/domain/bundle-requests/record-source.ts';
 import { retryRequest } from '../../../src/domain/bundle-requests/retry.ts';
-import { failStep, LeaseLostError, requestErrorOf } from '../../../src/domain/bundle-requests/run-step.ts';
+import { failStep, requestErrorOf } from '../../../src/domain/bundle-requests/run-step.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { findRequest, findSteps } from '../../../src/domain/database/sql/bundle-request-rows.ts';
 import { readSubjectEvents } from '../../../src/domain/database/sql/read-events.ts';
 import { insertSnapshot } from '../../../src/domain/database/sql/source-snapshots.ts';
 import { ConflictError, InvalidChecksum, InvalidInputError } from '../../../src/domain/errors.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
+import { LeaseLostError } from '../../../src/domain/lease-lost.ts';
 import { testDatabase } from '../../support/database.ts';
 import { submit, take } from '../../support/requests.ts';
 

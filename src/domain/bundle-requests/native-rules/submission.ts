@@ -59,7 +59,7 @@ export function validSubmission(submission: Submission, settings: Settings): Val
   };
 }
 
-function validateRepository(repository: string, settings: Settings): void {
+export function validateRepository(repository: string, settings: Settings): void {
   if (repository === '' || repository.length > LONGEST_REPOSITORY || /[\0-\x20\x7f]/.test(repository)) {
     throw new InvalidInputError('The repository must be a URL without spaces');
   }
@@ -73,7 +73,7 @@ function validateRepository(repository: string, settings: Settings): void {
 }
 
 /** The rules of git-check-ref-format that matter for safety; git decides the rest. */
-function validateRef(ref: string): void {
+export function validateRef(ref: string): void {
   if (
     ref === '' ||
     ref.length > LONGEST_REF ||

@@ -9,6 +9,7 @@ export interface TaskPayloads {
   'expire-requests': Record<string, never>;
   'collect-garbage': Record<string, never>;
   'read-sbom': { manifestId: number };
+  'build-image': BuildPayload;
 }
 
 /** A job of one step; `requestAttempt` fences jobs of an attempt that was cancelled or retried since. */
@@ -16,6 +17,16 @@ export interface StepPayload {
   requestId: number;
   stepId: number;
   requestAttempt: number;
+}
+
+/** A job of one build; `retries` fences jobs from before the last retry. */
+export interface BuildPayload {
+  buildId: number;
+  retries: number;
+}
+
+export function buildJobKey(buildId: number): string {
+  return `build:${buildId}`;
 }
 
 export interface JobOptions {

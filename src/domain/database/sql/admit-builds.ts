@@ -1,0 +1,46 @@
+import type { SqlExecutor } from '../sql-executor.ts';
+import { addJob, buildJobKey } from './add-job.ts';
+
+/**
+ * Gives the free places of a project to the builds that wait the longest, and each of them a job. Called in every
+ * transaction that adds a waiting build or ends one, so that nobody needs to look whether there is something to do.
+ *
+ * Builds that somebody else holds just now are passed over: whoever holds a waiting build ends or queues it, and calls
+ * this in turn.
+ */
+export async function admitBuilds(sql: SqlExecutor, projectId: number, places: number): Promise<void> {
+  // One at a time, or two would give away the same place.
+  await sql.query('select from projects where id = $1 for no key update', [projectId]);
+  const admitted = await sql.query<{ id: number; retries: number }>(
+    `update image_builds set is_admitted = true where id in (
+       select id from image_builds
+       where project_id = $1 and state = 'queued' and not is_admitted
+       order by queued_at, id
+       limit greatest(0, $2 - (
+         select count(*) from image_builds
+         where project_id = $1 and state in ('queued', 'running') and is_admitted
+       ))
+       for no key update skip locked
+     ) returning id, retries`,
+    [projectId, places],
+  );
+  for (const { id, retries } of admitted.sort((a, b) => a.id - b.id)) {
+    await addJob(sql, 'build-image', { buildId: id, retries }, { key: buildJobKey(id) });
+  }
+}
+
+/** How many builds start before each of these: the waiting ones of its project, and those that wait for a worker. */
+export async function readQueuePositions(
+  sql: SqlExecutor,
+  buildIds: readonly number[],
+): Promise<{ id: number; position: number }[]> {
+  return await sql.query<{ id: number; position: number }>(
+    `select b.id, 1 + (
+       select count(*) from image_builds other
+       where other.state = 'queued' and other.project_id = b.project_id
+         and (not other.is_admitted, other.queued_at, other.id) < (not b.is_admitted, b.queued_at, b.id)
+     ) as position
+     from image_builds b where b.id = any($1::bigint[]) and b.state = 'queued'`,
+    [buildIds],
+  );
+}

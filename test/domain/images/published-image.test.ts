@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Database } from '../../../src/domain/database/database.ts';
+import { ConflictError, InvalidInputError } from '../../../src/domain/errors.ts';
+import { SYSTEM } from '../../../src/domain/identity/principal.ts';
+import { createProject } from '../../../src/domain/identity/projects.ts';
+import { mappedNames, parseTarget } from '../../../src/domain/images/published-image.ts';
+import { createPublishedImage } from '../../../src/domain/images/published-images.ts';
+import { testDatabase } from '../../support/database.ts';
+
+let database: Database;
+beforeAll(async () => {
+  database = await testDatabase();
+  await createProject(database, SYSTEM, { name: 'apps' });
+});
+afterAll(() => database.close());
+
+const hash = (name: string, digits: number): string =>
+  createHash('sha256').update(name).digest('hex').slice(0, digits);
+
+test.each([
+  ['web', 'web'],
+  ['simple_nginx', 'simple_nginx'],
+  ['a--b', 'a--b'],
+  ['MyApp', `myapp-x${hash('MyApp', 8)}`],
+  ['myApp', `myapp-x${hash('myApp', 8)}`],
+  ['-a', `a-x${hash('-a', 8)}`],
+  ['a___b', `a-b-x${hash('a___b', 8)}`],
+  ['a_', `a-x${hash('a_', 8)}`],
+  ['___', `image-x${hash('___', 8)}`],
+])('the image %s is %s in the registry', async (name, mapped) => {
+  const image = await createPublishedImage(database, SYSTEM, {
+    projectName: 'apps',
+    repository: 'images',
+    name,
+  });
+  expect(image).toMatchObject({ name, path: `apps/images/${mapped}`, projectName: 'apps' });
+  await expect(
+    createPublishedImage(database, SYSTEM, { projectName: 'apps', repository: 'images', name }),
+  ).rejects.toThrow(new ConflictError('image with this name already exists.'));
+});
+
+test('a name whose place is taken gets one with more digits', async () => {
+  const [eight, sixteen] = mappedNames('Taken') as [string, string];
+  const create = (name: string) =>
+    createPublishedImage(database, SYSTEM, { projectName: 'apps', repository: 'images', name });
+  await create(eight);
+  expect((await create('Taken')).path).toBe(`apps/images/${sixteen}`);
+});
+
+test.each([
+  ['web', { projectName: 'library', repository: 'images', name: 'web', version: 'latest' }],
+  ['web:1.0', { projectName: 'library', repository: 'images', name: 'web', version: '1.0' }],
+  ['apps/Web:v1', { projectName: 'apps', repository: 'images', name: 'Web', version: 'v1' }],
+  ['apps/tools/web', { projectName: 'apps', repository: 'tools', name: 'web', version: 'latest' }],
+])('%s names a version', (text, expected) => {
+  expect(parseTarget(text, 'library')).toEqual(expected);
+});
+
+test.each(['', ':1', 'web:', 'a//b', 'a/b/c/d', 'web:.x', 'we b', 'a/b/ü', `${'a'.repeat(101)}`])(
+  '"%s" names no version',
+  (text) => {
+    expect(() => parseTarget(text, 'library')).toThrow(InvalidInputError);
+  },
+);
