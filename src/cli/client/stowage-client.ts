@@ -28,6 +28,15 @@ export class StowageClient {
     this.#token = options.token;
   }
 
+  /** For what is no GraphQL: the registry of the same server. */
+  get url(): string {
+    return this.#base;
+  }
+
+  get token(): string | null {
+    return this.#token;
+  }
+
   /** Runs a query or mutation. Throws DomainError with the server's code. */
   async run<T>(document: string, variables: object = {}, signal?: AbortSignal): Promise<T> {
     const response = await this.send('/graphql', {

@@ -13,13 +13,22 @@ export function reportLines(report: VerificationReport): string[] {
     `manifest    ${manifest.digest} (${counted(manifest.entries, 'entry', 'entries')})`,
     `sbom        ${sbom === null ? 'none' : `${sbom.format}, ${counted(sbom.components, 'component')}`}`,
     `provenance  ${provenance === null ? 'none' : signatureText(provenance)}`,
-    ...report.problems.map((problem) => `FAILED      ${problemText(problem)}`),
-    ...(report.problemCount > report.problems.length
-      ? [`            and ${formatCount(report.problemCount - report.problems.length)} more`]
-      : []),
+    ...problemLines(report),
     ...(report.ok ? ['ok'] : []),
   ];
 }
+
+/** Of a report of any kind. */
+export function problemLines({ problems, problemCount }: Problems): string[] {
+  return [
+    ...problems.map((problem) => `FAILED      ${problemText(problem)}`),
+    ...(problemCount > problems.length
+      ? [`            and ${formatCount(problemCount - problems.length)} more`]
+      : []),
+  ];
+}
+
+type Problems = Pick<VerificationReport, 'problems' | 'problemCount'>;
 
 function signatureText({ signature, keyIds }: NonNullable<VerificationReport['provenance']>): string {
   const key = keyIds.join(', ') || 'an unnamed key';
@@ -46,6 +55,6 @@ function printable(text: string): string {
 const WORST_FIRST: readonly FailureCode[] = ['path-outside-root', 'checksum-mismatch', 'unexpected-format'];
 
 /** The code that decides about the exit code (docs/exit-codes.md). */
-export function failureCode({ problems }: VerificationReport): FailureCode {
+export function failureCode({ problems }: Pick<Problems, 'problems'>): FailureCode {
   return WORST_FIRST.find((code) => problems.some((problem) => problem.code === code)) ?? 'internal';
 }

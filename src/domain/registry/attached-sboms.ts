@@ -16,6 +16,10 @@ const MEDIA_TYPES = [
   'application/vnd.dsse.envelope.v1+json',
 ];
 
+/** Annotation by which an attestation says what it is about, without being read. */
+export const PREDICATE_TYPE = 'in-toto.io/predicate-type';
+const NO_SBOMS = 'https://slsa.dev/';
+
 /** Read while in memory. */
 const MOST_BYTES = 32 * 1024 * 1024;
 const MOST_PACKAGES = 200_000;
@@ -24,8 +28,14 @@ const MOST_PACKAGES = 200_000;
 export async function noteAttachedSbom(
   sql: SqlExecutor,
   manifestId: number,
-  { subject, layers, artifactType }: Pick<ManifestDocument, 'subject' | 'layers' | 'artifactType'>,
+  {
+    subject,
+    layers,
+    artifactType,
+    annotations,
+  }: Pick<ManifestDocument, 'subject' | 'layers' | 'artifactType' | 'annotations'>,
 ): Promise<void> {
+  if (annotations?.[PREDICATE_TYPE]?.startsWith(NO_SBOMS)) return;
   const types = [artifactType ?? '', ...layers.map((layer) => layer.mediaType.split(';', 1)[0]!)];
   if (subject === null || !types.some((type) => MEDIA_TYPES.includes(type))) return;
   if (!(await queueSbom(sql, manifestId))) return;
