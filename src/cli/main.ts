@@ -25,7 +25,9 @@ const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../pac
 export function stowageProgram(): Command {
   const program = new Command('stowage')
     .description('From a git commit to a verified, reproducible bundle of everything an offline build needs')
-    .version(version);
+    .version(version)
+    // So that commands below commands have options of their own.
+    .enablePositionalOptions();
   for (const command of [
     prefetchCommand(),
     serveCommand(),

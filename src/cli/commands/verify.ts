@@ -8,22 +8,19 @@ import type { ImageReport, VerifyImageOptions } from '../verify/verify-image.ts'
 import { serverOption, tokenOption } from './server-options.ts';
 
 export function verifyCommand(): Command {
-  return (
-    new Command('verify')
-      .description('check a bundle against its manifest, SBOM and provenance, offline')
-      .argument('<file>', 'the bundle, with the files that prefetch wrote beside it')
-      .option('--manifest <file>', 'the manifest (default: the one beside the bundle)')
-      .option('--key <file>', 'public key (PEM) that must have signed the provenance')
-      .option('--json', 'the report as JSON')
-      .addHelpText(
-        'after',
-        '\nWithout --key the signature is checked with the key of the data directory, if that is the one it names.',
-      )
-      .action(verify)
-      // Options behind `image` are that command's, although some have the same names.
-      .enablePositionalOptions()
-      .addCommand(verifyImageCommand())
-  );
+  return new Command('verify')
+    .description('check a bundle against its manifest, SBOM and provenance, offline')
+    .argument('<file>', 'the bundle, with the files that prefetch wrote beside it')
+    .option('--manifest <file>', 'the manifest (default: the one beside the bundle)')
+    .option('--key <file>', 'public key (PEM) that must have signed the provenance')
+    .option('--json', 'the report as JSON')
+    .addHelpText(
+      'after',
+      '\nWithout --key the signature is checked with the key of the data directory, if that is the one it names.',
+    )
+    .action(verify)
+    .enablePositionalOptions()
+    .addCommand(verifyImageCommand());
 }
 
 function verifyImageCommand(): Command {
