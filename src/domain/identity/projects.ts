@@ -50,6 +50,22 @@ export async function setProjectMember(
   });
 }
 
+/** Who is none stays none. Only owners and administrators may. */
+export async function removeProjectMember(
+  database: Database,
+  principal: Principal,
+  input: { projectName: string; userName: string },
+): Promise<Project> {
+  requireScope(principal, 'write');
+  return await database.transaction(async (tx) => {
+    const projectId = await requireProjectRole(tx, principal, input.projectName, 'owner');
+    const user = await tx.em.findOne(User, { name: input.userName });
+    if (!user) throw new NotFoundError(`There is no user "${input.userName}"`);
+    await tx.em.nativeDelete(ProjectMember, { project: projectId, user: user.id });
+    return await tx.em.findOneOrFail(Project, projectId);
+  });
+}
+
 /**
  * The project's id, if the principal has at least this role in it. A private project of others looks like one that does
  * not exist.

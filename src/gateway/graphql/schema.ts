@@ -20,6 +20,7 @@ import './registry/manifest.ts';
 import './registry/upload-session.ts';
 import './registry/queries.ts';
 import './registry/mutations.ts';
+import './registry/repository-members.ts';
 import './registry/retention.ts';
 import './registry/garbage.ts';
 import './registry/subscriptions.ts';

@@ -245,6 +245,17 @@ const ROWS: Row[] = [
     yes,
   ),
   row(
+    'Mutation.removeProjectMember',
+    'mutation { x: removeProjectMember(project: "apps", user: "eve") { __typename ... on Error { code } } }',
+    anonymous,
+    forbidden,
+    forbidden,
+    missing,
+    forbidden,
+    forbidden,
+    yes,
+  ),
+  row(
     'Mutation.createUser',
     'mutation { x: createUser(name: "user-#") { __typename ... on Error { code } } }',
     anonymous,

@@ -31,6 +31,7 @@ const change = async (call: string, as: Caller = 'admin') => {
     revokeToken: 'name',
     createProject: 'name visibility members { user { name } role }',
     setProjectMember: 'name members { user { name } role }',
+    removeProjectMember: 'name members { user { name } role }',
   };
   const query = `mutation { x: ${call} { __typename ... on Error { code message } ... on ${success} { data { ${selections[field]} } } } }`;
   return (await gateway.data(query, {}, as)).x;
@@ -236,6 +237,14 @@ describe('Projects', () => {
     const raised = await change('setProjectMember(project: "tools", user: "ada", role: OWNER)', 'bob');
     expect(members(raised.data)).toEqual(['ada OWNER', 'bob OWNER']);
     expect(await change('setProjectMember(project: "tools", user: "nobody", role: OWNER)', 'bob')).toEqual(
+      missing('There is no user "nobody"'),
+    );
+    const left = await change('removeProjectMember(project: "tools", user: "ada")', 'bob');
+    expect(members(left.data)).toEqual(['bob OWNER']);
+    expect(await change('removeProjectMember(project: "tools", user: "bob")', 'ada')).toEqual(
+      missing('There is no project "tools"'),
+    );
+    expect(await change('removeProjectMember(project: "tools", user: "nobody")', 'bob')).toEqual(
       missing('There is no user "nobody"'),
     );
   });

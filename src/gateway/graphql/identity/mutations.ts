@@ -1,5 +1,5 @@
 import { createUser } from '../../../domain/identity/accounts.ts';
-import { createProject, setProjectMember } from '../../../domain/identity/projects.ts';
+import { createProject, removeProjectMember, setProjectMember } from '../../../domain/identity/projects.ts';
 import type { Token } from '../../../domain/identity/token.ts';
 import { createOwnToken, listTokens, revokeOwnToken } from '../../../domain/identity/tokens.ts';
 import { builder } from '../builder.ts';
@@ -56,6 +56,15 @@ builder.mutationFields((t) => ({
     },
     resolve: (_root, { project, user, role }, { database, principal }) =>
       setProjectMember(database, principal, { projectName: project, userName: user, role }),
+  }),
+  removeProjectMember: t.field({
+    type: ProjectRef,
+    nullable: false,
+    description: 'For owners and administrators.',
+    errors: {},
+    args: { project: t.arg.string({ required: true }), user: t.arg.string({ required: true }) },
+    resolve: (_root, { project, user }, { database, principal }) =>
+      removeProjectMember(database, principal, { projectName: project, userName: user }),
   }),
   createUser: t.field({
     type: UserRef,

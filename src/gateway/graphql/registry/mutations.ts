@@ -26,7 +26,10 @@ const NewRepositoryInput = builder.inputType('CreateRepositoryInput', {
     isPublic: t.boolean({ description: 'Everybody may pull.' }),
     displayName: t.string(),
     description: t.string(),
-    configuration: t.field({ type: 'JSON', description: 'Kept as it is.' }),
+    configuration: t.field({
+      type: 'JSON',
+      description: 'Kept as it is; `settings.cleanupStrategy` (of bk-repo) becomes retention rules.',
+    }),
     quota: t.field({ type: 'Bytes' }),
   }),
 });

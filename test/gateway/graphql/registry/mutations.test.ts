@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RegistryGraphQL } from '../../../support/registry-graphql.ts';
-import { RegistryStack } from '../../../support/registry-stack.ts';
+import { RegistryStack, type User } from '../../../support/registry-stack.ts';
 
 let stack: RegistryStack;
 let graphql: RegistryGraphQL;
@@ -68,6 +68,42 @@ describe('repositories', () => {
     ],
   ] as const)('%s: %s', async (as, input, expected) => {
     expect(await graphql.change(create(input), 'path', as)).toEqual(expected);
+  });
+
+  test('members may do in one repository what their role allows, until it is taken away', async () => {
+    const path = 'apps/members/app';
+    await graphql.change(create('project: "apps", name: "members"'), 'name', 'olga');
+    const { digest } = await stack.pushImage(path, '1', '1', 'olga');
+    const set = (user: string, role: string, as: User = 'olga') =>
+      graphql.change(
+        `setRepositoryMember(project: "apps", name: "members", user: "${user}", role: ${role})`,
+        'members { user { name } role }',
+        as,
+      );
+    const pull = async () => (await stack.call('GET', `/v2/${path}/manifests/1`, { as: 'eve' })).status;
+    const drop = async () => (await stack.call('DELETE', `/v2/${path}/manifests/1`, { as: 'eve' })).status;
+    expect(await pull()).toBe(403);
+    expect(await set('eve', 'VIEWER')).toEqual({ members: [{ user: { name: 'eve' }, role: 'VIEWER' }] });
+    expect([await pull(), await drop()]).toEqual([200, 403]);
+    expect(await stack.call('GET', '/v2/apps/images/other/tags/list', { as: 'eve' })).toMatchObject({
+      status: 403,
+    });
+    await set('eve', 'DEVELOPER');
+    expect(await drop()).toBe(202);
+    await graphql.change(`tagManifest(image: "${path}", reference: "${digest}", tag: "1")`, 'name', 'eve');
+    // Whom others do not see.
+    const query = '{ repository(project: "apps", name: "members") { members { role } } }';
+    expect((await graphql.data(query, {}, 'eve')).repository).toEqual({ members: null });
+    await set('eve', 'OWNER');
+    expect(await set('bob', 'OWNER', 'eve')).toMatchObject({
+      members: [{ role: 'OWNER' }, { role: 'OWNER' }],
+    });
+    await set('bob', 'null');
+    expect(await set('eve', 'null')).toEqual({ members: [] });
+    expect(await pull()).toBe(403);
+    expect(await set('nobody', 'VIEWER')).toEqual(
+      refused('NotFoundError', 'not-found', 'There is no user "nobody"'),
+    );
   });
 
   test('change: what is absent stays, null takes away', async () => {

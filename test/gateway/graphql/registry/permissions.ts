@@ -132,6 +132,16 @@ export const REGISTRY_ROWS: PermissionRow[] = [
   ),
   query('platformAccounts', ' { name }', unknown, forbidden, forbidden, forbidden, forbidden, none),
   mutation(
+    'setRepositoryMember',
+    'project: "apps", name: "R", user: "eve", role: VIEWER',
+    anonymous,
+    denied,
+    denied,
+    denied,
+    yes,
+    yes,
+  ),
+  mutation(
     'createRepository',
     'input: { project: "apps", name: "new-R" }',
     anonymous,
