@@ -6,6 +6,8 @@ import type { HeldUpload } from './upload-sessions.ts';
 /** The body of one request of an upload. */
 export interface Chunk {
   body: Readable;
+  /** When its request came, on the clock of `performance`. */
+  arrivedAt: number;
   /** Nobody else has what the body yields, so that it can be given back before the engine finds out. */
   isOnlyOurs?: boolean;
   /** As the request gives it; null: it comes in pieces of unknown length. */

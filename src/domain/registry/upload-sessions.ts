@@ -18,7 +18,7 @@ import { UploadHash } from './upload-hash.ts';
  * gateway can go on; the state of the hash stays here and is made anew from the bytes where that is needed.
  *
  * One request at a time writes: a newer one stops the older, whose connection is likely to be dead. What the older one has
- * received is kept, to the last byte.
+ * received is kept, to the last byte, unless a client was told of less in the meantime: it goes on from there.
  */
 export class UploadSessions {
   readonly #database: Database;
@@ -33,12 +33,12 @@ export class UploadSessions {
     this.#staged = staged;
   }
 
-  /** Holds the upload until `release` or `discard`. Throws `blob-upload-unknown`. */
-  async hold(id: string, imageId: number, signal?: AbortSignal): Promise<HeldUpload> {
+  /** Holds the upload until `release` or `discard`, for a request that came at this time. Throws `blob-upload-unknown`. */
+  async hold(id: string, imageId: number, arrivedAt: number, signal?: AbortSignal): Promise<HeldUpload> {
     if (this.#isClosed) throw new DOMException('the gateway stops', 'AbortError');
     await this.#running.get(id)?.stop();
     const holder = randomUUID();
-    const claimed = await this.#claim({ id, imageId, holder }, signal);
+    const claimed = await this.#claim({ id, imageId, holder, arrivedAt }, signal);
     const hash = this.#hashes.get(id) ?? null;
     this.#hashes.delete(id);
     const upload = new HeldUpload(this.#database, this.#staged, { id, holder, ...claimed }, hash, (kept) => {
@@ -63,9 +63,15 @@ export class UploadSessions {
     await Promise.all([...this.#running.values()].map((upload) => upload.stop()));
   }
 
-  async #claim(claim: { id: string; imageId: number; holder: string }, signal?: AbortSignal) {
+  async #claim(
+    { arrivedAt, ...claim }: { id: string; imageId: number; holder: string; arrivedAt: number },
+    signal?: AbortSignal,
+  ) {
     for (const deadline = Date.now() + TAKE_OVER_MS; Date.now() < deadline; ) {
-      const claimed = await claimUploadSession(this.#database.sql, claim);
+      const claimed = await claimUploadSession(this.#database.sql, {
+        ...claim,
+        ageMs: performance.now() - arrivedAt,
+      });
       if (claimed === null) throw unknownUpload(claim.id);
       if (claimed !== 'held') return claimed;
       await this.#running.get(claim.id)?.stop();
@@ -115,6 +121,7 @@ export class HeldUpload {
   #generation: number;
   #hash: UploadHash | null;
   #isEnded = false;
+  #isWhole = false;
   #resolveEnded!: () => void;
 
   constructor(
@@ -182,16 +189,24 @@ export class HeldUpload {
     await this.ended;
   }
 
+  /** The request came to its end: all of it counts. */
+  completed(): void {
+    this.#isWhole = true;
+  }
+
   /** Lets the next request go on, unless the upload is over. */
   async release(): Promise<void> {
     if (this.#isEnded) return;
     clearInterval(this.#renewal);
     const { id, size } = this;
+    let counted: number | null = null;
     try {
-      const held = { id, holder: this.#holder, size, generation: this.#generation };
-      await releaseUploadSession(this.#database.sql, held);
+      const [holder, generation, isWhole] = [this.#holder, this.#generation, this.#isWhole];
+      const held = { id, holder, size, generation, isWhole };
+      counted = await releaseUploadSession(this.#database.sql, held);
     } finally {
-      this.#end(this.#hash);
+      // The hash of bytes that do not count must never meet others in their place.
+      this.#end(counted === size ? this.#hash : null);
     }
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addImageBlob, bytesOfRepository } from '../database/sql/image-blobs.ts';
-import { findUploadSession, insertUploadSession } from '../database/sql/upload-sessions.ts';
+import { findUploadSession, insertUploadSession, tellUploadSize } from '../database/sql/upload-sessions.ts';
 import { InvalidChecksum, NotFoundError } from '../errors.ts';
 import type { StoredBlob } from '../storage/blob-store.ts';
 import { type RegistryPrincipal, requireRegistryAccess } from './access.ts';
@@ -24,7 +24,7 @@ export async function startUpload(
   return await openSession(registry, principal, pushed);
 }
 
-/** Bytes received so far. Throws `blob-upload-unknown`. */
+/** Bytes received so far: from there the client may go on. Throws `blob-upload-unknown`. */
 export async function uploadProgress(
   registry: Registry,
   principal: RegistryPrincipal,
@@ -36,9 +36,12 @@ export async function uploadProgress(
   for (const deadline = Date.now() + ENDING_ELSEWHERE_MS; ; ) {
     const session = await findUploadSession(registry.database.sql, id, imageId);
     if (!session) throw unknownUpload(id);
-    if (running !== null || !session.isHeld || Date.now() > deadline) return running ?? session.size;
+    if (running !== null || !session.isHeld || Date.now() > deadline) break;
     await sleep(RETRY_MS);
   }
+  const told = await tellUploadSize(registry.database.sql, { id, imageId, received: running });
+  if (told === null) throw unknownUpload(id);
+  return told;
 }
 
 /** The connection may just have broken, and the gateway that held it is about to write down how far it came. */
@@ -54,9 +57,10 @@ export async function appendToUpload(
   chunk: Chunk,
 ): Promise<number> {
   const imageId = await imageOfUpload(registry, principal, image, id);
-  const upload = await registry.uploads.hold(id, imageId);
+  const upload = await registry.uploads.hold(id, imageId, chunk.arrivedAt);
   try {
     await receiveChunk(upload, chunk, mostBytes(registry));
+    upload.completed();
     return upload.size;
   } finally {
     await upload.release();
@@ -99,7 +103,7 @@ export async function uploadBlob(
   try {
     await finish(registry, pushed, id, address, chunk);
   } catch (error) {
-    const upload = await registry.uploads.hold(id, pushed.imageId).catch(() => null);
+    const upload = await registry.uploads.hold(id, pushed.imageId, chunk.arrivedAt).catch(() => null);
     await upload?.discard();
     throw error;
   }
@@ -113,7 +117,7 @@ export async function cancelUpload(
   id: string,
 ): Promise<void> {
   const imageId = await imageOfUpload(registry, principal, image, id);
-  const upload = await registry.uploads.hold(id, imageId);
+  const upload = await registry.uploads.hold(id, imageId, performance.now());
   await upload.discard();
 }
 
@@ -124,7 +128,7 @@ async function finish(
   address: Address,
   chunk: Chunk,
 ): Promise<void> {
-  const upload = await registry.uploads.hold(id, pushed.imageId);
+  const upload = await registry.uploads.hold(id, pushed.imageId, chunk.arrivedAt);
   try {
     const blob = await complete(registry, upload, address, chunk);
     if (!blob) {

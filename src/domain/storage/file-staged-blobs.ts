@@ -62,7 +62,9 @@ export class FileStagedBlobs implements StagedBlobs {
   async commit(name: string, blob: StoredBlob): Promise<void> {
     const path = this.#path(name);
     const stats = await stat(path).catch(missing(name));
-    if (stats.size !== blob.size) throw absent(name);
+    if (stats.size < blob.size) throw absent(name);
+    // What came behind it and does not count.
+    if (stats.size > blob.size) await truncate(path, blob.size);
     // As all blobs: hard links to them are handed out.
     await chmod(path, 0o444);
     await this.#files.adopt(path, blob);

@@ -21,6 +21,8 @@ export class OciExchange {
   /** What comes before `/v2` in the path that the client used. */
   readonly prefix: string;
   readonly query: URLSearchParams;
+  /** When the request came, on the clock of `performance`. */
+  readonly arrivedAt: number;
 
   constructor(parts: {
     request: FastifyRequest;
@@ -29,6 +31,7 @@ export class OciExchange {
     principal: RegistryPrincipal;
     prefix: string;
     query: URLSearchParams;
+    arrivedAt: number;
   }) {
     this.request = parts.request;
     this.reply = parts.reply;
@@ -36,6 +39,7 @@ export class OciExchange {
     this.principal = parts.principal;
     this.prefix = parts.prefix;
     this.query = parts.query;
+    this.arrivedAt = parts.arrivedAt;
   }
 
   /** Throws `name-invalid`. */

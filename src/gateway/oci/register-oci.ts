@@ -67,6 +67,7 @@ export function registerOci(app: FastifyInstance, { settings, registry, authenti
   });
 
   async function answer(prefix: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const arrivedAt = performance.now();
     const url = request.raw.url!;
     const question = url.indexOf('?');
     const path = (question < 0 ? url : url.slice(0, question)).slice(`${prefix}/v2`.length);
@@ -80,7 +81,7 @@ export function registerOci(app: FastifyInstance, { settings, registry, authenti
     const operations = OPERATIONS[resource.kind];
     requireMethod(request.method, Object.keys(operations));
     const principal = await credentials.principalOf(request.headers.authorization);
-    const exchange = new OciExchange({ request, reply, registry, principal, prefix, query });
+    const exchange = new OciExchange({ request, reply, registry, principal, prefix, query, arrivedAt });
     const { name = '', id = '' } = resource as { name?: string; id?: string };
     await operations[request.method]!(exchange, name, id);
   }

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify';
 import { mountBlob } from '../../domain/registry/blobs.ts';
 import { RegistryError } from '../../domain/registry/errors.ts';
 import type { ImageName } from '../../domain/registry/image-name.ts';
@@ -16,7 +15,7 @@ import { type OciExchange, rangeReceived } from './oci-exchange.ts';
 
 /** POST: a mount, a whole blob in one request, or an upload that goes on (oci-registry.md 4). */
 export async function beginUpload(exchange: OciExchange, name: string): Promise<void> {
-  const { registry, principal, request, query } = exchange;
+  const { registry, principal, query } = exchange;
   const image = exchange.image(name);
   const mounted = query.get('mount');
   if (mounted !== null) {
@@ -25,7 +24,7 @@ export async function beginUpload(exchange: OciExchange, name: string): Promise<
     if (isMounted) return sendBlob(exchange, image, mounted);
   } else if (query.has('digest')) {
     const address = parseAddress(query.get('digest')!);
-    await uploadBlob(registry, principal, image, address, chunkOf(request));
+    await uploadBlob(registry, principal, image, address, chunkOf(exchange));
     return sendBlob(exchange, image, address);
   }
   const id = await startUpload(registry, principal, image);
@@ -39,17 +38,17 @@ export async function readUpload(exchange: OciExchange, name: string, id: string
 }
 
 export async function continueUpload(exchange: OciExchange, name: string, id: string): Promise<void> {
-  const { registry, principal, request } = exchange;
+  const { registry, principal } = exchange;
   const image = exchange.image(name);
-  const size = await appendToUpload(registry, principal, image, id, chunkOf(request));
+  const size = await appendToUpload(registry, principal, image, id, chunkOf(exchange));
   sendUpload(exchange, 202, image, id, size);
 }
 
 export async function endUpload(exchange: OciExchange, name: string, id: string): Promise<void> {
-  const { registry, principal, request, query } = exchange;
+  const { registry, principal, query } = exchange;
   const image = exchange.image(name);
   const address = parseAddress(query.get('digest') ?? '');
-  await finishUpload(registry, principal, image, id, address, chunkOf(request));
+  await finishUpload(registry, principal, image, id, address, chunkOf(exchange));
   sendBlob(exchange, image, address);
 }
 
@@ -74,10 +73,11 @@ function sendUpload(exchange: OciExchange, status: number, image: ImageName, id:
   });
 }
 
-function chunkOf(request: FastifyRequest): Chunk {
+function chunkOf({ request, arrivedAt }: OciExchange): Chunk {
   const { 'content-length': length, 'content-range': range, 'transfer-encoding': encoding } = request.headers;
   return {
     body: request.raw,
+    arrivedAt,
     isOnlyOurs: true,
     contentLength: length === undefined ? (encoding === undefined ? 0 : null) : Number(length),
     range: range === undefined ? null : rangeOf(range),

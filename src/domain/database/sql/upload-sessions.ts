@@ -43,10 +43,36 @@ export async function findUploadSession(
   return rows[0] ?? null;
 }
 
-/** null: there is none, or somebody else is writing; then it is told to stop. */
+/**
+ * Notes what a client is told of how far an upload is, and returns it: `received` is what a request that is running here
+ * has taken. null: there is none in this image.
+ */
+export async function tellUploadSize(
+  sql: SqlExecutor,
+  told: { id: string; imageId: number; received: number | null },
+): Promise<number | null> {
+  const rows = await sql.query<{ size: number }>(
+    `with ${NOT_DURABLE}
+     update upload_sessions s set
+       told_size = case when s.holder is null then s.size else coalesce($3, s.size) end, told_at = clock_timestamp()
+     from quick where s.id = $1 and s.image_id = $2
+     returning s.told_size as size`,
+    [told.id, told.imageId, told.received],
+  );
+  return rows[0]?.size ?? null;
+}
+
+/**
+ * Of a request that did not come to its end: what a client was told since the request began is where the client goes on, so
+ * what came behind that does not count.
+ */
+const NO_MORE_THAN_TOLD = (size: string): string =>
+  `case when s.told_at > s.began_at then least(${size}, s.told_size) else ${size} end`;
+
+/** null: there is none, or somebody else is writing; then it is told to stop. `ageMs`: how long ago the request came. */
 export async function claimUploadSession(
   sql: SqlExecutor,
-  claim: { id: string; imageId: number; holder: string },
+  claim: { id: string; imageId: number; holder: string; ageMs: number },
 ): Promise<ClaimedUpload | 'held' | null> {
   const rows = await sql.query<ClaimedUpload & { isClaimed: boolean }>(
     `with ${NOT_DURABLE}, one as (
@@ -56,11 +82,14 @@ export async function claimUploadSession(
      update upload_sessions s set
        holder = case when one.is_free then $3::uuid else s.holder end,
        held_until = case when one.is_free then clock_timestamp() + interval '${HELD_FOR}' else s.held_until end,
+       -- one that still has a holder was left by a dead one
+       size = case when one.is_free and one.was_held then ${NO_MORE_THAN_TOLD('s.size')} else s.size end,
+       began_at = case when one.is_free then clock_timestamp() - make_interval(secs => $4 / 1000.0) else s.began_at end,
        is_wanted = not one.is_free,
        active_at = clock_timestamp()
      from one where s.id = one.id
      returning s.size, s.generation, one.was_held as "isTakenOver", one.is_free as "isClaimed"`,
-    [claim.id, claim.imageId, claim.holder],
+    [claim.id, claim.imageId, claim.holder, claim.ageMs],
     { prepared: true },
   );
   const [row] = rows;
@@ -85,18 +114,24 @@ export async function renewUploadSession(
   return rows[0]?.isWanted === false;
 }
 
+/** `isWhole`: the request came to its end, and its client is told so. Returns what counts; null: somebody has taken over. */
 export async function releaseUploadSession(
   sql: SqlExecutor,
-  held: { id: string; holder: string; size: number; generation: number },
-): Promise<void> {
-  await sql.query(
+  held: { id: string; holder: string; size: number; generation: number; isWhole: boolean },
+): Promise<number | null> {
+  const rows = await sql.query<{ size: number }>(
     `with ${NOT_DURABLE}
      update upload_sessions s set
-       holder = null, held_until = null, is_wanted = false, size = $3, generation = $4, active_at = clock_timestamp()
-     from quick where s.id = $1 and s.holder = $2`,
-    [held.id, held.holder, held.size, held.generation],
+       holder = null, held_until = null, is_wanted = false, generation = $4, active_at = clock_timestamp(),
+       size = case when $5 then $3 else ${NO_MORE_THAN_TOLD('$3')} end,
+       told_size = case when $5 then $3 else s.told_size end,
+       told_at = case when $5 then clock_timestamp() else s.told_at end
+     from quick where s.id = $1 and s.holder = $2
+     returning s.size`,
+    [held.id, held.holder, held.size, held.generation, held.isWhole],
     { prepared: true },
   );
+  return rows[0]?.size ?? null;
 }
 
 /** False: there was none. */
