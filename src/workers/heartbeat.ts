@@ -14,13 +14,14 @@ export class Heartbeat {
     this.#context = context;
   }
 
-  async start(poolId: string): Promise<void> {
+  async start(poolId: string, buildPoolId: string): Promise<void> {
     const { workerId, settings } = this.#context;
     await insertWorker(this.#sql, {
       id: workerId,
       host: hostname(),
       pid: process.pid,
       poolId,
+      buildPoolId,
       concurrency: settings.workerConcurrency,
     });
     this.#timer = setInterval(() => void this.#beat(), BEAT_MS);

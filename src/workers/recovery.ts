@@ -2,9 +2,11 @@ import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { failStep, takeStep } from '../domain/bundle-requests/run-step.ts';
+import { findAbandonedBuilds } from '../domain/database/sql/find-abandoned-builds.ts';
 import { findAbandonedSteps } from '../domain/database/sql/find-abandoned-steps.ts';
 import { findWorkersOfHost, releaseDeadWorkers } from '../domain/database/sql/release-dead-workers.ts';
 import { unlockOwnerlessJobs } from '../domain/database/sql/unlock-ownerless-jobs.ts';
+import { failBuild, requeueBuildsOf, takeBuild } from '../domain/images/run-build.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -42,6 +44,7 @@ export class Recovery {
       await this.#releaseDead();
       await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
       await this.#failAbandoned();
+      await this.#failAbandonedBuilds();
       await this.#context.blobs.sweepTemporaryFiles(isProcessAlive);
     } catch (error) {
       logger.warn({ err: error }, 'recovery failed');
@@ -56,6 +59,10 @@ export class Recovery {
       database.sql,
       SILENCE_SECONDS,
       gone.map((worker) => worker.id),
+    );
+    await requeueBuildsOf(
+      database,
+      dead.map((worker) => worker.id),
     );
     for (const worker of dead) {
       logger.warn(
@@ -79,6 +86,19 @@ export class Recovery {
         details: {},
         errorType: 'UnknownError',
         errorOrigin: 'server',
+      });
+    }
+  }
+
+  async #failAbandonedBuilds(): Promise<void> {
+    const { database, settings, workerId } = this.#context;
+    for (const payload of await findAbandonedBuilds(database.sql)) {
+      const lease = await takeBuild(database, payload, workerId);
+      if (!lease) continue;
+      await failBuild(database, settings, lease, {
+        reason: 'internal',
+        message: 'The build ended its worker several times; the logs of the workers name the cause',
+        details: {},
       });
     }
   }

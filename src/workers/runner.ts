@@ -16,6 +16,7 @@ import type { Database } from '../domain/database/database.ts';
 import { LOCAL_SOURCE_JOB } from '../domain/database/sql/add-job.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import type { ImageBuilding } from './builders/image-building.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Recovery } from './recovery.ts';
 import { ServiceReports } from './status/service-reports.ts';
@@ -29,6 +30,8 @@ export interface WorkerOptions {
   blobs: BlobStore;
   hub: EventHub;
   logger: Logger;
+  /** Absent: by the settings. */
+  imageBuilding?: ImageBuilding;
 }
 
 export interface RunningWorker {
@@ -59,15 +62,21 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const recovery = new Recovery(context);
   const reports = new ServiceReports(context);
   const tasks = createTasks(context);
-  const runner = await startRunner(context, tasks.list, (poolId) => heartbeat.start(poolId));
+  const { workerConcurrency, buildConcurrency } = options.settings;
+  const [jobs, builds] = await Promise.all([
+    startRunner(context, { tasks: tasks.list, concurrency: workerConcurrency, schedule: SCHEDULE }),
+    startRunner(context, { tasks: tasks.builds, concurrency: buildConcurrency, schedule: [] }),
+  ]);
+  const runners = [jobs.runner, builds.runner];
+  await heartbeat.start(jobs.poolId, builds.poolId);
   await recovery.start();
   reports.start();
-  context.logger.info({ worker: workerId, concurrency: options.settings.workerConcurrency }, 'worker ready');
+  context.logger.info({ worker: workerId, concurrency: workerConcurrency, buildConcurrency }, 'worker ready');
 
   let stopping: Promise<void> | null = null;
   const stop = async (graceMs: number): Promise<void> => {
     const deadline = setTimeout(() => shutdown.abort(new Error('the worker stops')), graceMs);
-    await runner.stop();
+    await Promise.all(runners.map((runner) => runner.stop()));
     clearTimeout(deadline);
     shutdown.abort(new Error('the worker stops'));
     await reports.stop();
@@ -79,16 +88,28 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   return {
     id: workerId,
     stop: (graceMs = DEFAULT_GRACE_MS) => (stopping ??= stop(graceMs)),
-    done: runner.promise,
+    done: Promise.all(runners.map((runner) => runner.promise)).then(() => undefined),
   };
 }
 
-/** The pool's id owns the locks of its jobs: it must be known before the first job is taken (stack.md 4). */
+/** Task and time; one run for all workers together, whichever takes it. */
+const SCHEDULE = [
+  ['expire-requests', '*/5 * * * *'],
+  ['collect-garbage', '*/10 * * * *'],
+  ['scrub-store', '0 3 * * 0'],
+] as const;
+
+interface RunnerOptions {
+  tasks: TaskList;
+  concurrency: number;
+  schedule: readonly (readonly [task: string, match: string])[];
+}
+
+/** The pool's id owns the locks of its jobs: others must know it soon (stack.md 4). */
 async function startRunner(
   context: WorkerContext,
-  taskList: TaskList,
-  onPool: (poolId: string) => Promise<void>,
-): Promise<Runner> {
+  { tasks, concurrency, schedule }: RunnerOptions,
+): Promise<{ runner: Runner; poolId: string }> {
   const events = new EventEmitter() as WorkerEvents;
   const poolId = new Promise<string>((resolve) => {
     events.once('pool:create', ({ workerPool }) => resolve((workerPool as unknown as { id: string }).id));
@@ -96,9 +117,9 @@ async function startRunner(
   events.on('pool:listen:error', ({ error }) => context.logger.warn({ err: error }, 'queue connection lost'));
   const runner = await run({
     pgPool: context.database.pool,
-    taskList,
+    taskList: tasks,
     events,
-    concurrency: context.settings.workerConcurrency,
+    concurrency,
     // Several workers may share a database: `npm start`, and a `stowage prefetch` of a path beside it.
     forbiddenFlags: context.settings.gitAllowedProtocols.includes('file') ? null : [LOCAL_SOURCE_JOB],
     noHandleSignals: true,
@@ -108,21 +129,15 @@ async function startRunner(
       else if (level === 'warning') context.logger.warn(message);
       else context.logger.debug(message);
     }),
-    // One run for all workers together, whichever takes it.
     parsedCronItems: parseCronItems(
-      [
-        ['expire-requests', '*/5 * * * *'],
-        ['collect-garbage', '*/10 * * * *'],
-        ['scrub-store', '0 3 * * 0'],
-      ].map(([task, match]) => ({
-        task: task!,
-        match: match!,
-        identifier: task!,
-        options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task! },
+      schedule.map(([task, match]) => ({
+        task,
+        match,
+        identifier: task,
+        options: { backfillPeriod: 0, maxAttempts: 1, jobKey: task },
       })),
     ),
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   });
-  await onPool(await poolId);
-  return runner;
+  return { runner, poolId: await poolId };
 }

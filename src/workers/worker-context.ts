@@ -3,6 +3,7 @@ import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import type { ImageBuilding } from './builders/image-building.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
 
 /** What every task of a worker process shares. */
@@ -17,6 +18,8 @@ export interface WorkerContext {
   /** Holds one directory for each running step; removed when the worker stops. */
   temporaryRoot: string;
   metrics: WorkerMetrics;
+  /** Absent: by the settings. */
+  imageBuilding?: ImageBuilding;
   /** Aborted when the worker must let go of what it does. */
   shutdown: AbortSignal;
 }

@@ -1,8 +1,7 @@
 import type { Settings } from '../config.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { BuildPayload } from '../database/sql/add-job.ts';
-import { addJob, buildJobKey } from '../database/sql/add-job.ts';
-import { admitBuilds } from '../database/sql/admit-builds.ts';
+import { addBuildJob, admitBuilds } from '../database/sql/admit-builds.ts';
 import { readBuildSecrets } from '../database/sql/build-secrets.ts';
 import { lockBuild } from '../database/sql/image-build-rows.ts';
 import { recordBuildEvent } from '../database/sql/record-build-event.ts';
@@ -110,13 +109,24 @@ export async function failBuild(
 export async function returnBuild(database: Database, lease: BuildLease): Promise<boolean> {
   return await ifLeased(database, lease, async (sql, build) => {
     await changeBuildState(sql, build, { state: 'queued' });
-    await addJob(
-      sql,
-      'build-image',
-      { buildId: build.id, retries: build.retries },
-      { key: buildJobKey(build.id) },
-    );
+    await addBuildJob(sql, build);
   });
+}
+
+/** What dead workers ran waits again; their jobs are unlocked already. */
+export async function requeueBuildsOf(database: Database, workerIds: readonly string[]): Promise<void> {
+  const builds = await database.sql.query<{ id: number }>(
+    `select id from image_builds where state = 'running' and worker_id = any($1::uuid[])`,
+    [workerIds],
+  );
+  for (const { id } of builds) {
+    await database.transaction(async ({ sql }) => {
+      const build = await lockIfThere(sql, id);
+      // Whoever took its job meanwhile has seen to it.
+      if (build?.state !== 'running' || !workerIds.includes(build.workerId!)) return;
+      await changeBuildState(sql, build, { state: 'queued' });
+    });
+  }
 }
 
 /** True while the build is ours to work on. */

@@ -2,15 +2,20 @@ import type { Database } from '../database/database.ts';
 import { appendLogLines } from '../database/sql/append-log-lines.ts';
 import type { LogLevel, LogSubject, NewLogLine } from './log-line.ts';
 
+/** So many lines are sent at once, without waiting for more. */
 const BATCH_LINES = 200;
+/** Most lines of one statement, when they come faster than statements are done. */
+const MOST_LINES = 5_000;
+/** With so many waiting, whoever writes should wait too: see {@link LogWriter.room}. */
+const FULL = 10_000;
 /** Lines that come after each other are collected for so long; one that comes after a pause is sent almost at once. */
 const BATCH_MS = 50;
 const AFTER_PAUSE_MS = 5;
 const LONGEST_LINE = 16_384;
 
 /**
- * Writes lines of one source to a subject's log in batches. `flush` before the state that the lines explain is
- * committed; a failing database makes `flush` throw, never the caller's `info`.
+ * Writes lines of one source to a subject's log in batches, one statement at a time. `flush` before the state that the
+ * lines explain is committed; a failing database makes `flush` throw, never the caller's `info`.
  */
 export class LogWriter {
   readonly #database: Database;
@@ -18,7 +23,8 @@ export class LogWriter {
   readonly #source: string;
   readonly #mask: (text: string) => string;
   #pending: NewLogLine[] = [];
-  #writing: Promise<void> = Promise.resolve();
+  /** null: nothing is being sent. */
+  #sending: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #sentAt = Number.NEGATIVE_INFINITY;
   #failure: unknown = null;
@@ -54,7 +60,7 @@ export class LogWriter {
   /** A message of several lines becomes several log lines. */
   write(level: LogLevel, message: string): void {
     const at = new Date();
-    for (const line of this.#mask(message).replaceAll('\0', '\u{fffd}').split(/\r?\n/)) {
+    for (const line of linesOf(this.#mask(message))) {
       const text = line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)} … (cut)` : line;
       this.#pending.push({ at, level, source: this.#source, text });
     }
@@ -62,30 +68,49 @@ export class LogWriter {
     else this.#timer ??= setTimeout(() => this.#send(), this.#delay());
   }
 
+  /** null: there is room for more lines. Otherwise resolves when there is. */
+  room(): Promise<void> | null {
+    return this.#pending.length < FULL ? null : this.#untilRoom();
+  }
+
   /** Resolves when everything written so far is in the database. */
   async flush(): Promise<void> {
-    this.#send();
-    await this.#writing;
+    for (this.#send(); this.#sending; this.#send()) await this.#sending;
     const failure = this.#failure;
     this.#failure = null;
     if (failure !== null) throw failure;
+  }
+
+  async #untilRoom(): Promise<void> {
+    while (this.#pending.length >= FULL && this.#sending) await this.#sending;
   }
 
   #delay(): number {
     return performance.now() - this.#sentAt < BATCH_MS ? BATCH_MS : AFTER_PAUSE_MS;
   }
 
+  /** Begins to send what is pending, if nothing is being sent; what comes meanwhile goes with the next statement. */
   #send(): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#pending.length === 0) return;
-    this.#sentAt = performance.now();
-    const lines = this.#pending;
-    this.#pending = [];
-    this.#writing = this.#writing
-      .then(() => appendLogLines(this.#database.sql, this.#subject, lines))
-      .catch((error: unknown) => {
+    if (this.#sending || this.#pending.length === 0) return;
+    this.#sending = this.#sendAll();
+  }
+
+  async #sendAll(): Promise<void> {
+    do {
+      this.#sentAt = performance.now();
+      const lines = this.#pending.splice(0, MOST_LINES);
+      await appendLogLines(this.#database.sql, this.#subject, lines).catch((error: unknown) => {
         this.#failure = error;
       });
+    } while (this.#pending.length >= BATCH_LINES);
+    this.#sending = null;
+    if (this.#pending.length > 0) this.#timer ??= setTimeout(() => this.#send(), BATCH_MS);
   }
+}
+
+function linesOf(message: string): string[] {
+  const text = message.includes('\0') ? message.replaceAll('\0', '\u{fffd}') : message;
+  return text.includes('\n') ? text.split(/\r?\n/) : [text];
 }

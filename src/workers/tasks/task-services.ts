@@ -3,6 +3,7 @@ import { Signer } from '../../domain/bundles/signing.ts';
 import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import { NotFoundError } from '../../domain/errors.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
+import { type ImageBuilding, openImageBuilding } from '../builders/image-building.ts';
 import type { ArtifactStore } from '../downloads/artifact-store.ts';
 import { DatabaseArtifactStore } from '../downloads/database-artifact-store.ts';
 import { type DownloadCounters, DownloadScheduler } from '../downloads/scheduler.ts';
@@ -19,6 +20,7 @@ export class TaskServices {
   readonly sourceMembers: SourceMembers;
   readonly #scheduler: DownloadScheduler;
   #signer: Promise<Signer> | null = null;
+  #imageBuilding: Promise<ImageBuilding> | null = null;
 
   constructor(context: WorkerContext) {
     this.context = context;
@@ -78,6 +80,17 @@ export class TaskServices {
     );
     if (!row) throw new NotFoundError(`The source of request ${request.id} is not there`);
     return row.digest;
+  }
+
+  /** What builds images, made when the first one is to be built. */
+  async imageBuilding(): Promise<ImageBuilding> {
+    const { database, settings, imageBuilding } = this.context;
+    if (imageBuilding) return imageBuilding;
+    this.#imageBuilding ??= openImageBuilding(database, settings).catch((error: unknown) => {
+      this.#imageBuilding = null;
+      throw error;
+    });
+    return await this.#imageBuilding;
   }
 
   /** The key of this installation, read once. */

@@ -1,6 +1,7 @@
 import type { TaskList } from 'graphile-worker';
 import type { WorkerContext } from '../worker-context.ts';
 import { assembleBundle } from './assemble-bundle.ts';
+import { buildImage } from './build-image.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { compactLogOf } from './compact-log.ts';
 import { expireRequestsOf } from './expire-requests.ts';
@@ -12,7 +13,12 @@ import { stepTask } from './step-task.ts';
 import { TaskServices } from './task-services.ts';
 
 /** Every task of the queue by its name, which is also its file's name. */
-export function createTasks(context: WorkerContext): { list: TaskList; close(): Promise<void> } {
+export function createTasks(context: WorkerContext): {
+  list: TaskList;
+  /** Those that have places of their own in a worker. */
+  builds: TaskList;
+  close(): Promise<void>;
+} {
   const services = new TaskServices(context);
   return {
     list: {
@@ -25,6 +31,7 @@ export function createTasks(context: WorkerContext): { list: TaskList; close(): 
       'read-sbom': readSbom(context),
       'scrub-store': scrubStore(context),
     },
+    builds: { 'build-image': buildImage(services) },
     close: () => services.close(),
   };
 }

@@ -25,10 +25,6 @@ export interface BuildPayload {
   retries: number;
 }
 
-export function buildJobKey(buildId: number): string {
-  return `build:${buildId}`;
-}
-
 export interface JobOptions {
   /** One waiting job for each key; a second one replaces it. */
   key: string;

@@ -1,5 +1,6 @@
+import { isLocalRepository } from '../../sources/local-repository.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
-import { addJob, buildJobKey } from './add-job.ts';
+import { addJob, LOCAL_SOURCE_JOB } from './add-job.ts';
 
 /**
  * Gives the free places of a project to the builds that wait the longest, and each of them a job. Called in every
@@ -11,7 +12,7 @@ import { addJob, buildJobKey } from './add-job.ts';
 export async function admitBuilds(sql: SqlExecutor, projectId: number, places: number): Promise<void> {
   // One at a time, or two would give away the same place.
   await sql.query('select from projects where id = $1 for no key update', [projectId]);
-  const admitted = await sql.query<{ id: number; retries: number }>(
+  const admitted = await sql.query<{ id: number; retries: number; repository: string | null }>(
     `update image_builds set is_admitted = true where id in (
        select id from image_builds
        where project_id = $1 and state = 'queued' and not is_admitted
@@ -21,12 +22,23 @@ export async function admitBuilds(sql: SqlExecutor, projectId: number, places: n
          where project_id = $1 and state in ('queued', 'running') and is_admitted
        ))
        for no key update skip locked
-     ) returning id, retries`,
+     ) returning id, retries, repository`,
     [projectId, places],
   );
-  for (const { id, retries } of admitted.sort((a, b) => a.id - b.id)) {
-    await addJob(sql, 'build-image', { buildId: id, retries }, { key: buildJobKey(id) });
-  }
+  for (const build of admitted.sort((a, b) => a.id - b.id)) await addBuildJob(sql, build);
+}
+
+export async function addBuildJob(
+  sql: SqlExecutor,
+  { id, retries, repository }: { id: number; retries: number; repository: string | null },
+): Promise<void> {
+  const isLocal = repository !== null && isLocalRepository(repository);
+  await addJob(
+    sql,
+    'build-image',
+    { buildId: id, retries },
+    { key: `build:${id}`, ...(isLocal && { flags: [LOCAL_SOURCE_JOB] }) },
+  );
 }
 
 /** How many builds start before each of these: the waiting ones of its project, and those that wait for a worker. */

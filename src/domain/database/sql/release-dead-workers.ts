@@ -27,9 +27,11 @@ export async function releaseDeadWorkers(
     `with dead as (
        update workers set stopped_at = now()
        where stopped_at is null and (heartbeat_at < now() - make_interval(secs => $1) or id = any($2::uuid[]))
-       returning id, host, pid, pool_id
+       returning id, host, pid, pool_id, build_pool_id
      ), unlocked as (
-       select graphile_worker.force_unlock_workers(array_agg(pool_id)) from dead having count(*) > 0
+       select graphile_worker.force_unlock_workers(array_agg(pool)) from dead,
+         unnest(array[pool_id, build_pool_id]) as one (pool)
+       having count(*) > 0
      )
      select dead.id, dead.host, dead.pid from dead left join unlocked on true`,
     [seconds, knownDead],

@@ -6,7 +6,10 @@ export async function unlockOwnerlessJobs(sql: SqlExecutor, afterSeconds: number
     `select graphile_worker.force_unlock_workers(array_agg(distinct locked_by))
      from graphile_worker.jobs
      where locked_by is not null and locked_at < now() - make_interval(secs => $1)
-       and locked_by not in (select pool_id from workers where stopped_at is null)
+       and locked_by not in (
+         select pool from workers, unnest(array[pool_id, build_pool_id]) as one (pool)
+         where stopped_at is null and pool is not null
+       )
      having count(*) > 0`,
     [afterSeconds],
   );

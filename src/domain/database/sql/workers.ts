@@ -5,17 +5,16 @@ export interface NewWorker {
   host: string;
   pid: number;
   poolId: string;
+  /** Of the jobs that build images. */
+  buildPoolId: string;
   concurrency: number;
 }
 
 export async function insertWorker(sql: SqlExecutor, worker: NewWorker): Promise<void> {
-  await sql.query('insert into workers (id, host, pid, pool_id, concurrency) values ($1, $2, $3, $4, $5)', [
-    worker.id,
-    worker.host,
-    worker.pid,
-    worker.poolId,
-    worker.concurrency,
-  ]);
+  await sql.query(
+    'insert into workers (id, host, pid, pool_id, build_pool_id, concurrency) values ($1, $2, $3, $4, $5, $6)',
+    [worker.id, worker.host, worker.pid, worker.poolId, worker.buildPoolId, worker.concurrency],
+  );
 }
 
 /** A worker that was declared dead stays dead: its jobs belong to others by now. */

@@ -1,0 +1,81 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findRequest } from '../../domain/database/sql/bundle-request-rows.ts';
+import { BuildFailure } from '../../domain/images/build-failure.ts';
+import { recordBuildCommit } from '../../domain/images/run-build.ts';
+import { extractBuildContext } from '../../domain/sources/build-context.ts';
+import type { Digest } from '../../domain/storage/blob-store.ts';
+import { prepareBundleContext } from '../builders/bundle-context.ts';
+import type { ImageBuild } from '../builders/image-builder.ts';
+import { DatabaseGitTrees } from '../git/database-git-trees.ts';
+import type { BuildContext } from './build-image.ts';
+
+/** What a builder is given of the source. */
+type PreparedContext = Pick<
+  ImageBuild,
+  'contextDirectory' | 'mounts' | 'stepEnvironment' | 'sourceDateEpoch'
+>;
+
+/** Lays the build's source out in its temporary directory. Throws BuildFailure, or what is wrong with the source. */
+export async function prepareContext(context: BuildContext): Promise<PreparedContext> {
+  const { uploadId, repository, requestId } = context.build;
+  if (uploadId !== null) return await unpackUpload(context, uploadId);
+  if (repository !== null) return await exportCommit(context, repository);
+  return await layOutBundle(context, requestId!);
+}
+
+async function unpackUpload(context: BuildContext, uploadId: number): Promise<PreparedContext> {
+  const { worker, build, signal, log } = context;
+  const [upload] = await worker.database.sql.query<{ digest: Digest }>(
+    'select digest from uploads where id = $1',
+    [uploadId],
+  );
+  if (!upload) throw new BuildFailure('source-invalid', 'The uploaded source is not there any more');
+  const directory = await contextDirectory(context);
+  const { blobs, settings } = worker;
+  const { dockerfile } = build.options;
+  const { files, bytes, time } = await extractBuildContext(
+    { blobs, digest: upload.digest, limits: settings.limits, signal, directory },
+    { dockerfile },
+  );
+  log.debug(`context: ${files} files, ${bytes} bytes`);
+  return { contextDirectory: directory, mounts: [], stepEnvironment: {}, sourceDateEpoch: time };
+}
+
+/** With its submodules, as docker does it. The ref is resolved once: a build that is done again stays at its commit. */
+async function exportCommit(context: BuildContext, repository: string): Promise<PreparedContext> {
+  const { worker, lease, build, blobs, log, signal } = context;
+  const { database, settings } = worker;
+  const git = new DatabaseGitTrees({ sql: database.sql, blobs, settings, log, signal });
+  const commit = build.commit ?? (await git.resolveRef(repository, build.requestedRef));
+  log.info(`source: commit ${commit}`);
+  const tree = await git.tree(repository, commit, { submodules: 'recursive' });
+  await recordBuildCommit(database, lease, commit);
+  const directory = await contextDirectory(context);
+  await tree.exportTo(directory, { signal });
+  return { contextDirectory: directory, mounts: [], stepEnvironment: {}, sourceDateEpoch: tree.time };
+}
+
+async function layOutBundle(context: BuildContext, requestId: number): Promise<PreparedContext> {
+  const { worker, lease, log, signal } = context;
+  const { sql } = worker.database;
+  const request = await findRequest(sql, requestId);
+  if (!request) throw new BuildFailure('source-invalid', `Request ${requestId} is not there any more`);
+  const directory = join(context.temporaryDirectory, 'source');
+  await mkdir(directory);
+  const { warnings, ...prepared } = await prepareBundleContext(
+    { sql, blobs: worker.blobs },
+    request,
+    directory,
+    signal,
+  );
+  for (const warning of warnings) log.warn(warning);
+  if (request.commit !== null) await recordBuildCommit(worker.database, lease, request.commit);
+  return prepared;
+}
+
+async function contextDirectory({ temporaryDirectory }: BuildContext): Promise<string> {
+  const directory = join(temporaryDirectory, 'context');
+  await mkdir(directory);
+  return directory;
+}
