@@ -12,6 +12,7 @@ import { EventHub } from '../../src/domain/events/event-hub.ts';
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { readLog } from '../../src/domain/logs/read-log.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
+import type { ImageBuilding } from '../../src/workers/builders/image-building.ts';
 import { type RunningWorker, startWorker } from '../../src/workers/runner.ts';
 import { testDatabase } from './database.ts';
 
@@ -30,7 +31,10 @@ export interface WorkerStack {
   close(): Promise<void>;
 }
 
-export async function startWorkerStack(environment: Record<string, string> = {}): Promise<WorkerStack> {
+export async function startWorkerStack(
+  environment: Record<string, string> = {},
+  { imageBuilding }: { imageBuilding?: ImageBuilding } = {},
+): Promise<WorkerStack> {
   const dataDir = await mkdtemp(join(tmpdir(), 'stowage-data-'));
   const database = await testDatabase();
   const settings = readSettings({
@@ -42,7 +46,10 @@ export async function startWorkerStack(environment: Record<string, string> = {})
   const hub = new EventHub(database);
   await hub.start();
   const logger = pino({ level: process.env.STOWAGE_TEST_LOG ?? 'silent' });
-  const worker = await startWorker({ settings, database, blobs, hub, logger });
+  const worker = await startWorker({
+    ...{ settings, database, blobs, hub, logger },
+    ...(imageBuilding && { imageBuilding }),
+  });
 
   const submit = (submission: Partial<Submission>): Promise<BundleRequest> =>
     submitRequest(database, settings, SYSTEM, submission);

@@ -1,7 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import { findRequest } from '../../domain/database/sql/bundle-request-rows.ts';
+import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
+import type { BundleDocuments } from '../../domain/images/attestations.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
+import type { BuiltFrom } from '../../domain/images/build-statements.ts';
 import { recordBuildCommit } from '../../domain/images/run-build.ts';
 import { extractBuildContext } from '../../domain/sources/build-context.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
@@ -11,10 +15,13 @@ import { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import type { BuildContext } from './build-image.ts';
 
 /** What a builder is given of the source. */
-type PreparedContext = Pick<
-  ImageBuild,
-  'contextDirectory' | 'mounts' | 'stepEnvironment' | 'sourceDateEpoch'
->;
+export interface PreparedContext
+  extends Pick<ImageBuild, 'contextDirectory' | 'mounts' | 'stepEnvironment' | 'sourceDateEpoch'> {
+  /** For the provenance. */
+  from: BuiltFrom;
+  /** What the bundle's own documents say of it; null: the source is no bundle. */
+  bundle: BundleDocuments | null;
+}
 
 /** Lays the build's source out in its temporary directory. Throws BuildFailure, or what is wrong with the source. */
 export async function prepareContext(context: BuildContext): Promise<PreparedContext> {
@@ -26,10 +33,7 @@ export async function prepareContext(context: BuildContext): Promise<PreparedCon
 
 async function unpackUpload(context: BuildContext, uploadId: number): Promise<PreparedContext> {
   const { worker, build, signal, log } = context;
-  const [upload] = await worker.database.sql.query<{ digest: Digest }>(
-    'select digest from uploads where id = $1',
-    [uploadId],
-  );
+  const upload = await findUpload(worker.database.sql, uploadId);
   if (!upload) throw new BuildFailure('source-invalid', 'The uploaded source is not there any more');
   const directory = await contextDirectory(context);
   const { blobs, settings } = worker;
@@ -39,7 +43,13 @@ async function unpackUpload(context: BuildContext, uploadId: number): Promise<Pr
     { dockerfile },
   );
   log.debug(`context: ${files} files, ${bytes} bytes`);
-  return { contextDirectory: directory, mounts: [], stepEnvironment: {}, sourceDateEpoch: time };
+  const from = { kind: 'upload', digest: upload.digest } as const;
+  return { ...plain(directory, time), from };
+}
+
+/** A context that has nothing beside it. */
+function plain(contextDirectory: string, sourceDateEpoch: number): Omit<PreparedContext, 'from'> {
+  return { contextDirectory, sourceDateEpoch, mounts: [], stepEnvironment: {}, bundle: null };
 }
 
 /** With its submodules, as docker does it. The ref is resolved once: a build that is done again stays at its commit. */
@@ -53,7 +63,8 @@ async function exportCommit(context: BuildContext, repository: string): Promise<
   await recordBuildCommit(database, lease, commit);
   const directory = await contextDirectory(context);
   await tree.exportTo(directory, { signal });
-  return { contextDirectory: directory, mounts: [], stepEnvironment: {}, sourceDateEpoch: tree.time };
+  const from = { kind: 'git', repository, ref: build.requestedRef, commit } as const;
+  return { ...plain(directory, tree.time), from };
 }
 
 async function layOutBundle(context: BuildContext, requestId: number): Promise<PreparedContext> {
@@ -63,7 +74,7 @@ async function layOutBundle(context: BuildContext, requestId: number): Promise<P
   if (!request) throw new BuildFailure('source-invalid', `Request ${requestId} is not there any more`);
   const directory = join(context.temporaryDirectory, 'source');
   await mkdir(directory);
-  const { warnings, ...prepared } = await prepareBundleContext(
+  const { warnings, bundle, ...prepared } = await prepareBundleContext(
     { sql, blobs: worker.blobs },
     request,
     directory,
@@ -71,7 +82,23 @@ async function layOutBundle(context: BuildContext, requestId: number): Promise<P
   );
   for (const warning of warnings) log.warn(warning);
   if (request.commit !== null) await recordBuildCommit(worker.database, lease, request.commit);
-  return prepared;
+  const source = await sourceOf(worker.database.sql, request);
+  return { ...prepared, from: { kind: 'bundle', bundle, source }, bundle: request };
+}
+
+async function sourceOf(
+  sql: SqlExecutor,
+  { repository, requestedRef, commit, uploadId }: BundleRequest,
+): Promise<Exclude<BuiltFrom, { kind: 'bundle' }> | null> {
+  if (repository !== null)
+    return commit === null ? null : { kind: 'git', repository, ref: requestedRef, commit };
+  const upload = await findUpload(sql, uploadId!);
+  return upload && { kind: 'upload', digest: upload.digest };
+}
+
+async function findUpload(sql: SqlExecutor, id: number): Promise<{ digest: Digest } | null> {
+  const [upload] = await sql.query<{ digest: Digest }>('select digest from uploads where id = $1', [id]);
+  return upload ?? null;
 }
 
 async function contextDirectory({ temporaryDirectory }: BuildContext): Promise<string> {

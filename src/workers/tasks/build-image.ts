@@ -20,6 +20,7 @@ import { LogWriter } from '../../domain/logs/log-writer.ts';
 import type { BuildLimits, BuiltImage } from '../builders/image-builder.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { WorkerContext } from '../worker-context.ts';
+import { attestImage } from './attest-image.ts';
 import { prepareContext } from './build-context.ts';
 import { CappedOutput } from './capped-output.ts';
 import { isDatabaseFailure } from './database-failure.ts';
@@ -140,6 +141,7 @@ async function makeImage(
     })
     .finally(() => output.end());
   signal.throwIfAborted();
+  await attestImage(services, context, prepared, image);
   log.info('Image has been pushed into the registry.');
   return image;
 }

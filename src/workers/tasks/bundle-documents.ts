@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { StepResult } from '../../domain/bundle-requests/step-result.ts';
 import type { AssembledArchive } from '../../domain/bundles/assemble-bundle.ts';
 import { digestOf } from '../../domain/bundles/bundle-manifest.ts';
@@ -13,6 +11,7 @@ import { DomainError } from '../../domain/errors.ts';
 import type { ResolvedPackage } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
+import { version } from '../../domain/version.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { StepContext } from './step-task.ts';
 
@@ -21,10 +20,6 @@ export interface BundleDocuments {
   spdx: Digest;
   provenance: Digest;
 }
-
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../../package.json'), 'utf8')) as {
-  version: string;
-};
 
 /** Documents about a bundle, kept beside it: both SBOMs and the signed provenance that names all of them. */
 export async function writeDocuments(

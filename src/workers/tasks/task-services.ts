@@ -2,6 +2,7 @@ import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.
 import { Signer } from '../../domain/bundles/signing.ts';
 import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import { NotFoundError } from '../../domain/errors.ts';
+import { openRegistry, type Registry } from '../../domain/registry/registry.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import { type ImageBuilding, openImageBuilding } from '../builders/image-building.ts';
 import type { ArtifactStore } from '../downloads/artifact-store.ts';
@@ -20,6 +21,7 @@ export class TaskServices {
   readonly sourceMembers: SourceMembers;
   readonly #scheduler: DownloadScheduler;
   #signer: Promise<Signer> | null = null;
+  #registry: Registry | null = null;
   #imageBuilding: Promise<ImageBuilding> | null = null;
 
   constructor(context: WorkerContext) {
@@ -80,6 +82,13 @@ export class TaskServices {
     );
     if (!row) throw new NotFoundError(`The source of request ${request.id} is not there`);
     return row.digest;
+  }
+
+  /** The registry, without a gateway in between. */
+  get registry(): Registry {
+    const { database, blobs, settings } = this.context;
+    this.#registry ??= openRegistry({ settings, database, blobs });
+    return this.#registry;
   }
 
   /** What builds images, made when the first one is to be built. */

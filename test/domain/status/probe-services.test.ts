@@ -48,7 +48,14 @@ describe('the status of the services', () => {
   ): Promise<{ id: string; asked: number }> => {
     workers += 1;
     const id = `00000000-0000-4000-8000-${String(workers).padStart(12, '0')}`;
-    await insertWorker(database.sql, { id, host, pid: 1, poolId: `pool-${workers}`, buildPoolId: `builds-${workers}`, concurrency: 1 });
+    await insertWorker(database.sql, {
+      id,
+      host,
+      pid: 1,
+      poolId: `pool-${workers}`,
+      buildPoolId: `builds-${workers}`,
+      concurrency: 1,
+    });
     const self = { id, asked: 0 };
     if (services === null) return self;
     const stop = new AbortController();

@@ -133,7 +133,14 @@ describe('Health', () => {
     test('count jobs, requests, workers and what they downloaded', async () => {
       const ids = ['1', '2', '3'].map((digit) => `${digit.repeat(8)}-0000-4000-8000-000000000000`);
       for (const id of ids) {
-        await insertWorker(database.sql, { id, host: 'h', pid: 1, poolId: `pool-${id}`, buildPoolId: `builds-${id}`, concurrency: 4 });
+        await insertWorker(database.sql, {
+          id,
+          host: 'h',
+          pid: 1,
+          poolId: `pool-${id}`,
+          buildPoolId: `builds-${id}`,
+          concurrency: 4,
+        });
         await updateHeartbeat(database.sql, id, {
           stowage_downloads_total: 10,
           stowage_download_bytes_total: 2 ** 40,
