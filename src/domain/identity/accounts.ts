@@ -28,10 +28,14 @@ export async function addUser(
   database: Database,
   input: { name: string; password?: string | null; isAdmin?: boolean },
 ): Promise<User> {
-  if (!USER_NAME.test(input.name)) throw new InvalidInputError(`"${input.name}" is not a valid user name`);
+  if (!USER_NAME.test(input.name)) {
+    throw new InvalidInputError(`"${input.name}" is not a valid user name`, { details: { field: 'name' } });
+  }
   const { password } = input;
   if (password != null && password.length < LEAST_PASSWORD_LENGTH) {
-    throw new InvalidInputError(`A password needs at least ${LEAST_PASSWORD_LENGTH} characters`);
+    throw new InvalidInputError(`A password needs at least ${LEAST_PASSWORD_LENGTH} characters`, {
+      details: { field: 'password' },
+    });
   }
   const passwordHash = password == null ? null : await hashPassword(password);
   const taken = `There is a user "${input.name}" already`;

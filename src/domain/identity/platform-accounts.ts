@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Database } from '../database/database.ts';
 import {
   deletePlatformAccountRow,
+  deletePlatformKeyRow,
   findPlatformKey,
   insertPlatformAccount,
   insertPlatformKey,
@@ -49,16 +50,25 @@ export async function createPlatformKey(
   database: Database,
   principal: Principal,
   accountName: string,
-): Promise<{ account: string; accessKey: string; secretKey: string }> {
+): Promise<{ account: string; accessKey: string; secretKey: string; createdAt: Date }> {
   requireAdmin(principal);
   const accessKey = randomBytes(16).toString('hex');
   const secretKey = randomBytes(24).toString('base64url');
-  await database.transaction(async ({ sql }) => {
-    const secretHash = hashOf(secretKey);
-    const isAdded = await insertPlatformKey(sql, { accountName, accessKey, secretHash });
-    if (!isAdded) throw new NotFoundError(`There is no account "${accountName.slice(0, LONGEST_NAME)}"`);
-  });
-  return { account: accountName, accessKey, secretKey };
+  const secretHash = hashOf(secretKey);
+  const createdAt = await insertPlatformKey(database.sql, { accountName, accessKey, secretHash });
+  if (createdAt === null) throw unknownAccount(accountName);
+  return { account: accountName, accessKey, secretKey, createdAt };
+}
+
+/** It ends at once; the account's other keys stay. Gives the access key. */
+export async function deletePlatformKey(
+  database: Database,
+  principal: Principal,
+  key: { accountName: string; accessKey: string },
+): Promise<string> {
+  requireAdmin(principal);
+  if (await deletePlatformKeyRow(database.sql, key)) return key.accessKey;
+  throw new NotFoundError(`"${key.accountName.slice(0, LONGEST_NAME)}" has no such access key`);
 }
 
 export async function createPlatformAccount(
@@ -81,7 +91,7 @@ export async function deletePlatformAccount(
 ): Promise<PlatformAccount> {
   requireAdmin(principal);
   const deleted = await deletePlatformAccountRow(database.sql, name);
-  if (!deleted) throw new NotFoundError(`There is no account "${name.slice(0, LONGEST_NAME)}"`);
+  if (!deleted) throw unknownAccount(name);
   return deleted;
 }
 
@@ -91,6 +101,10 @@ export async function listPlatformAccounts(
 ): Promise<PlatformAccount[]> {
   requireAdmin(principal);
   return await listPlatformAccountRows(database.sql);
+}
+
+function unknownAccount(name: string): NotFoundError {
+  return new NotFoundError(`There is no account "${name.slice(0, LONGEST_NAME)}"`);
 }
 
 async function ensureUser(database: Database, name: string): Promise<User> {

@@ -4,6 +4,12 @@ export interface PlatformAccount {
   name: string;
   createdAt: Date;
   accessKeys: string[];
+  keys: PlatformKeyRow[];
+}
+
+export interface PlatformKeyRow {
+  accessKey: string;
+  createdAt: Date;
 }
 
 /** The pair with this access key; notes its use, at most once a minute. */
@@ -27,32 +33,54 @@ export async function insertPlatformAccount(
   name: string,
   userId: number | null,
 ): Promise<PlatformAccount> {
-  const [row] = await sql.query<PlatformAccount>(
+  const [row] = await sql.query<Pick<PlatformAccount, 'name' | 'createdAt'>>(
     `insert into platform_accounts (name, created_by_id) values ($1, $2)
-     returning name, created_at as "createdAt", '{}'::text[] as "accessKeys"`,
+     returning name, created_at as "createdAt"`,
     [name, userId],
   );
-  return row!;
+  return { ...row!, accessKeys: [], keys: [] };
 }
 
-/** False: there is no such account. */
+/** When it was made; null: there is no such account. */
 export async function insertPlatformKey(
   sql: SqlExecutor,
   key: { accountName: string; accessKey: string; secretHash: Buffer },
+): Promise<Date | null> {
+  const [row] = await sql.query<{ createdAt: Date }>(
+    `insert into platform_keys (access_key, account_id, secret_hash)
+     select $2, id, $3 from platform_accounts where name = $1 returning created_at as "createdAt"`,
+    [key.accountName, key.accessKey, key.secretHash],
+  );
+  return row?.createdAt ?? null;
+}
+
+/** False: the account has no such key. */
+export async function deletePlatformKeyRow(
+  sql: SqlExecutor,
+  key: { accountName: string; accessKey: string },
 ): Promise<boolean> {
   const rows = await sql.query(
-    `insert into platform_keys (access_key, account_id, secret_hash)
-     select $2, id, $3 from platform_accounts where name = $1 returning access_key`,
-    [key.accountName, key.accessKey, key.secretHash],
+    `delete from platform_keys k using platform_accounts a
+     where a.id = k.account_id and a.name = $1 and k.access_key = $2 returning 1`,
+    [key.accountName, key.accessKey],
   );
   return rows.length > 0;
 }
 
 const COLUMNS = `a.name, a.created_at as "createdAt",
-  array(select k.access_key from platform_keys k where k.account_id = a.id order by k.created_at) as "accessKeys"`;
+  array(select k.access_key from platform_keys k where k.account_id = a.id order by k.created_at) as "accessKeys",
+  array(select k.created_at from platform_keys k where k.account_id = a.id order by k.created_at) as "keyTimes"`;
+
+type AccountRow = Omit<PlatformAccount, 'keys'> & { keyTimes: Date[] };
+
+function accountOf({ keyTimes, ...account }: AccountRow): PlatformAccount {
+  const keys = account.accessKeys.map((accessKey, n) => ({ accessKey, createdAt: keyTimes[n]! }));
+  return { ...account, keys };
+}
 
 export async function listPlatformAccountRows(sql: SqlExecutor): Promise<PlatformAccount[]> {
-  return await sql.query<PlatformAccount>(`select ${COLUMNS} from platform_accounts a order by a.name`);
+  const rows = await sql.query<AccountRow>(`select ${COLUMNS} from platform_accounts a order by a.name`);
+  return rows.map(accountOf);
 }
 
 /** What it was; null: there was none. */
@@ -60,9 +88,9 @@ export async function deletePlatformAccountRow(
   sql: SqlExecutor,
   name: string,
 ): Promise<PlatformAccount | null> {
-  const [row] = await sql.query<PlatformAccount>(
+  const [row] = await sql.query<AccountRow>(
     `delete from platform_accounts a where a.name = $1 returning ${COLUMNS}`,
     [name],
   );
-  return row ?? null;
+  return row ? accountOf(row) : null;
 }

@@ -23,6 +23,30 @@ export async function setRepositoryMemberRow(
   return true;
 }
 
+const ROLES = `array['viewer', 'developer', 'owner']`;
+
+/** Raises roles, never lowers them, in the project or (where there are any) in repositories of it. */
+export async function raiseRoles(
+  sql: SqlExecutor,
+  place: { projectId: number; repositoryIds: readonly number[] },
+  grant: { userName: string; role: Role },
+): Promise<boolean> {
+  const [user] = await sql.query<{ id: number }>('select id from users where name = $1', [grant.userName]);
+  if (!user) return false;
+  const [table, column, ids] =
+    place.repositoryIds.length === 0
+      ? (['project_members', 'project_id', [place.projectId]] as const)
+      : (['repository_members', 'repository_id', place.repositoryIds] as const);
+  await sql.query(
+    `insert into ${table} as m (${column}, user_id, role)
+     select distinct one.id, $2::bigint, $3 from unnest($1::bigint[]) as one (id)
+     on conflict (${column}, user_id) do update set role = excluded.role
+       where array_position(${ROLES}, m.role) < array_position(${ROLES}, excluded.role)`,
+    [ids, user.id, grant.role],
+  );
+  return true;
+}
+
 /** By name. */
 export async function listRepositoryMemberRows(
   sql: SqlExecutor,

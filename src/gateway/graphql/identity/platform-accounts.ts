@@ -1,11 +1,19 @@
-import type { PlatformAccount } from '../../../domain/database/sql/platform-accounts.ts';
+import type { PlatformAccount, PlatformKeyRow } from '../../../domain/database/sql/platform-accounts.ts';
 import {
   createPlatformAccount,
   createPlatformKey,
   deletePlatformAccount,
+  deletePlatformKey,
   listPlatformAccounts,
 } from '../../../domain/identity/platform-accounts.ts';
 import { builder } from '../builder.ts';
+
+const AccessKeyRef = builder.objectRef<PlatformKeyRow>('PlatformAccessKey').implement({
+  fields: (t) => ({
+    accessKey: t.exposeString('accessKey', { nullable: false }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', nullable: false }),
+  }),
+});
 
 const PlatformAccountRef = builder.objectRef<PlatformAccount>('PlatformAccount').implement({
   description: 'Another system, which may act for any user (`Authorization: Platform`).',
@@ -13,6 +21,7 @@ const PlatformAccountRef = builder.objectRef<PlatformAccount>('PlatformAccount')
     name: t.exposeString('name', { nullable: false }),
     createdAt: t.expose('createdAt', { type: 'DateTime', nullable: false }),
     accessKeys: t.exposeStringList('accessKeys', { nullable: false, description: 'Oldest first.' }),
+    keys: t.expose('keys', { type: [AccessKeyRef], nullable: false, description: 'Oldest first.' }),
   }),
 });
 
@@ -20,6 +29,7 @@ interface PlatformKey {
   account: string;
   accessKey: string;
   secretKey: string;
+  createdAt: Date;
 }
 
 const PlatformKeyRef = builder.objectRef<PlatformKey>('PlatformKey').implement({
@@ -27,6 +37,7 @@ const PlatformKeyRef = builder.objectRef<PlatformKey>('PlatformKey').implement({
     account: t.exposeString('account', { nullable: false }),
     accessKey: t.exposeString('accessKey', { nullable: false }),
     secretKey: t.exposeString('secretKey', { nullable: false, description: 'Shown only now.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', nullable: false }),
   }),
 });
 
@@ -59,6 +70,15 @@ builder.mutationFields((t) => {
       args: { account: name },
       resolve: (_root, { account }, { database, principal }) =>
         createPlatformKey(database, principal, account),
+    }),
+    deletePlatformKey: t.field({
+      type: 'String',
+      nullable: false,
+      description: 'It ends at once; gives the access key. For administrators.',
+      errors: {},
+      args: { account: name, accessKey: t.arg.string({ required: true }) },
+      resolve: (_root, { account, accessKey }, { database, principal }) =>
+        deletePlatformKey(database, principal, { accountName: account, accessKey }),
     }),
     deletePlatformAccount: t.field({
       type: PlatformAccountRef,

@@ -1,5 +1,9 @@
 import type { Role } from '../../../domain/identity/project.ts';
-import { listRepositoryMembers, setRepositoryMember } from '../../../domain/registry/repository-members.ts';
+import {
+  grantRoles,
+  listRepositoryMembers,
+  setRepositoryMember,
+} from '../../../domain/registry/repository-members.ts';
 import { builder } from '../builder.ts';
 import { ProjectRoleEnum } from '../identity/project.ts';
 import { UserRef } from '../identity/user.ts';
@@ -27,7 +31,30 @@ builder.objectField(RepositoryRef, 'members', (t) =>
   }),
 );
 
+const RoleGrantInput = builder.inputType('RoleGrantInput', {
+  fields: (t) => ({
+    user: t.string({ required: true }),
+    role: t.field({ type: ProjectRoleEnum, required: true }),
+  }),
+});
+
 builder.mutationFields((t) => ({
+  grantRoles: t.field({
+    type: 'Boolean',
+    nullable: false,
+    description: 'At least these roles, to all of the users or to none. For owners and administrators.',
+    errors: REFUSALS,
+    args: {
+      project: t.arg.string({ required: true }),
+      repositories: t.arg.stringList({ description: 'Absent or empty: in the whole project.' }),
+      grants: t.arg({ type: [RoleGrantInput], required: true }),
+    },
+    resolve: async (_root, { project, repositories, grants }, { registry, principal }) => {
+      const roles = grants.map(({ user, role }) => ({ userName: user, role }));
+      await grantRoles(registry, principal, { project, repositories: repositories ?? [] }, roles);
+      return true;
+    },
+  }),
   setRepositoryMember: t.field({
     type: RepositoryRef,
     nullable: false,

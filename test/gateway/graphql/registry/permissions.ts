@@ -142,6 +142,16 @@ export const REGISTRY_ROWS: PermissionRow[] = [
     yes,
   ),
   mutation(
+    'grantRoles',
+    'project: "apps", repositories: ["R"], grants: [{ user: "eve", role: VIEWER }]',
+    anonymous,
+    denied,
+    denied,
+    denied,
+    yes,
+    yes,
+  ),
+  mutation(
     'createRepository',
     'input: { project: "apps", name: "new-R" }',
     anonymous,
@@ -242,6 +252,16 @@ export const REGISTRY_ROWS: PermissionRow[] = [
   mutation(
     'createPlatformKey',
     'account: "none"',
+    unknown,
+    forbidden,
+    forbidden,
+    forbidden,
+    forbidden,
+    missing,
+  ),
+  mutation(
+    'deletePlatformKey',
+    'account: "none", accessKey: "none"',
     unknown,
     forbidden,
     forbidden,

@@ -57,6 +57,21 @@ export class RequestBody {
     return value as number;
   }
 
+  list(name: string): unknown[] {
+    const value = this.#field(name) ?? [];
+    if (!Array.isArray(value)) throw new BkrepoError('PARAMETER_INVALID', name);
+    return value;
+  }
+
+  texts(name: string): string[] {
+    const list = this.list(name);
+    for (const one of list) {
+      if (typeof one !== 'string') throw new BkrepoError('PARAMETER_INVALID', name);
+      requireStorable(one, name);
+    }
+    return list as string[];
+  }
+
   object(name: string): object | null {
     const value = this.#field(name);
     if (value === null) return null;

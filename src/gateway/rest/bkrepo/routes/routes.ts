@@ -1,4 +1,13 @@
 import type { BkrepoRoute } from '../route.ts';
+import {
+  createAccount,
+  createCredential,
+  deleteAccount,
+  deleteCredential,
+  listAccounts,
+  listCredentials,
+} from './accounts.ts';
+import { createPermission } from './create-permission.ts';
 import { createProject } from './create-project.ts';
 import { createRepository } from './create-repository.ts';
 import { deleteApiImage, deleteExtImage } from './delete-image.ts';
@@ -21,6 +30,7 @@ import { readStages, upgradeStage } from './stages.ts';
 import { updateProject } from './update-project.ts';
 import { updateRepository } from './update-repository.ts';
 import { createUserToken, deleteUserToken } from './user-tokens.ts';
+import { createProjectOwner, createRepositoryOwner, createUser } from './users.ts';
 
 /** Every call of both documents and of what their clients need besides (bkrepo-docker.md 1, 2.2, 3.2). */
 export const ROUTES: readonly BkrepoRoute[] = [
@@ -59,6 +69,16 @@ export const ROUTES: readonly BkrepoRoute[] = [
   pageVersions,
   ...readStages,
   ...upgradeStage,
+  createUser,
+  createProjectOwner,
+  createRepositoryOwner,
+  createPermission,
+  createAccount,
+  listAccounts,
+  deleteAccount,
+  listCredentials,
+  createCredential,
+  deleteCredential,
   createUserToken,
   deleteUserToken,
 ];
