@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { row, type SettingRow } from './setting-row.ts';
 import { BUILD_ISOLATIONS, BUILDERS } from './settings.ts';
-import { baseUrl, count, DAY, duration, oneOf, text } from './values.ts';
+import { baseUrl, count, DAY, duration, oneOf, readableFile, rewrites, text } from './values.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -91,5 +91,26 @@ export const BUILD_SETTINGS: readonly SettingRow[] = [
     parse: duration,
     fallback: () => 30 * DAY,
     meaning: 'how long the uploaded source of a build is kept after its end: so long it can be retried',
+  }),
+  row({
+    variable: 'STOWAGE_BUILD_CACHE_BYTES',
+    key: 'buildCacheBytes',
+    parse: count(0),
+    fallback: () => 20 * GIB,
+    meaning: 'bytes of layers that a worker keeps for the next builds of one project',
+  }),
+  row({
+    variable: 'STOWAGE_IMAGE_MIRRORS',
+    key: 'imageMirrors',
+    parse: rewrites,
+    fallback: () => [],
+    meaning: 'prefix=replacement pairs for the names of base images of other registries',
+  }),
+  row({
+    variable: 'STOWAGE_IMAGE_AUTH_FILE',
+    key: 'imageAuthFile',
+    parse: readableFile,
+    fallback: () => null,
+    meaning: "credentials for base images of other registries, a config.json of docker's",
   }),
 ];

@@ -99,6 +99,11 @@ export interface Settings {
   buildLogBytes: number;
   /** Seconds from the end of a build for which its uploaded source is kept. */
   buildSourceLifetime: number;
+  /** Bytes of layers kept on a worker for one project. */
+  buildCacheBytes: number;
+  /** For base images of other registries; null: no credentials. */
+  imageMirrors: { prefix: string; replacement: string }[];
+  imageAuthFile: string | null;
   /** How many gateways `stowage serve` starts; they share the port. */
   gatewayProcesses: number;
   logLevel: string;

@@ -111,7 +111,7 @@ case $stage in
       fi
     done
     bind --read /usr "$root/usr"
-    mkdir -p "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/run" "$root/etc" "$root/var/lib" "$root/root"
+    mkdir -p "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/run" "$root/etc" "$root/var/lib" "$root/var/tmp" "$root/root"
     chmod 1777 "$root/tmp"
     mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
     close_kernel_files "$root/proc"

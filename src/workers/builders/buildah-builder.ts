@@ -1,0 +1,324 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Settings } from '../../domain/config.ts';
+import { BuildFailure } from '../../domain/images/build-failure.ts';
+import { type BaseImage, fetchBaseImages, lastLine, registryAccess } from './base-images.ts';
+import { builtImage } from './built-image.ts';
+import { BUILDAH_ARGUMENTS, ContainerStorage } from './container-storage.ts';
+import { ControlGroup } from './control-group.ts';
+import { DiskWatch } from './disk-watch.ts';
+import { type BaseReference, type DockerfilePlan, planDockerfile } from './dockerfile-plan.ts';
+import type { BuiltImage, ImageBuild, ImageBuilder } from './image-builder.ts';
+import { unreachableNetworks } from './outbound-network.ts';
+import { passOnLines } from './output-lines.ts';
+import { type Platform, parsePlatform, platformText, platformVariables } from './platform.ts';
+import { readDockerfile } from './read-dockerfile.ts';
+import type { SandboxMount } from './sandbox.ts';
+import { StepTracker } from './step-tracker.ts';
+
+/** Beyond what containers usually have no right to: raw packets, device nodes, other roots. */
+const DROPPED_CAPABILITIES = ['CAP_NET_RAW', 'CAP_MKNOD', 'CAP_SYS_CHROOT', 'CAP_AUDIT_WRITE'];
+
+/** Builds without a daemon: every command is a process of its own, in a sandbox (sandbox.ts). */
+export class BuildahBuilder implements ImageBuilder {
+  readonly name = 'buildah';
+  readonly #settings: Settings;
+  #version: Promise<string> | null = null;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  async build(input: ImageBuild): Promise<BuiltImage> {
+    const deadline = AbortSignal.timeout(input.limits.seconds * 1000);
+    const signal = AbortSignal.any([input.signal, deadline]);
+    const temporary = join(input.temporaryDirectory, 'buildah');
+    await mkdir(temporary, { mode: 0o700 });
+    const isKept = input.useCache || input.isHermetic;
+    const directory = isKept
+      ? join(this.#settings.dataDir, 'builds', 'storage', input.cacheScope)
+      : join(temporary, 'storage');
+    const storage = new ContainerStorage(directory, temporary);
+    try {
+      return await this.#run({ ...input, signal, onLine: masked(input) }, storage, temporary);
+    } catch (error) {
+      input.signal.throwIfAborted();
+      if (deadline.aborted) throw outOfTime(input, error);
+      throw error;
+    } finally {
+      if (isKept)
+        await storage
+          .tidy(this.#settings.buildCacheBytes, AbortSignal.timeout(TIDY_MS))
+          .catch(() => undefined);
+      await rm(temporary, { recursive: true, force: true });
+    }
+  }
+
+  async #run(input: ImageBuild, storage: ContainerStorage, temporary: string): Promise<BuiltImage> {
+    const { signal, destination, onLine } = input;
+    const version = await this.#buildahVersion(storage, signal);
+    const platform = parsePlatform(input.platform);
+    const plan = planDockerfile(await readDockerfile(input), {
+      target: input.target,
+      buildArguments: input.buildArguments,
+      platformVariables: platformVariables(platform),
+    });
+    const bases = await fetchBaseImages(plan.baseImages, {
+      storage,
+      settings: this.#settings,
+      destination,
+      platform,
+      temporaryDirectory: temporary,
+      onLine,
+      signal,
+    });
+    const group = await controlGroup(input);
+    const imageId = await this.#runSteps({ input, storage, temporary, plan, platform, bases, group }).finally(
+      () => group.remove(),
+    );
+    await onLine(`Pushing ${destination.path}:${destination.tag}`);
+    const digest = await push(imageId, input, storage, temporary);
+    const pushed = await builtImage(destination, digest, signal);
+    await onLine(`Pushed ${destination.path}:${destination.tag} as ${pushed.digest}`);
+    return {
+      ...pushed,
+      baseImages: bases.map(({ reference, digest }) => ({ name: reference.name, digest })),
+      builder: { name: 'buildah', version },
+    };
+  }
+
+  /** The id of the image in the storage. */
+  async #runSteps(run: Run): Promise<string> {
+    const { input, storage, temporary, plan, group, bases } = run;
+    const dockerfile = join(temporary, 'Dockerfile');
+    const names = new Map<BaseReference, string>(bases.map(({ reference, pinned }) => [reference, pinned]));
+    await writeFile(dockerfile, plan.withNames(names));
+    const secrets = await writeSecrets(input.secrets, temporary);
+    const mounts: SandboxMount[] = [
+      { source: input.contextDirectory, target: '/context', isWritable: false },
+      { source: dockerfile, target: '/run/Dockerfile', isWritable: false },
+      ...secrets.map(({ source, target }) => ({ source, target, isWritable: false })),
+      ...input.mounts.map(({ directory }, index) => ({
+        source: directory,
+        target: `/run/mounts/${index}`,
+        isWritable: false,
+      })),
+    ];
+    const tracker = new StepTracker(plan);
+    const sandbox = await storage.start(
+      ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...this.#command(run, secrets)],
+      {
+        network: input.isHermetic
+          ? 'none'
+          : { outboundExcept: unreachableNetworks(this.#settings.allowPrivateNetworks) },
+        controlGroup: group,
+        mounts,
+        stepEnvironment: input.stepEnvironment,
+        signal: input.signal,
+      },
+    );
+    let isDiskFull = false;
+    const watch = new DiskWatch([storage.directory, storage.scratch], input.limits.diskBytes, () => {
+      isDiskFull = true;
+      sandbox.kill();
+    });
+    const passing = passOnLines(sandbox.stdout, (line) => {
+      tracker.take(line);
+      return input.onLine(line);
+    });
+    passing.catch(() => sandbox.kill());
+    sandbox.stderr.resume();
+    const exitCode = await sandbox.ended.finally(() => watch.stop());
+    await passing;
+    input.signal.throwIfAborted();
+    const isOutOfMemory = await group.hasRunOutOfMemory();
+    if (exitCode !== 0) throw stepFailure({ tracker, exitCode, isDiskFull, isOutOfMemory, input });
+    return (await readFile(join(storage.scratch, 'image-id'), 'utf8')).trim();
+  }
+
+  #command({ input, plan, platform }: Run, secrets: readonly Secret[]): string[] {
+    const { buildIsolation } = this.#settings;
+    return [
+      ...BUILDAH_ARGUMENTS,
+      'build',
+      ...['--isolation', buildIsolation],
+      ...(buildIsolation === 'oci' ? ['--runtime', 'runc', '--cgroup-parent', '/steps'] : []),
+      // The network is that of the sandbox.
+      ...['--network', 'host', '--pull-never'],
+      ...['--layers', '--timestamp', String(input.sourceDateEpoch), '--identity-label=false'],
+      ...(input.useCache && input.mounts.length === 0 ? [] : ['--no-cache']),
+      ...['--format', plan.needsDockerFormat ? 'docker' : 'oci'],
+      ...(input.platform === null ? [] : ['--platform', platformText(platform)]),
+      ...DROPPED_CAPABILITIES.flatMap((capability) => ['--cap-drop', capability]),
+      ...['--ulimit', 'core=0:0', '--ulimit', `fsize=${input.limits.diskBytes}:${input.limits.diskBytes}`],
+      ...Object.entries(input.buildArguments).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+      ...Object.entries(input.labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
+      ...secrets.flatMap(({ id, target }) => ['--secret', `id=${id},src=${target}`]),
+      ...input.mounts.flatMap(({ path }, index) => ['--volume', `/run/mounts/${index}:${path}:ro`]),
+      ...(input.target === null ? [] : ['--target', input.target]),
+      ...['--iidfile', '/var/tmp/image-id', '--file', '/run/Dockerfile', '/context'],
+    ];
+  }
+
+  #buildahVersion(storage: ContainerStorage, signal: AbortSignal): Promise<string> {
+    this.#version ??= readVersion(storage, signal).catch((error: unknown) => {
+      this.#version = null;
+      throw error;
+    });
+    return this.#version;
+  }
+}
+
+interface Run {
+  input: ImageBuild;
+  storage: ContainerStorage;
+  temporary: string;
+  plan: DockerfilePlan;
+  platform: Platform;
+  bases: readonly BaseImage[];
+  group: ControlGroup;
+}
+
+const TIDY_MS = 60_000;
+
+async function readVersion(storage: ContainerStorage, signal: AbortSignal): Promise<string> {
+  const outcome = await storage
+    .run(['buildah', '--version'], { network: 'none', signal })
+    .catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? unavailable('util-linux is not installed') : error;
+    });
+  const version = /buildah version (\S+)/.exec(outcome.stdout)?.[1];
+  if (outcome.exitCode === 0 && version !== undefined) return version;
+  throw unavailable(lastLine(outcome));
+}
+
+function unavailable(problem: string): BuildFailure {
+  return new BuildFailure('builder-unavailable', `buildah cannot be used on this worker: ${problem}`, {
+    hint: 'Run "stowage doctor" on the worker: it says what to install.',
+  });
+}
+
+async function controlGroup({ limits }: ImageBuild): Promise<ControlGroup> {
+  try {
+    return await ControlGroup.make(limits);
+  } catch (error) {
+    throw new BuildFailure(
+      'builder-unavailable',
+      `Builds cannot be limited on this worker: ${(error as Error).message}`,
+      { hint: 'Run the worker as root where it may make control groups.', cause: error },
+    );
+  }
+}
+
+// --- secrets --------------------------------------------------------------------------------------------------------
+
+interface Secret {
+  id: string;
+  source: string;
+  target: string;
+}
+
+async function writeSecrets(secrets: ImageBuild['secrets'], temporary: string): Promise<Secret[]> {
+  const directory = join(temporary, 'secrets');
+  await mkdir(directory, { mode: 0o700 });
+  const written: Secret[] = [];
+  for (const [id, value] of Object.entries(secrets)) {
+    const name = String(written.length);
+    await writeFile(join(directory, name), value, { mode: 0o600 });
+    written.push({ id, source: join(directory, name), target: `/run/secrets/${name}` });
+  }
+  return written;
+}
+
+/** A step that prints a secret puts no more than stars into the log. Of short ones only whole words are known. */
+function masked({ secrets, onLine }: ImageBuild): ImageBuild['onLine'] {
+  const values = Object.values(secrets)
+    .flatMap((value) => value.split('\n'))
+    .map((value) => value.trim())
+    .filter((value) => value.length >= 4);
+  if (values.length === 0) return onLine;
+  return (line) => onLine(values.reduce((text, value) => text.replaceAll(value, '***'), line));
+}
+
+// --- the end --------------------------------------------------------------------------------------------------------
+
+async function push(
+  imageId: string,
+  { destination, signal }: ImageBuild,
+  storage: ContainerStorage,
+  temporary: string,
+): Promise<string> {
+  const { host, protocol } = new URL(destination.url);
+  const access = await registryAccess(destination, temporary);
+  const outcome = await storage.run(
+    [
+      ...[...BUILDAH_ARGUMENTS, 'push', '--quiet', ...access.arguments],
+      ...(protocol === 'http:' ? ['--tls-verify=false'] : []),
+      ...['--digestfile', '/var/tmp/digest'],
+      ...[imageId, `docker://${host}/${destination.path}:${destination.tag}`],
+    ],
+    { network: 'shared', mounts: access.mounts, signal },
+  );
+  if (outcome.exitCode !== 0) {
+    throw new BuildFailure('push-failed', `The image could not be pushed: ${lastLine(outcome)}`, {
+      retryable: true,
+    });
+  }
+  return (await readFile(join(storage.scratch, 'digest'), 'utf8')).trim();
+}
+
+function outOfTime({ limits: { seconds } }: ImageBuild, cause: unknown): BuildFailure {
+  return new BuildFailure('out-of-time', `The build took longer than ${seconds} seconds`, {
+    details: { seconds },
+    cause,
+  });
+}
+
+interface Ending {
+  tracker: StepTracker;
+  exitCode: number | null;
+  isDiskFull: boolean;
+  isOutOfMemory: boolean;
+  input: ImageBuild;
+}
+
+function stepFailure({ tracker, exitCode, isDiskFull, isOutOfMemory, input }: Ending): BuildFailure {
+  const { step, error } = tracker;
+  const at = step === null ? {} : { line: step.line };
+  const where = step === null ? '' : ` in line ${step.line} of the Dockerfile`;
+  if (isDiskFull || tracker.saidDiskFull) {
+    const { diskBytes } = input.limits;
+    return new BuildFailure('out-of-disk', `The build has used up its disk space${where}`, {
+      ...at,
+      details: { diskBytes },
+    });
+  }
+  if (isOutOfMemory) {
+    const { memoryBytes } = input.limits;
+    return new BuildFailure('out-of-memory', `The build has used up its memory${where}`, {
+      ...at,
+      details: { memoryBytes },
+    });
+  }
+  if (step !== null) {
+    const { exitStatus } = tracker;
+    const ended = exitStatus === null ? error : `it ended with status ${exitStatus}`;
+    return new BuildFailure('step-failed', `"${shortened(step.text)}"${where} failed: ${shortened(ended)}`, {
+      ...at,
+      details: { step: step.text, exitStatus },
+    });
+  }
+  const [, line] = /\bline (\d+)\b/.exec(error) ?? [];
+  if (line !== undefined || /dockerfile|parse|instruction|stage|no FROM/i.test(error)) {
+    return new BuildFailure('dockerfile-invalid', `The Dockerfile is not valid: ${shortened(error)}`, {
+      ...(line !== undefined && { line: Number(line) }),
+    });
+  }
+  return new BuildFailure('internal', `The builder ended with status ${exitCode}: ${shortened(error)}`, {
+    retryable: true,
+  });
+}
+
+function shortened(text: string): string {
+  return text.length <= 500 ? text : `${text.slice(0, 500)}…`;
+}

@@ -1,0 +1,150 @@
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUSYBOX, BuildStack, canBuild } from '../../support/build-stack.ts';
+
+describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
+  let stack: BuildStack;
+
+  beforeAll(async () => {
+    stack = await BuildStack.start();
+  });
+
+  afterAll(async () => {
+    await stack?.close();
+  });
+
+  it('builds an image that the registry serves, and leaves nothing else', async () => {
+    const before = stack.mounts();
+    const built = await stack.build({
+      Dockerfile: `${BUSYBOX}\nCOPY hello.txt /\nRUN cat hello.txt && echo done > /done\nCMD ["/bin/cat", "/done"]`,
+      'hello.txt': 'hello from the context\n',
+    });
+    const manifest = await stack.registry.call('GET', '/v2/apps/images/app/manifests/latest', {
+      headers: { accept: built.mediaType },
+    });
+    expect(manifest.headers.get('docker-content-digest')).toBe(built.digest);
+    expect(built).toMatchObject({
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      baseImages: [],
+      builder: { name: 'buildah', version: expect.stringMatching(/^\d+\.\d+/) },
+    });
+    const { config, layers } = manifest.json() as { config: { size: number }; layers: { size: number }[] };
+    expect(built.size).toBe(layers.reduce((sum, { size }) => sum + size, config.size));
+    expect(built.lines).toContain('hello from the context');
+    const root = stack.unpacked('apps/images/app');
+    expect(readFileSync(join(root, 'done'), 'utf8')).toBe('done\n');
+    expect(lstatSync(join(root, 'done')).mtimeMs).toBe(1_700_000_000_000);
+    expect(stack.mounts()).toEqual(before);
+  });
+
+  it('gives the same digest each time: with and without layers of before, and elsewhere', async () => {
+    const files = {
+      Dockerfile: `${BUSYBOX}\nCOPY src /src\nRUN find /src -type f | sort | xargs sha256sum > /sums; mkdir /empty; date > /dev/null\nLABEL a=b`,
+      'src/one.txt': 'one',
+      'src/deep/two.txt': 'two',
+    };
+    const first = await stack.build(files, { labels: { team: 'x' } });
+    const cached = await stack.build(files, { labels: { team: 'x' } });
+    expect(cached.lines.join('\n')).toContain('Using cache');
+    const fresh = await stack.build(files, { labels: { team: 'x' }, useCache: false });
+    expect(fresh.lines.join('\n')).not.toContain('Using cache');
+    const elsewhere = await stack.build(files, { labels: { team: 'x' }, cacheScope: '2' });
+    expect([cached.digest, fresh.digest, elsewhere.digest]).toEqual([
+      first.digest,
+      first.digest,
+      first.digest,
+    ]);
+  });
+
+  it('starts from an image of our own registry, and names it by digest', async () => {
+    const base = await stack.build(
+      { Dockerfile: `${BUSYBOX}\nENV GREETING=hi` },
+      { destination: { ...stack.input({}).destination, path: 'apps/images/base', tag: 'v1' } },
+    );
+    const built = await stack.build(
+      {
+        Dockerfile:
+          'ARG TAG=none\nFROM apps/images/base:$TAG AS one\nRUN echo $GREETING > /one\nFROM one\nCOPY --from=apps/images/base:v1 /bin/busybox /again\nRUN cat /one',
+      },
+      { buildArguments: { TAG: 'v1' } },
+    );
+    expect(built.baseImages).toEqual([{ name: 'apps/images/base:v1', digest: base.digest }]);
+    expect(built.lines).toContain('hi');
+  });
+
+  it('mounts directories and sets variables for steps only', async () => {
+    const mounted = join(stack.directory, 'mounted');
+    const { mkdirSync, writeFileSync } = await import('node:fs');
+    mkdirSync(mounted);
+    writeFileSync(join(mounted, 'file'), 'mounted content\n');
+    const built = await stack.build(
+      {
+        Dockerfile: `${BUSYBOX}\nRUN cat /stowage/bundle/file; echo "value=$STEP"; touch /stowage/bundle/x || echo read-only; ip addr`,
+      },
+      {
+        isHermetic: true,
+        mounts: [{ directory: mounted, path: '/stowage/bundle' }],
+        stepEnvironment: { STEP: 'with "quotes" and $dollar' },
+      },
+    );
+    expect(built.lines).toContain('mounted content');
+    expect(built.lines).toContain('value=with "quotes" and $dollar');
+    expect(built.lines).toContain('read-only');
+    expect(built.lines.filter((line) => /^\d+: /.test(line))).toHaveLength(1);
+    const root = stack.unpacked('apps/images/app');
+    expect(readdirSync(root).sort()).toEqual(['bin']);
+    expect(existsSync(join(root, 'stowage'))).toBe(false);
+  });
+
+  it('gives secrets to the steps that ask for them, and to nobody else', async () => {
+    const built = await stack.build(
+      {
+        Dockerfile: `${BUSYBOX}\nRUN --mount=type=secret,id=token cat /run/secrets/token; wc -c < /run/secrets/token > /size\nRUN ls /run/secrets || true`,
+      },
+      { secrets: { token: 'very-secret-value' } },
+    );
+    expect(built.lines.join('\n')).not.toContain('very-secret-value');
+    expect(built.lines).toContain('***');
+    const root = stack.unpacked('apps/images/app');
+    expect(readFileSync(join(root, 'size'), 'utf8').trim()).toBe('17');
+  });
+
+  it.each([
+    ['no Dockerfile', {}, { code: 'dockerfile-not-found' }],
+    ['a directory of that name', { 'Dockerfile/x': '' }, { code: 'dockerfile-not-found' }],
+    ['no FROM', { Dockerfile: '# nothing' }, { code: 'dockerfile-invalid' }],
+    [
+      'an unknown instruction',
+      { Dockerfile: 'FROM scratch\n\nFOO bar' },
+      { code: 'dockerfile-invalid', details: { line: 3 } },
+    ],
+    [
+      'flags that do not exist',
+      { Dockerfile: 'FROM scratch\nCOPY --nothing=1 busybox /' },
+      { details: { line: 2 } },
+    ],
+    [
+      'a step that fails',
+      { Dockerfile: `${BUSYBOX}\n# why\nRUN exit 7` },
+      { code: 'step-failed', details: { line: 5, exitStatus: 7 } },
+    ],
+    [
+      'a missing file',
+      { Dockerfile: 'FROM scratch\nCOPY missing /' },
+      { code: 'step-failed', details: { line: 2 } },
+    ],
+    [
+      'an unknown base',
+      { Dockerfile: '\nFROM apps/images/unknown:1' },
+      { code: 'base-image-not-found', details: { line: 2 } },
+    ],
+    [
+      'a base that is no name',
+      { Dockerfile: 'FROM ../../etc' },
+      { code: 'dockerfile-invalid', details: { line: 1 } },
+    ],
+  ])('refuses %s', async (_, files, expected) => {
+    await expect(stack.build(files as Record<string, string>)).rejects.toMatchObject(expected);
+  });
+});
