@@ -96,6 +96,7 @@ export interface ImageVersion {
   /** Promotions in their order. */
   stages: string[];
   downloads: number;
+  lastPulledAt: Date | null;
   /** Config and layers; of an index, those of its children that are here, each once. */
   size: number;
   manifestId: number;
@@ -110,6 +111,7 @@ export interface ImageVersion {
 /** Children of an index come and go after it was pushed. */
 const VERSION_COLUMNS = `
   select t.image_id as "imageId", i.name as package, t.name, t.stages, t.downloads,
+    t.last_pulled_at as "lastPulledAt",
     case when exists (select from manifest_children mc where mc.manifest_id = m.id) then (
       with recursive part (id) as (
         select m.id

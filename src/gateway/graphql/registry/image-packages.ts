@@ -86,6 +86,7 @@ const ImageVersionRef = builder.objectRef<ImageVersion>('ImageVersion').implemen
     name: t.exposeString('name', { nullable: false }),
     stages: t.exposeStringList('stages', { nullable: false, description: 'Promotions in their order.' }),
     downloads: t.expose('downloads', { type: 'Bytes', nullable: false }),
+    lastPulledAt: t.expose('lastPulledAt', { type: 'DateTime' }),
     size: t.expose('size', { type: 'Bytes', nullable: false, description: 'Config and layers.' }),
     digest: t.exposeString('digest', { nullable: false, description: 'Of its manifest.' }),
     mediaType: t.exposeString('mediaType', { nullable: false, description: 'Of its manifest.' }),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { RegistryStack } from '../../../support/registry-stack.ts';
 import { bkrepoCall, type CallOptions, dataOf, failureOf } from './bkrepo-calls.ts';
 
@@ -508,12 +508,20 @@ describe('Packages', () => {
           createdDate: DATE,
           lastModifiedBy: 'olga',
           lastModifiedDate: DATE,
+          recentlyUseDate: null,
         },
       ],
     });
     expect(await data('GET', '/version/page/apps/packages?packageKey=php&version=v1')).toMatchObject({
       records: [{ name: 'v1' }],
     });
+  });
+
+  test('pulls and the last one are shown', async () => {
+    expect((await stack.call('GET', '/v2/apps/packages/node/manifests/v1')).status).toBe(200);
+    const version = async () => (await data('GET', '/version/page/apps/packages?packageKey=node')).records[0];
+    await vi.waitFor(async () => expect((await version()).downloads).toBe(1), { timeout: 10_000 });
+    expect(await version()).toMatchObject({ name: 'v1', recentlyUseDate: DATE });
   });
 });
 

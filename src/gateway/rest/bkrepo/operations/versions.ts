@@ -7,6 +7,7 @@ export interface VersionRow {
   name: string;
   stages: string[];
   downloads: number;
+  lastPulledAt: string | null;
   size: number;
   createdBy: string | null;
   createdAt: string;
@@ -29,7 +30,7 @@ export interface VersionDetail extends VersionRow {
 
 const VERSION = `
   fragment VersionRow on ImageVersion {
-    package name stages downloads size createdBy createdAt modifiedBy modifiedAt
+    package name stages downloads lastPulledAt size createdBy createdAt modifiedBy modifiedAt
   }`;
 
 export const VERSIONS = storedOperation<

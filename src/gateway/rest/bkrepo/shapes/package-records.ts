@@ -42,5 +42,6 @@ export function versionRecord(row: VersionRow) {
     createdDate: extDate(row.createdAt),
     lastModifiedBy: row.modifiedBy ?? '',
     lastModifiedDate: extDate(row.modifiedAt),
+    recentlyUseDate: row.lastPulledAt === null ? null : extDate(row.lastPulledAt),
   };
 }
