@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { version } from '../domain/version.ts';
+import { buildCommand } from './commands/build.ts';
 import { configCommand } from './commands/config.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { fsckCommand } from './commands/fsck.ts';
@@ -25,6 +26,7 @@ export function stowageProgram(): Command {
     .enablePositionalOptions();
   for (const command of [
     prefetchCommand(),
+    buildCommand(),
     serveCommand(),
     gatewayCommand(),
     workerCommand(),
