@@ -98,7 +98,9 @@ export function levelOf(answer: ImageAnswer, principal: Principal): Level {
   if (principal.userId === null) return principal.isAdmin ? 'manage' : 'none';
   if (!answer.isUserActive) return 'none';
   if (answer.isAdmin) return 'manage';
-  return higher(levelOfRole(answer.projectRole), levelOfRole(answer.repositoryRole));
+  const ofRoles = higher(levelOfRole(answer.projectRole), levelOfRole(answer.repositoryRole));
+  // Whoever builds may start from what others have started from.
+  return higher(ofRoles, answer.isCopy ? 'pull' : 'none');
 }
 
 /** Rights that nobody needs credentials for. */

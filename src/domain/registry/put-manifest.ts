@@ -44,10 +44,33 @@ export async function putManifest(
   registry: Registry,
   principal: RegistryPrincipal,
   image: ImageName,
-  pushed: { reference: Reference; tags: readonly string[]; bytes: Buffer; contentType: string | null },
+  pushed: NewManifest,
 ): Promise<PushedManifest> {
-  const access = await requirePushAccess(registry, principal, image);
-  const { reference, bytes } = pushed;
+  return await storeManifest(
+    registry,
+    principal,
+    await requirePushAccess(registry, principal, image),
+    pushed,
+  );
+}
+
+export interface NewManifest {
+  reference: Reference;
+  tags: readonly string[];
+  bytes: Buffer;
+  contentType: string | null;
+  /** Whether parts of an index may be missing; false if absent. */
+  isSparse?: boolean;
+}
+
+/** The same, for an image that may be pushed to. */
+export async function storeManifest(
+  registry: Registry,
+  principal: RegistryPrincipal,
+  access: PushedImage,
+  pushed: NewManifest,
+): Promise<PushedManifest> {
+  const { reference, bytes, isSparse = false } = pushed;
   const address = 'tag' in reference ? addressOf(bytes, 'sha256') : reference.address;
   if (addressOf(bytes, algorithmOf(address)) !== address) {
     throw new RegistryError('digest-invalid', 'the manifest has another digest', {
@@ -60,7 +83,7 @@ export async function putManifest(
   const platform = await platformOfImage(registry, access, document);
   const blob = await registry.blobs.write(bytes);
   await registry.database.transaction(async (tx) => {
-    const row = { access, principal, document, blob, address, tags, platform };
+    const row = { access, principal, document, blob, address, tags, platform, isSparse };
     await record(tx, row);
   });
   registry.contents.keep(blob.digest, bytes);
@@ -75,11 +98,12 @@ interface Recorded {
   address: Address;
   tags: string[];
   platform: Platform;
+  isSparse: boolean;
 }
 
 async function record(
   { sql }: Transaction,
-  { access, principal, document, blob, address, tags, platform }: Recorded,
+  { access, principal, document, blob, address, tags, platform, isSparse }: Recorded,
 ): Promise<void> {
   const { imageId } = access;
   const { userId } = principal;
@@ -91,7 +115,7 @@ async function record(
     userId,
   });
   await keepBlob(sql, blob);
-  const references = await resolveReferences({ sql }, imageId, document);
+  const references = await resolveReferences({ sql }, imageId, document, isSparse);
   const sha512 = isDigest(address) ? null : address;
   const { id, isNew } = await insertManifest(sql, {
     imageId,
@@ -118,12 +142,13 @@ async function resolveReferences(
   { sql }: Pick<Transaction, 'sql'>,
   imageId: number,
   document: ManifestDocument,
+  isSparse: boolean,
 ): Promise<{ blobs: BlobReference[]; children: ChildReference[] }> {
   const { config, layers, children } = document;
   const manifests =
     children.length > 0 ? await findManifests(sql, imageId, addressesOf(children)) : new Map();
   // A build cache is an index of blobs.
-  const asBlobs = children.filter((child) => !manifests.has(child.address));
+  const asBlobs = isSparse ? [] : children.filter((child) => !manifests.has(child.address));
   const content = [...(config ? [config] : []), ...layers, ...asBlobs];
   const present = await nameImageBlobs(sql, imageId, addressesOf(content));
   const missing = content.filter(
@@ -139,10 +164,10 @@ async function resolveReferences(
       size: one.size,
     })),
     children: children.flatMap((child) => {
-      const found = manifests.get(child.address);
-      if (!found) return [];
       const { address, mediaType, size, platform } = child;
-      return [{ address, mediaType, size, digest: found.digest, ...(platform ?? NO_PLATFORM) }];
+      const digest = manifests.get(address)?.digest ?? (isSparse && isDigest(address) ? address : null);
+      if (digest === null) return [];
+      return [{ address, mediaType, size, digest, ...(platform ?? NO_PLATFORM) }];
     }),
   };
 }

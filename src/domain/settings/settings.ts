@@ -76,6 +76,8 @@ export interface Settings {
   /** Where images with shorter names lie (oci-registry.md 1). */
   registryDefaultProject: string;
   registryDefaultRepository: string;
+  /** Holds copies of base images of other registries. */
+  imageCacheProject: string;
   /** Bytes of one pushed blob; null: as many as fit. */
   registryBlobBytes: number | null;
   /** How long blobs and manifests stay that nothing seems to need: a push may be about to name them. */

@@ -79,6 +79,13 @@ export const STORAGE_SETTINGS: readonly SettingRow[] = [
     meaning: 'repository of images whose name has one or two parts',
   }),
   row({
+    variable: 'STOWAGE_IMAGE_CACHE_PROJECT',
+    key: 'imageCacheProject',
+    parse: imageNamePart,
+    fallback: () => 'upstream',
+    meaning: 'project for copies of base images of other registries',
+  }),
+  row({
     variable: 'STOWAGE_REGISTRY_BLOB_BYTES',
     key: 'registryBlobBytes',
     parse: count(1),

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -35,10 +36,15 @@ export interface DocumentJob extends FetchContext {
   destination: Destination;
   maxBytes: number;
   accept: readonly number[];
+  /** Absent: GET. */
+  method?: 'GET' | 'HEAD';
+  /** At most so many, where there is another way out than to wait. */
+  retries?: number;
 }
 
 export interface FetchedDocument {
   status: number;
+  headers: IncomingHttpHeaders;
   contentType: string;
   body: Buffer;
   /** After redirects. */
@@ -115,7 +121,13 @@ export class Fetcher {
     return this.#storing.run(() => transfer.finish());
   }
 
-  async #readDocument({ destination, maxBytes, accept, ...context }: DocumentJob): Promise<FetchedDocument> {
+  async #readDocument({
+    destination,
+    maxBytes,
+    accept,
+    method,
+    ...context
+  }: DocumentJob): Promise<FetchedDocument> {
     const tooLarge = (): ValidationError =>
       new ValidationError(
         'fetch-failed',
@@ -128,7 +140,7 @@ export class Fetcher {
       if (size > maxBytes) throw tooLarge();
       chunks.push(chunk);
     };
-    const job = { destination, ...context };
+    const job = { destination, ...context, ...(method && { method }) };
     const { head, url } = await this.#get(
       job,
       { 'accept-encoding': 'gzip' },
@@ -142,12 +154,17 @@ export class Fetcher {
       },
     );
     const body = await decoded(Buffer.concat(chunks), head.headers['content-encoding'], maxBytes, tooLarge);
-    return { status: head.status, contentType: head.headers['content-type'] ?? '', body, url: url.href };
+    const { status, headers } = head;
+    return { status, headers, contentType: headers['content-type'] ?? '', body, url: url.href };
   }
 
   /** One GET, along its redirects. */
   async #get(
-    { destination, signal }: { destination: Destination; signal: AbortSignal },
+    {
+      destination,
+      signal,
+      method,
+    }: { destination: Destination; signal: AbortSignal; method?: 'GET' | 'HEAD' },
     headers: Record<string, string>,
     digestKnown: boolean,
     onAnswer: (head: ResponseHead) => BodyTaker,
@@ -158,8 +175,13 @@ export class Fetcher {
       const { url, insecure, trusted } = current;
       const guarded = !trusted && !this.#options.allowPrivateNetworks;
       const dispatcher = await this.#options.dispatchers.connectionTo(url, { guarded, insecure }, signal);
-      const head = await httpGet(dispatcher, url, { ...current.headers, ...headers }, signal, (answer) =>
-        isRedirect(answer) ? null : onAnswer(answer),
+      const head = await httpGet(
+        dispatcher,
+        url,
+        { ...current.headers, ...headers },
+        signal,
+        (answer) => (isRedirect(answer) ? null : onAnswer(answer)),
+        method,
       );
       if (!isRedirect(head)) return { head, url };
       if (redirects === REDIRECTS)
@@ -181,7 +203,7 @@ export class Fetcher {
   }
 
   async #retrying<T>(
-    { destination, log, signal }: FetchContext & { destination: Destination },
+    { destination, log, signal, retries }: FetchContext & { destination: Destination; retries?: number },
     firstPriority: number,
     work: {
       attempt(): Promise<T>;
@@ -191,6 +213,7 @@ export class Fetcher {
   ): Promise<T> {
     const { slots, retryPolicy, onRetry } = this.#options;
     const slot = { host: destination.url.host, priority: firstPriority, owner: signal };
+    const mostRetries = Math.min(retryPolicy.retries, retries ?? retryPolicy.retries);
     let retry = 0;
     let mark = 0;
     for (;;) {
@@ -204,10 +227,10 @@ export class Fetcher {
           retry = 0;
         }
         retry += 1;
-        if (!error.retryable || retry > retryPolicy.retries) throw failure(destination, error);
+        if (!error.retryable || retry > mostRetries) throw failure(destination, error);
         const wait = error.retryAfterMs ?? retryPolicy.wait(retry);
         log.warn(
-          `retry ${retry} of ${retryPolicy.retries} in ${(wait / 1000).toFixed(1)} s: GET ${urlOf(destination)}: ${error.message}`,
+          `retry ${retry} of ${mostRetries} in ${(wait / 1000).toFixed(1)} s: GET ${urlOf(destination)}: ${error.message}`,
         );
         onRetry?.();
         slot.priority = Math.min(firstPriority, PRIORITY.retry);

@@ -29,7 +29,7 @@ export class TransferError extends Error {
 }
 
 /**
- * One GET without redirects or retries. `onHead` says who takes the body, null when nobody wants it. Works on the
+ * One GET, or HEAD, without redirects or retries. `onHead` says who takes the body, null when nobody wants it. Works on the
  * dispatcher's callbacks: a stream for each of thousands of small files would cost more than the files.
  */
 export function httpGet(
@@ -38,6 +38,7 @@ export function httpGet(
   headers: Record<string, string>,
   signal: AbortSignal,
   onHead: (head: ResponseHead) => BodyTaker | null,
+  method: 'GET' | 'HEAD' = 'GET',
 ): Promise<ResponseHead> {
   return new Promise((resolve, reject) => {
     let settled = false;
@@ -84,7 +85,7 @@ export function httpGet(
       {
         origin: url.origin,
         path: url.pathname + url.search,
-        method: 'GET',
+        method,
         headers,
         headersTimeout: BYTES_TIMEOUT_MS,
         bodyTimeout: BYTES_TIMEOUT_MS,

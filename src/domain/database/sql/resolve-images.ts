@@ -44,6 +44,8 @@ export interface ImageAnswer {
   repositoryId: number | null;
   isPublicRepository: boolean;
   category: string | null;
+  /** Whether its images are copies of those of another registry. */
+  isCopy: boolean;
   quota: number | null;
   repositoryRole: Role | null;
   imageId: number | null;
@@ -58,7 +60,8 @@ const STATEMENT = `
   select
     u.id is not null as "isUserActive", coalesce(u.is_admin, false) as "isAdmin",
     p.id as "projectId", coalesce(p.visibility = 'public', false) as "isPublicProject", pm.role as "projectRole",
-    r.id as "repositoryId", coalesce(r.is_public, false) as "isPublicRepository", r.category, r.quota,
+    r.id as "repositoryId", coalesce(r.is_public, false) as "isPublicRepository", r.category,
+    r.upstream is not null as "isCopy", r.quota,
     rm.role as "repositoryRole",
     i.id as "imageId",
     m.id as "manifestId", m.digest as "manifestDigest", m.sha512, m.media_type as "mediaType", m.size as "manifestSize",
