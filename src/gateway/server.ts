@@ -29,6 +29,8 @@ import { answerBkrepoError } from './rest/bkrepo/errors.ts';
 import { isBkrepoUrl, registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
 import { answerUnknownResource } from './rest/cachito/errors.ts';
 import { CACHITO_PREFIX, registerCachito } from './rest/cachito/register-cachito.ts';
+import { answerFandoghError } from './rest/fandogh/errors.ts';
+import { isFandoghUrl, registerFandogh } from './rest/fandogh/register-fandogh.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 import { tlsOptions } from './tls.ts';
 
@@ -97,6 +99,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   registerCachito(app, { ...options, registry, principalOf });
   registerOci(app, { settings, registry, authenticator: options.authenticator });
   registerBkrepo(app, { ...options, registry, principalOf });
+  registerFandogh(app, { ...options, registry, principalOf });
 
   const { host, port: wantedPort } = settings;
   // The kernel spreads connections over all gateways that listen so.
@@ -125,6 +128,7 @@ function answerFrameworkError(error: unknown, request: unknown, reply: unknown):
   if (asked.url.startsWith(`${CACHITO_PREFIX}/`)) answerUnknownResource(asked, reply as FastifyReply);
   else if (isBkrepoUrl(asked.url)) answerBkrepoError(error, asked, reply as FastifyReply);
   else if (isOciUrl(asked.url)) answerUndecodable(asked, reply as FastifyReply);
+  else if (isFandoghUrl(asked.url)) answerFandoghError(error, asked, reply as FastifyReply);
   else SERVER_LIMITS.frameworkErrors(error, request, reply);
 }
 

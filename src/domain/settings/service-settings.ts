@@ -10,6 +10,7 @@ import {
   names,
   readableFile,
   text,
+  version,
 } from './values.ts';
 
 /** The service itself: where it listens and keeps its data, and who may do what. */
@@ -78,6 +79,13 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     parse: flag,
     fallback: () => false,
     meaning: 'anyone may submit and patch over the Cachito dialect',
+  }),
+  row({
+    variable: 'STOWAGE_FANDOGH_LATEST_VERSION',
+    key: 'fandoghLatestVersion',
+    parse: version,
+    fallback: () => null,
+    meaning: 'newest version of the Fandogh CLI, as told to it; older ones then refuse to work',
   }),
   row({
     variable: 'STOWAGE_WORKER_USERNAMES',

@@ -106,6 +106,8 @@ export interface Settings {
   /** For base images of other registries; null: no credentials. */
   imageMirrors: { prefix: string; replacement: string }[];
   imageAuthFile: string | null;
+  /** What the Fandogh CLI is told of newer versions of itself; null: nothing. */
+  fandoghLatestVersion: string | null;
   /** How many gateways `stowage serve` starts; they share the port. */
   gatewayProcesses: number;
   logLevel: string;

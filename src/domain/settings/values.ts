@@ -12,6 +12,11 @@ export type Parser<T> = (text: string, name: string) => T;
 export const text: Parser<string> = (value) => value;
 export const words: Parser<string[]> = (value) => value.split(/[\s,]+/).filter(Boolean);
 
+export const version: Parser<string> = (value, name) => {
+  if (/^\d+(?:\.\d+){2}$/.test(value)) return value;
+  throw new InvalidInputError(`${name} must be a version like 1.26.10, not "${value}"`);
+};
+
 /** Names as words, or as a JSON array: subjects of certificates have spaces and commas. */
 export const names: Parser<string[]> = (value, name) => {
   if (!value.trimStart().startsWith('[')) return words(value, name);

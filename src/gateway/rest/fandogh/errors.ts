@@ -72,7 +72,10 @@ function ofDomain({ code, message, retryable }: DomainError): { status: number; 
     case 'conflict':
       return requestError(message);
     default:
-      return { status: retryable || code === 'database-unavailable' ? 503 : 500, body: { message: OUR_FAULT } };
+      return {
+        status: retryable || code === 'database-unavailable' ? 503 : 500,
+        body: { message: OUR_FAULT },
+      };
   }
 }
 

@@ -103,5 +103,9 @@ const PATTERNS = [...ROUTES, publishVersion].map(
 function answerUnknownCall(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const path = request.url.split('?', 1)[0]!;
   if (!PATTERNS.some((pattern) => pattern.test(path))) return answerUnknownPath(request, reply);
-  return answerFandoghError(requestError(`The method ${request.method} is not for this path`), request, reply);
+  return answerFandoghError(
+    requestError(`The method ${request.method} is not for this path`),
+    request,
+    reply,
+  );
 }

@@ -1,6 +1,6 @@
 import { ConflictError } from '../../../../domain/errors.ts';
-import { createPublishedImage } from '../../../../domain/images/published-images.ts';
 import { DEFAULT_REPOSITORY } from '../../../../domain/images/published-image.ts';
+import { createPublishedImage } from '../../../../domain/images/published-images.ts';
 import { fieldError } from '../errors.ts';
 import { requiredName } from '../parameters/image-name.ts';
 import { bodyObject } from '../request-body.ts';

@@ -42,6 +42,6 @@ function inner(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
-function lineText({ at, message }: LogLine, withTimestamp: boolean): string {
-  return withTimestamp ? `${at.toISOString()} ${message}` : message;
+function lineText({ at, text }: LogLine, withTimestamp: boolean): string {
+  return withTimestamp ? `${at.toISOString()} ${text}` : text;
 }

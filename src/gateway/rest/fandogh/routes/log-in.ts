@@ -1,0 +1,45 @@
+import { UnauthenticatedError } from '../../../../domain/errors.ts';
+import { activeProjectName, ownProjectNames } from '../../../../domain/identity/active-project.ts';
+import type { Principal } from '../../../../domain/identity/principal.ts';
+import { fieldError, messageError } from '../errors.ts';
+import { bodyObject } from '../request-body.ts';
+import type { FandoghCall, FandoghRoute } from '../route.ts';
+import { sendJson } from '../send-json.ts';
+
+/** fandogh.md 4: wrong credentials are a mistake of input here, or clients would say something else. */
+export const logIn: FandoghRoute = {
+  method: 'POST',
+  path: '/tokens',
+  login: 'nobody',
+  async handle(call, request, reply) {
+    const { username, password } = bodyObject(request);
+    const principal = await byPassword(call, textOf('username', username), textOf('password', password));
+    const token = await call.authenticator.sessions.issue(principal);
+    // The first one is where clients go: there is one for everybody.
+    await activeProjectName(call.database, principal, null);
+    const namespaces = await ownProjectNames(call.database, principal);
+    return sendJson(reply, 200, { token, username: principal.name, email: '', namespaces });
+  },
+};
+
+function textOf(field: string, value: unknown): string {
+  if (value === undefined || value === null) throw fieldError(field, 'This field is required.');
+  if (typeof value !== 'string') throw fieldError(field, 'Not a valid string.');
+  return value;
+}
+
+/** Names are lower-case for these clients; ours keep their case. */
+async function byPassword(
+  { authenticator }: FandoghCall,
+  username: string,
+  password: string,
+): Promise<Principal> {
+  for (const name of new Set([username, username.toLowerCase()])) {
+    try {
+      return await authenticator.byPassword(name, password);
+    } catch (error) {
+      if (!(error instanceof UnauthenticatedError)) throw error;
+    }
+  }
+  throw messageError(400, 'Username or password is wrong');
+}

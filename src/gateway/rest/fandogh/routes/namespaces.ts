@@ -1,0 +1,48 @@
+import { ownProjectNames } from '../../../../domain/identity/active-project.ts';
+import { listProjects } from '../../../../domain/identity/list-projects.ts';
+import { messageError } from '../errors.ts';
+import type { FandoghCall, FandoghRoute } from '../route.ts';
+import { sendJson } from '../send-json.ts';
+
+/** One client says `api` twice (fandogh.md 4). */
+const PATHS = ['/users/namespaces', '/api/users/namespaces'] as const;
+
+export const listNamespaces: FandoghRoute[] = PATHS.map((path) => ({
+  method: 'GET',
+  path,
+  async handle(call, _request, reply) {
+    return sendJson(
+      reply,
+      200,
+      (await namespacesOf(call)).map((name) => ({ name })),
+    );
+  },
+}));
+
+/** Of services, of which there are none: nothing is used, and nothing allowed. */
+export const readNamespace: FandoghRoute[] = PATHS.map((path) => ({
+  method: 'GET',
+  path: `${path}/:namespace`,
+  async handle(call, request, reply) {
+    const { namespace } = request.params as { namespace: string };
+    const name = namespace === ACTIVE ? await call.namespace() : namespace;
+    if (!(await namespacesOf(call)).includes(name)) {
+      throw messageError(404, `Namespace ${name} does not exist or you have no access to it`);
+    }
+    return sendJson(reply, 200, {
+      name,
+      quota: { service_limit: 0, memory_limit: 0, volume_limit: 0 },
+      current_used_resources: { service_count: 0, memory_usage: 0, volume_usage: 0 },
+    });
+  },
+}));
+
+/** The literal word of one client for the namespace that it has chosen. */
+const ACTIVE = 'NAMESPACE';
+
+/** One's own first, then what else one may see. */
+async function namespacesOf({ database, principal }: FandoghCall): Promise<string[]> {
+  const own = await ownProjectNames(database, principal);
+  const visible = await listProjects(database, principal);
+  return [...new Set([...own, ...visible.map(({ name }) => name)])];
+}

@@ -1,0 +1,94 @@
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type BuildWithLog, readBuildLog } from '../../../../domain/images/build-log.ts';
+import { listBuilds } from '../../../../domain/images/find-builds.ts';
+import { hasEnded } from '../../../../domain/images/image-build.ts';
+import { imageNameOf, versionNameOf } from '../parameters/path.ts';
+import { logSliceOf, wantsAllBuilds } from '../parameters/query.ts';
+import { requireVersion } from '../published.ts';
+import type { FandoghCall, FandoghRoute } from '../route.ts';
+import { buildJson, type LogSlice } from '../shapes/builds.ts';
+
+/** fandogh.md 1.9: one object, the newest build of the version, with the lines that the client does not have. */
+export const readBuilds: FandoghRoute = {
+  method: 'GET',
+  path: '/images/:name/versions/:version/builds',
+  async handle(call, request, reply) {
+    const version = await requireVersion(call, imageNameOf(request), versionNameOf(request));
+    const { isPolling, ...slice } = logSliceOf(request);
+    if (wantsAllBuilds(request)) {
+      return await sendPieces(reply, allBuildsJson(call, version.id, slice.withTimestamp));
+    }
+    const build = await readWhenNew(call, version.build.id, isPolling ? slice.offset : null, request);
+    return await sendPieces(reply, buildJson(build, slice));
+  },
+};
+
+/** One client asks again at once, and none waits for longer than 3.5 s. */
+const HOLD_MS = 1_500;
+const LOOK_AGAIN_MS = 250;
+
+/** Waits a little for who has seen all that there is; null: has seen nothing, and gets all at once. */
+async function readWhenNew(
+  { database, blobs, principal }: FandoghCall,
+  id: number,
+  seenLines: number | null,
+  request: FastifyRequest,
+): Promise<BuildWithLog> {
+  const until = Date.now() + HOLD_MS;
+  const first = await readBuildLog({ database, blobs }, principal, id);
+  let now = first;
+  while (
+    seenLines !== null &&
+    seenLines > 0 &&
+    now.totalLines <= seenLines &&
+    !hasEnded(now.build) &&
+    now.build.state === first.build.state &&
+    Date.now() < until &&
+    !request.raw.destroyed
+  ) {
+    await sleep(LOOK_AGAIN_MS);
+    now = await readBuildLog({ database, blobs }, principal, id);
+  }
+  return now;
+}
+
+const MOST_BUILDS = 1000;
+
+/** Oldest first, each with its whole log: the form of the seed. */
+async function* allBuildsJson(
+  { database, blobs, principal }: FandoghCall,
+  versionId: number,
+  withTimestamp: LogSlice['withTimestamp'],
+): AsyncGenerator<string> {
+  const range = { after: null, before: null, limit: MOST_BUILDS, inverted: false };
+  const builds = await listBuilds(database, principal, { versionId }, range);
+  yield '[';
+  let separator = '';
+  for (const { id } of builds.reverse()) {
+    yield separator;
+    yield* buildJson(await readBuildLog({ database, blobs }, principal, id), { offset: 0, withTimestamp });
+    separator = ',';
+  }
+  yield ']';
+}
+
+/** Small answers in one piece, with their length; what does not fit as it is read. */
+const WHOLE_CHARACTERS = 256 * 1024;
+
+async function sendPieces(reply: FastifyReply, pieces: AsyncGenerator<string>): Promise<FastifyReply> {
+  reply.code(200).header('content-type', 'application/json').header('cache-control', 'no-store');
+  let whole = '';
+  for (let next = await pieces.next(); ; next = await pieces.next()) {
+    if (next.done) return reply.send(Buffer.from(whole));
+    whole += next.value;
+    if (whole.length > WHOLE_CHARACTERS) break;
+  }
+  return reply.send(Readable.from(withFirst(whole, pieces), { objectMode: false }));
+}
+
+async function* withFirst(first: string, rest: AsyncGenerator<string>): AsyncGenerator<Buffer> {
+  yield Buffer.from(first);
+  for await (const piece of rest) yield Buffer.from(piece);
+}
