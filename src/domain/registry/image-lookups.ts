@@ -18,6 +18,9 @@ export class ImageLookups {
   #waiting = new Map<string, Waiting>();
   #isScheduled = false;
   #running = 0;
+  /** Statements until it is worth asking whether kept answers hold: while many write, they never do. */
+  #unasked = 0;
+  #missed = 0;
   /** The first was made first. */
   readonly #kept = new Map<string, KeptAnswer>();
 
@@ -65,7 +68,15 @@ export class ImageLookups {
     const oldest = performance.now() - KEPT_MS;
     const kept = batch.map(([key]) => this.#kept.get(key));
     if (!kept.some((one) => one && one.at > oldest)) return batch;
+    if (this.#unasked > 0) {
+      this.#unasked -= 1;
+      return batch;
+    }
     const snapshot = await currentSnapshot(this.#database);
+    const isSame = kept.some((one) => one?.snapshot === snapshot);
+    this.#missed = isSame ? 0 : Math.min(this.#missed + 1, MOST_UNASKED);
+    // The first change says nothing yet of the next.
+    this.#unasked = Math.max(0, this.#missed - 1);
     return batch.filter(([, { resolve }], index) => {
       const one = kept[index];
       if (!one || one.at <= oldest || one.snapshot !== snapshot) return true;
@@ -107,6 +118,8 @@ interface Waiting {
 }
 
 const MOST_STATEMENTS = 2;
+/** Of one after the other. */
+const MOST_UNASKED = 8;
 const MOST_KEPT = 10_000;
 /** Some of an answer depends on the time: whether a token is valid, how long ago somebody touched a blob. */
 const KEPT_MS = 1_000;

@@ -50,6 +50,16 @@ export class UploadSessions {
     return upload;
   }
 
+  isRunning(id: string): boolean {
+    return this.#running.has(id);
+  }
+
+  /** The upload is over, without anybody having held it. */
+  async forget(id: string, { generation, wasHeld }: { generation: number; wasHeld: boolean }): Promise<void> {
+    this.#hashes.delete(id);
+    if (wasHeld) await this.#staged.remove(stagedName(id, generation));
+  }
+
   /** What a running request has received so far; null: none is running here. Waits a moment for one that is about to end. */
   async progress(id: string): Promise<number | null> {
     const running = this.#running.get(id);
@@ -97,6 +107,10 @@ const RETRY_MS = 50;
 const TAKE_OVER_MS = 20_000;
 const RENEW_MS = 2_000;
 const MOST_HASHES = 5_000;
+
+function stagedName(id: string, generation: number): string {
+  return `${id}.${generation}`;
+}
 
 export function unknownUpload(id: string): RegistryError {
   return new RegistryError('blob-upload-unknown', 'there is no such upload', { details: { upload: id } });
@@ -149,7 +163,7 @@ export class HeldUpload {
 
   /** The staged bytes, by the name that only this holder and those before it know. */
   get name(): string {
-    return `${this.id}.${this.#generation}`;
+    return stagedName(this.id, this.#generation);
   }
 
   /** Hash of what was received so far; null: it must be made from the bytes. */

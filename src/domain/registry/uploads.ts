@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { addImageBlob, bytesOfRepository } from '../database/sql/image-blobs.ts';
+import { addImageBlob, addImageBlobOfFreshUpload, bytesOfRepository } from '../database/sql/image-blobs.ts';
 import { findUploadSession, insertUploadSession, tellUploadSize } from '../database/sql/upload-sessions.ts';
-import { InvalidChecksum, NotFoundError } from '../errors.ts';
+import { NotFoundError } from '../errors.ts';
 import type { StoredBlob } from '../storage/blob-store.ts';
+import { releaseBuffers } from '../storage/release-buffers.ts';
 import { type RegistryPrincipal, requireRegistryAccess } from './access.ts';
 import { RegistryError } from './errors.ts';
 import type { ImageName } from './image-name.ts';
 import { type PushedImage, requirePushAccess } from './push-access.ts';
-import { type Chunk, rangeInvalid, receiveChunk, tooLarge } from './receive-chunk.ts';
-import { type Address, addressOf, algorithmOf, isDigest } from './reference.ts';
+import { type Chunk, rangeInvalid, receiveChunk } from './receive-chunk.ts';
+import { type Address, algorithmOf, isDigest } from './reference.ts';
 import type { Registry } from './registry.ts';
+import { isSmall, isWholeBlob, SmallBody } from './small-body.ts';
 import { UploadHash } from './upload-hash.ts';
 import { type HeldUpload, unknownUpload } from './upload-sessions.ts';
 
@@ -94,7 +96,7 @@ export async function uploadBlob(
 ): Promise<void> {
   const pushed = await requirePushAccess(registry, principal, image);
   if (isSmall(chunk)) {
-    const blob = await storeSmall(registry, address, chunk);
+    const blob = await new SmallBody(chunk, mostBytes(registry)).store(registry, address);
     if (!blob) throw wrongDigest(address);
     await name(registry, pushed, address, blob, null);
     return;
@@ -128,6 +130,27 @@ async function finish(
   address: Address,
   chunk: Chunk,
 ): Promise<void> {
+  const most = mostBytes(registry);
+  if (registry.uploads.isRunning(id) || !isWholeBlob(chunk, most)) {
+    return await finishHeld(registry, pushed, id, address, chunk);
+  }
+  const body = new SmallBody(chunk, most);
+  const blob = await body.store(registry, address).catch((error: unknown) => {
+    if (!body.isBroken) throw error;
+    return null;
+  });
+  if (blob && (await nameFresh(registry, pushed, address, blob, id))) return;
+  // It was the end of a larger one, or is not what it should be.
+  await finishHeld(registry, pushed, id, address, { ...chunk, body: body.again(), isOnlyOurs: false });
+}
+
+async function finishHeld(
+  registry: Registry,
+  pushed: PushedImage,
+  id: string,
+  address: Address,
+  chunk: Chunk,
+): Promise<void> {
   const upload = await registry.uploads.hold(id, pushed.imageId, chunk.arrivedAt);
   try {
     const blob = await complete(registry, upload, address, chunk);
@@ -154,7 +177,7 @@ async function complete(
     if (chunk.range && chunk.range.first !== 0) {
       throw rangeInvalid(0, 'the chunk does not begin where the upload ends');
     }
-    return await storeSmall(registry, address, chunk, upload.signal);
+    return await new SmallBody(chunk, mostBytes(registry), upload.signal).store(registry, address);
   }
   if (chunk.contentLength !== 0) await receiveChunk(upload, chunk, mostBytes(registry));
   const hash = upload.hashFor(algorithmOf(address)) ?? (await hashAgain(registry, upload, address));
@@ -171,49 +194,11 @@ async function hashAgain(registry: Registry, upload: HeldUpload, address: Addres
   const hash = new UploadHash(algorithmOf(address));
   const bytes = registry.staged.read(upload.name, upload.size);
   upload.signal.addEventListener('abort', () => bytes.destroy(upload.signal.reason), { once: true });
-  for await (const piece of bytes as AsyncIterable<Buffer>) hash.update(piece);
+  for await (const piece of bytes as AsyncIterable<Buffer>) {
+    hash.update(piece);
+    releaseBuffers([piece]);
+  }
   return hash;
-}
-
-/** Small blobs need no file in between. */
-function isSmall({ contentLength }: Chunk): boolean {
-  return contentLength !== null && contentLength <= SMALL_BYTES;
-}
-
-const SMALL_BYTES = 256 * 1024;
-
-async function storeSmall(
-  registry: Registry,
-  address: Address,
-  chunk: Chunk,
-  signal?: AbortSignal,
-): Promise<StoredBlob | null> {
-  const most = mostBytes(registry);
-  if (chunk.contentLength! > most) throw tooLarge(most);
-  if (chunk.range && chunk.range.last - chunk.range.first + 1 !== chunk.contentLength) {
-    throw rangeInvalid(0, 'the chunk has another length than its range');
-  }
-  const bytes = await readSmall(chunk, signal);
-  if (!isDigest(address))
-    return addressOf(bytes, 'sha512') === address ? await registry.blobs.write(bytes) : null;
-  return await registry.blobs.write(bytes, { expectedDigest: address }).catch((error: unknown) => {
-    if (error instanceof InvalidChecksum) return null;
-    throw error;
-  });
-}
-
-/** Stops where the upload is to go on elsewhere. */
-async function readSmall({ body }: Chunk, signal?: AbortSignal): Promise<Buffer> {
-  const stop = (): void => void body.destroy(signal?.reason);
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    if (signal?.aborted) stop();
-    const pieces: Buffer[] = [];
-    for await (const piece of body as AsyncIterable<Buffer>) pieces.push(piece);
-    return Buffer.concat(pieces);
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
 }
 
 /** Makes the blob visible in the image, and ends the upload with it. */
@@ -227,6 +212,22 @@ async function name(
   await requireWithinQuota(registry, pushed, blob.size);
   const sha512 = isDigest(address) ? null : address;
   await addImageBlob(registry.database.sql, { imageId: pushed.imageId, blob, sha512, uploadId });
+}
+
+/** The same for an upload that nothing has come for yet. False: it is not such a one, and nothing has changed. */
+async function nameFresh(
+  registry: Registry,
+  pushed: PushedImage,
+  address: Address,
+  blob: StoredBlob,
+  uploadId: string,
+): Promise<boolean> {
+  await requireWithinQuota(registry, pushed, blob.size);
+  const sha512 = isDigest(address) ? null : address;
+  const added = { imageId: pushed.imageId, blob, sha512, uploadId };
+  const ended = await addImageBlobOfFreshUpload(registry.database.sql, added);
+  if (ended) await registry.uploads.forget(uploadId, ended);
+  return ended !== null;
 }
 
 /** Throws `quota-exceeded`. */

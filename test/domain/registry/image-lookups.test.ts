@@ -6,13 +6,19 @@ import { ImageLookups } from '../../../src/domain/registry/image-lookups.ts';
 /** Statements that wait until the test answers them; the snapshot is told at once. */
 class SlowDatabase {
   snapshot = '1:1:';
+  /** How often it was asked for the snapshot. */
+  asked = 0;
   readonly statements: { paths: string[]; answer: () => void; fail: (error: Error) => void }[] = [];
 
   readonly pool = {
-    query: ({ name, values }: { name: string; values: unknown[][] }) => {
+    query: ({ name, values }: { name: string; values: unknown[] }) => {
       const { snapshot } = this;
-      if (name === 'current-snapshot') return Promise.resolve({ rows: [{ snapshot }] });
-      const paths = values[4] as string[];
+      if (name === 'current-snapshot') {
+        this.asked += 1;
+        return Promise.resolve({ rows: [{ snapshot }] });
+      }
+      const isMany = name === 'resolve-images';
+      const paths = (isMany ? values[4] : values.filter((_, index) => index % 8 === 4)) as string[];
       const { promise, resolve, reject } = Promise.withResolvers<{ rows: object[] }>();
       const rows = paths.map((category) => ({ category, manifestId: null, blobDigest: null, snapshot }));
       this.statements.push({ paths, answer: () => resolve({ rows }), fail: reject });
@@ -96,4 +102,37 @@ test('an answer is given again as long as nothing was committed since it was mad
   expect(statements.map((statement) => statement.paths)).toEqual([['a'], ['b'], ['a']]);
   statements[2]!.answer();
   expect(await later).toBe('a');
+});
+
+test('many questions go together, too', async () => {
+  const { statements, find } = start();
+  const paths = ['a', 'b', 'c', 'd', 'e'];
+  const answers = Promise.all(paths.map(find));
+  await turn();
+  expect(statements.map((statement) => statement.paths)).toEqual([paths]);
+  statements[0]!.answer();
+  expect(await answers).toEqual(paths);
+});
+
+test('while others write all the time, kept answers are hardly asked about', async () => {
+  const { database, statements, find } = start();
+  const count = async (times: number, isWritten: boolean): Promise<number> => {
+    const { asked } = database;
+    for (let n = 0; n < times; n += 1) {
+      if (isWritten) database.snapshot = `${statements.length}:${n}:`;
+      const found = find('a');
+      await turn();
+      statements.at(-1)!.answer();
+      expect(await found).toBe('a');
+    }
+    return database.asked - asked;
+  };
+  expect(await count(1, true)).toBe(0);
+  // Between two of them 0, 1, 2, 3, ... statements, and 7 in the end.
+  expect(await count(36, true)).toBe(8);
+  expect(await count(16, true)).toBe(2);
+  // Soon after the last write they are given again.
+  const before = statements.length;
+  expect(await count(20, false)).toBeGreaterThanOrEqual(12);
+  expect(statements.length - before).toBeLessThanOrEqual(8);
 });

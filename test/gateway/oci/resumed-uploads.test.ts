@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, RegistryStack, sha256, sha512 } from '../../support/registry-stack.ts';
@@ -42,6 +45,20 @@ async function startPatch(
   const isChunked = 'transfer-encoding' in head;
   if (isChunked) socket.write(`${bytes.length.toString(16)}\r\n`);
   await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
+  return socket;
+}
+
+/** Sends the head of a PUT of everything from `first` on, and the bytes until `end`; then it tells `sent`. */
+function startPut(location: string, bytes: Buffer, end: number, first: number): Socket {
+  const { hostname, port, host } = new URL(stack.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  const { authorization } = stack.authorization('ada');
+  const length = bytes.length - first;
+  socket.write(
+    `PUT ${location}?digest=${sha256(bytes)} HTTP/1.1\r\nhost: ${host}\r\nauthorization: ${authorization}\r\ncontent-length: ${length}\r\n\r\n`,
+  );
+  socket.write(bytes.subarray(first, end), () => socket.emit('sent'));
   return socket;
 }
 
@@ -204,21 +221,81 @@ describe('what a client was told is where it goes on, whatever still comes from 
   });
 });
 
-test('a small PUT whose client is silent makes way as well', async () => {
+test.each([0, 400_000])(
+  'a small PUT whose client is silent, behind %i bytes, makes way as well',
+  async (before) => {
+    const bytes = randomBytes(before + 10_000);
+    const location = await begin();
+    if (before > 0) await patch(location, bytes.subarray(0, before), 0);
+    const silent = startPut(location, bytes, before + 1, before);
+    const told = once(silent, 'data');
+    await once(silent, 'connect');
+    const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, {
+      url: other,
+      body: bytes.subarray(before),
+    });
+    expect(answer.status).toBe(201);
+    silent.write(bytes.subarray(before + 1));
+    const [head] = await told;
+    expect(String(head)).toMatch(/^HTTP\/1\.1 404 [\s\S]*BLOB_UPLOAD_UNKNOWN/);
+    await expectBlob(bytes);
+  },
+);
+
+test('a small PUT that breaks behind larger chunks can be gone on from', async () => {
+  const bytes = randomBytes(410_000);
+  const location = await begin();
+  await patch(location, bytes.subarray(0, 400_000), 0);
+  const socket = startPut(location, bytes, 405_000, 400_000);
+  await once(socket, 'sent');
+  socket.destroy();
+  for (let isTaken = false; !isTaken; ) {
+    const size = await progress(location);
+    expect([400_000, 405_000]).toContain(size);
+    const { status } = await patch(location, bytes.subarray(size), size);
+    isTaken = status === 202;
+    if (!isTaken) expect(status).toBe(416);
+  }
+  expect((await finish(location, bytes)).status).toBe(201);
+  await expectBlob(bytes);
+});
+
+test('a small PUT that breaks before anything else has come changes nothing', async () => {
   const bytes = randomBytes(10_000);
   const location = await begin();
-  const { hostname, port, host } = new URL(stack.url);
-  const silent = connect(Number(port), hostname);
-  silent.on('error', () => undefined);
-  const { authorization } = stack.authorization('ada');
-  silent.write(
-    `PUT ${location}?digest=${sha256(bytes)} HTTP/1.1\r\nhost: ${host}\r\nauthorization: ${authorization}\r\ncontent-length: 10000\r\n\r\nx`,
-  );
-  const isHeld = 'select from upload_sessions where id = $1 and holder is not null';
-  await expect.poll(() => stack.database.sql.query(isHeld, [location.split('/').at(-1)])).toHaveLength(1);
+  const socket = startPut(location, bytes, 5_000, 0);
+  await once(socket, 'sent');
+  socket.destroy();
+  expect(await progress(location)).toBe(0);
+  expect((await stack.call('GET', `/v2/${NAME}/blobs/${sha256(bytes)}`)).status).toBe(404);
   const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, { body: bytes });
   expect(answer.status).toBe(201);
-  silent.destroy();
+  await expectBlob(bytes);
+});
+
+test('a small PUT ends an upload once, whoever else does', async () => {
+  const bytes = randomBytes(10_000);
+  const location = await begin();
+  const path = `${location}?digest=${sha256(bytes)}`;
+  const puts = [stack.url, other, stack.url, other].map((url) =>
+    stack.call('PUT', path, { url, body: bytes }),
+  );
+  const statuses = (await Promise.all(puts)).map((answer) => answer.status);
+  expect(statuses.toSorted()).toEqual([201, 404, 404, 404]);
+  expect((await stack.call('GET', location)).status).toBe(404);
+  await expectBlob(bytes);
+});
+
+test('nothing stays staged of an upload that began with nothing', async () => {
+  const bytes = randomBytes(10_000);
+  const location = await begin();
+  expect((await stack.call('PATCH', location)).status).toBe(202);
+  const answer = await stack.call('PUT', `${location}?digest=${sha256(bytes)}`, { body: bytes });
+  expect(answer.status).toBe(201);
+  await expectBlob(bytes);
+  const id = location.split('/').at(-1)!;
+  const staged = await readdir(join(stack.blobs.root, 'uploads'));
+  expect(staged.filter((name) => name.startsWith(id))).toEqual([]);
 });
 
 test('an upload can be cancelled while a request is silent', async () => {

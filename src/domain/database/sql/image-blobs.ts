@@ -5,10 +5,11 @@ import type { SqlExecutor } from '../sql-executor.ts';
  * A blob that is written again counts as new for the collector, which then looks at its row again before it deletes it;
  * the row stays locked until whatever names the blob is committed.
  */
-const KEEP_BLOB = `
-  insert into blobs (digest, size, crc32) values ($1, $2, $3)
+const keepBlobFrom = (source: string): string => `
+  insert into blobs (digest, size, crc32) ${source}
   on conflict (digest) do update set created_at = now(), damaged_at = null
   where blobs.created_at < now() - interval '1 second' or blobs.damaged_at is not null`;
+const KEEP_BLOB = keepBlobFrom('values ($1, $2, $3)');
 
 /** Notes a blob that is durable in the store; what names it must be written in the same transaction. */
 export async function keepBlob(sql: SqlExecutor, blob: StoredBlob): Promise<void> {
@@ -36,6 +37,34 @@ export async function addImageBlob(
     [blob.digest, blob.size, blob.crc32, imageId, sha512, uploadId],
     { prepared: true },
   );
+}
+
+/**
+ * The same for an upload that nobody has sent anything to and nobody holds: all of the blob came at once. The generation of
+ * the upload, and whether anybody ever held it; null: there is no such upload, and nothing has changed.
+ */
+export async function addImageBlobOfFreshUpload(
+  sql: SqlExecutor,
+  added: { imageId: number; blob: StoredBlob; sha512: string | null; uploadId: string },
+): Promise<{ generation: number; wasHeld: boolean } | null> {
+  const { imageId, blob, sha512, uploadId } = added;
+  const rows = await sql.query<{ generation: number; wasHeld: boolean }>(
+    `with ended as (
+       delete from upload_sessions where id = $6 and image_id = $4 and size = 0 and holder is null
+       returning generation, active_at > created_at as was_held
+     ), kept as (${keepBlobFrom('select $1, $2, $3 from ended')} returning digest),
+     named as (
+       insert into blob_addresses (address, digest) select $5::text, $1 from ended where $5::text is not null
+       on conflict do nothing
+     ), linked as (
+       insert into image_blobs (image_id, digest) select $4, $1 from ended, (select count(*) from kept) as first
+       on conflict (image_id, digest) do update set touched_at = now()
+     )
+     select generation, was_held as "wasHeld" from ended`,
+    [blob.digest, blob.size, blob.crc32, imageId, sha512, uploadId],
+    { prepared: true },
+  );
+  return rows[0] ?? null;
 }
 
 /** Makes a blob that some image has visible in another one. False: no image has it any more. */
