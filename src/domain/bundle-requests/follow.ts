@@ -5,6 +5,8 @@ import { InvalidInputError } from '../errors.ts';
 import type { DomainEvent, FeedCursor } from '../events/event.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import { requireFeedCursor } from '../events/feed-cursor.ts';
+import { followUntilEnd } from '../events/follow-until-end.ts';
+import { VisibleSubjects } from '../events/visible-subjects.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import type { BundleRequest, RequestState } from './bundle-request.ts';
 import { getRequest } from './find.ts';
@@ -34,24 +36,19 @@ export async function followRequest(
   return eventsOf(source, request, afterVersion, signal);
 }
 
-async function* eventsOf(
+function eventsOf(
   { database, hub }: EventSource,
   request: BundleRequest,
   afterVersion: number,
   signal: AbortSignal,
 ): AsyncGenerator<DomainEvent> {
-  const { id } = request;
-  if (hasEnded(request) && afterVersion >= request.version) return;
-  // The version with which it may be over; a retry can follow.
-  let end = hasEnded(request) ? request.version : Number.POSITIVE_INFINITY;
-  for await (const event of hub.subject('bundle-request', id, afterVersion, signal)) {
-    yield event;
-    if (isEnd(event)) end = Math.min(end, event.version);
-    if (event.version < end) continue;
-    const now = await findRequest(database.sql, id);
-    if (!now || (hasEnded(now) && event.version >= now.version)) return;
-    end = hasEnded(now) ? now.version : Number.POSITIVE_INFINITY;
-  }
+  const ending = ({ version, state }: BundleRequest) => ({ version, hasEnded: hasEnded({ state }) });
+  const subject = { type: 'bundle-request', id: request.id, afterVersion } as const;
+  const look = async () => {
+    const now = await findRequest(database.sql, request.id);
+    return now && ending(now);
+  };
+  return followUntilEnd(hub, subject, { now: ending(request), isEnd, look }, signal);
 }
 
 /** Events of all requests that the principal may see, after a cursor or from now on. */
@@ -72,7 +69,10 @@ async function* visibleEvents(
   after: FeedCursor | null,
   signal: AbortSignal,
 ): AsyncGenerator<DomainEvent & { cursor: FeedCursor }> {
-  const visible = new Visibility(database, principal);
+  const visible = new VisibleSubjects(async (id) => {
+    const [found] = await findVisibleRequests(database.sql, principal, [id]);
+    return found !== undefined;
+  });
   for await (const event of hub.feed('bundle-request', after, signal)) {
     if (await visible.includes(event.subjectId)) yield event;
   }
@@ -85,27 +85,3 @@ function isEnd({ type, data }: DomainEvent): boolean {
 function hasEnded({ state }: { state: RequestState }): boolean {
   return state !== 'in_progress';
 }
-
-/** Answers are kept for a moment: a running request gives many events. */
-class Visibility {
-  readonly #database: Database;
-  readonly #principal: Principal;
-  readonly #known = new Map<number, { visible: boolean; until: number }>();
-
-  constructor(database: Database, principal: Principal) {
-    this.#database = database;
-    this.#principal = principal;
-  }
-
-  async includes(id: number): Promise<boolean> {
-    const known = this.#known.get(id);
-    if (known && known.until > Date.now()) return known.visible;
-    const [found] = await findVisibleRequests(this.#database.sql, this.#principal, [id]);
-    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-    this.#known.set(id, { visible: found !== undefined, until: Date.now() + KNOWN_FOR_MS });
-    return found !== undefined;
-  }
-}
-
-const MOST_KNOWN = 10_000;
-const KNOWN_FOR_MS = 5_000;

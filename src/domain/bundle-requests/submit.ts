@@ -84,7 +84,11 @@ async function projectOf(tx: Transaction, principal: Principal, name: string | n
   return await requireProjectRole(tx, principal, name, 'developer');
 }
 
-export async function requireUpload(tx: Transaction, principal: Principal, uploadId: number): Promise<void> {
+export async function requireUpload(
+  tx: Pick<Transaction, 'sql'>,
+  principal: Principal,
+  uploadId: number,
+): Promise<void> {
   const [upload] = await tx.sql.query<{ userId: number | null }>(
     'select user_id as "userId" from uploads where id = $1',
     [uploadId],

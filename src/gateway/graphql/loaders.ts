@@ -15,6 +15,7 @@ import { User } from '../../domain/identity/user.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import { batched, byId, grouped } from './batched.ts';
+import { createImageLoaders, type ImageLoaders } from './images/loaders.ts';
 import { createRegistryLoaders, type RegistryLoaders } from './registry/loaders.ts';
 
 /** Reads of one operation, put together into one statement for all rows of a list. */
@@ -26,6 +27,7 @@ export interface Loaders {
   user: DataLoader<number, User | null>;
   project: DataLoader<number, Project | null>;
   registry: RegistryLoaders;
+  images: ImageLoaders;
 }
 
 export function createLoaders(database: Database, principal: Principal, registry: Registry): Loaders {
@@ -47,5 +49,6 @@ export function createLoaders(database: Database, principal: Principal, registry
     user: byId((ids) => database.em().find(User, { id: { $in: [...ids] } })),
     project: byId((ids) => database.em().find(Project, { id: { $in: [...ids] } })),
     registry: createRegistryLoaders(registry, principal),
+    images: createImageLoaders(database, principal),
   };
 }

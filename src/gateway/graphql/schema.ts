@@ -26,6 +26,9 @@ import './registry/garbage.ts';
 import './registry/subscriptions.ts';
 import './registry/image-packages.ts';
 import './registry/named-repositories.ts';
+import './images/queries.ts';
+import './images/mutations.ts';
+import './images/subscriptions.ts';
 import { builder } from './builder.ts';
 
 /** The whole domain in one schema; printed to schema/schema.graphql. */

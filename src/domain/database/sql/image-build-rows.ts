@@ -127,3 +127,16 @@ export async function findBuildWithLog(
   const { stream, ...build } = row;
   return { build, stream };
 }
+
+/** Of each build the manifest of its result, as long as the registry has it. */
+export async function findManifestsOfBuilds(
+  sql: SqlExecutor,
+  buildIds: readonly number[],
+): Promise<{ id: number; manifestId: number }[]> {
+  return await sql.query(
+    `select b.id, m.id as "manifestId" from ${BUILD_TABLES}
+     join images ri on ri.path = i.path join manifests m on m.image_id = ri.id and m.digest = b.digest
+     where b.id = any($1::bigint[])`,
+    [buildIds],
+  );
+}

@@ -7,7 +7,7 @@ import { ProjectRef } from '../identity/project.ts';
 import { UserRef } from '../identity/user.ts';
 import { BundleRef } from './bundle.ts';
 import { FlagEnum, PackageManagerEnum, RequestStateEnum, SetupFormatEnum } from './enums.ts';
-import { LogPageRef, readLogPage } from './log.ts';
+import { LogPageRef, logOf, readLogPage } from './log.ts';
 import { dependenciesField, packagesField } from './packages.ts';
 import { reportFields } from './report.ts';
 import { ConfigurationFileRef, EnvironmentVariableRef } from './setup.ts';
@@ -118,7 +118,7 @@ builder.node(BundleRequestRef, {
         afterLine: t.arg.int({ required: true, defaultValue: 0 }),
         limit: t.arg.int({ required: true, defaultValue: 1_000, description: 'At most 5,000.' }),
       },
-      resolve: ({ id }, page, context) => readLogPage(context, id, page),
+      resolve: ({ id }, page, context) => readLogPage(context, logOf(id), page),
     }),
     bundle: t.field({
       type: BundleRef,

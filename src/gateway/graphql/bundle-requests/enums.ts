@@ -1,13 +1,7 @@
 import { REQUEST_STATES, STEP_TASKS } from '../../../domain/bundle-requests/bundle-request.ts';
 import { FLAGS, PACKAGE_MANAGERS } from '../../../domain/packages/package.ts';
 import { builder } from '../builder.ts';
-
-/** `git-submodule` is `GIT_SUBMODULE` in the schema. */
-function valuesOf<const Name extends string>(names: readonly Name[]) {
-  return Object.fromEntries(
-    names.map((name) => [name.toUpperCase().replaceAll('-', '_'), { value: name }]),
-  ) as Record<string, { value: Name }>;
-}
+import { valuesOf } from '../enum-values.ts';
 
 export const PackageManagerEnum = builder.enumType('PackageManager', { values: valuesOf(PACKAGE_MANAGERS) });
 

@@ -40,14 +40,14 @@ const LONGEST_PAGE = 5_000;
 
 export async function readLogPage(
   { database, blobs }: GraphQLContext,
-  requestId: number,
+  subject: LogSubject,
   { afterLine, limit }: { afterLine: number; limit: number },
 ): Promise<LogPage> {
   if (afterLine < 0) throw new InvalidInputError('afterLine must not be negative');
   if (limit < 1 || limit > LONGEST_PAGE) {
     throw new InvalidInputError(`limit must be from 1 to ${LONGEST_PAGE}`);
   }
-  return await readLog(database, blobs, logOf(requestId), afterLine, limit);
+  return await readLog(database, blobs, subject, afterLine, limit);
 }
 
 export function logOf(requestId: number): LogSubject {

@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
+import type { FileUpload } from 'graphql-upload/processRequest.mjs';
 import type { SourceUpload } from '../../../domain/database/sql/insert-upload.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
 import { receiveUpload } from '../../../domain/sources/receive-upload.ts';
 import { builder } from '../builder.ts';
+import type { GraphQLContext } from '../context.ts';
 
 const SourceUploadRef = builder.objectRef<SourceUpload>('SourceUpload').implement({
   description: 'An uploaded archive that a request may name as its source.',
@@ -22,14 +24,19 @@ builder.mutationFields((t) => ({
     description: 'Takes a zip, tar or tar.gz archive (GraphQL multipart request specification).',
     errors: {},
     args: { file: t.arg({ type: 'Upload', required: true }) },
-    resolve: async (_root, { file }, context) => {
-      const limit = context.settings.limits.uploadBytes;
-      const { filename, createReadStream } = await file.catch((error) => refuse(error, limit));
-      const open = (): Readable => Readable.from(contentOf(createReadStream, limit));
-      return await receiveUpload(context, context.principal, { name: filename, open });
-    },
+    resolve: (_root, { file }, context) => receiveArchive(context, file),
   }),
 }));
+
+export async function receiveArchive(
+  context: GraphQLContext,
+  file: Promise<FileUpload>,
+): Promise<SourceUpload> {
+  const limit = context.settings.limits.uploadBytes;
+  const { filename, createReadStream } = await file.catch((error) => refuse(error, limit));
+  const open = (): Readable => Readable.from(contentOf(createReadStream, limit));
+  return await receiveUpload(context, context.principal, { name: filename, open });
+}
 
 async function* contentOf(open: () => Readable, limit: number): AsyncGenerator<Buffer> {
   try {
