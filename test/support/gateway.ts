@@ -7,6 +7,7 @@ import { type Principal, SCOPES, SYSTEM } from '../../src/domain/identity/princi
 import { createProject, setProjectMember } from '../../src/domain/identity/projects.ts';
 import { addToken } from '../../src/domain/identity/tokens.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway/server.ts';
+import type { ImageBuilding } from '../../src/workers/builders/image-building.ts';
 import { startWorkerStack, type WorkerStack } from './worker-stack.ts';
 
 /**
@@ -52,12 +53,17 @@ export class TestGateway {
     environment = {},
     worker = false,
     credentialsCheckMs,
+    imageBuilding,
   }: {
     environment?: Record<string, string>;
     worker?: boolean;
     credentialsCheckMs?: number;
+    imageBuilding?: ImageBuilding;
   } = {}): Promise<TestGateway> {
-    const stack = await startWorkerStack({ STOWAGE_PORT: '0', ...environment });
+    const stack = await startWorkerStack(
+      { STOWAGE_PORT: '0', ...environment },
+      { ...(imageBuilding && { imageBuilding }) },
+    );
     if (!worker) await stack.worker.stop(0);
     const logged: TestGateway['logged'] = [];
     return new TestGateway(

@@ -5,7 +5,7 @@ import { addBuildJob, admitBuilds } from '../database/sql/admit-builds.ts';
 import { readBuildSecrets } from '../database/sql/build-secrets.ts';
 import { lockBuild } from '../database/sql/image-build-rows.ts';
 import { recordBuildEvent } from '../database/sql/record-build-event.ts';
-import { findManifests, moveTags, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { findManifests, lockImage, moveTags, recordImageEvent } from '../database/sql/registry-manifests.ts';
 import { NotFoundError } from '../errors.ts';
 import { LeaseLostError } from '../lease-lost.ts';
 import { BuildFailure } from './build-failure.ts';
@@ -77,9 +77,8 @@ export async function finishBuild(
 async function putTag(sql: Transaction['sql'], build: ImageBuild, { digest }: BuildResult): Promise<void> {
   const { userId, tag } = build;
   const imageId = await ensurePlace({ sql }, placeOf(build));
-  // Every transaction that changes tags takes the image's row by its event: from here on no other build of the version
-  // ends before this one.
-  await recordImageEvent(sql, { imageId, type: 'tagged', data: { tag, address: digest }, userId });
+  // From here on no other build of the version ends before this one.
+  await lockImage(sql, imageId);
   const manifest = (await findManifests(sql, imageId, [digest])).get(digest);
   if (!manifest) {
     throw new BuildFailure('push-failed', 'The image is not in the registry', { details: { digest } });
@@ -88,7 +87,9 @@ async function putTag(sql: Transaction['sql'], build: ImageBuild, { digest }: Bu
     `select from image_builds where version_id = $1 and id > $2 and state = 'succeeded' limit 1`,
     [build.versionId, build.id],
   );
-  if (!newer) await moveTags(sql, { imageId, manifestId: manifest.id, tags: [tag], userId });
+  if (newer) return;
+  await recordImageEvent(sql, { imageId, type: 'tagged', data: { tag, digest }, userId });
+  await moveTags(sql, { imageId, manifestId: manifest.id, tags: [tag], userId });
 }
 
 /** Ends a build with an error. False: the lease is gone, and nothing is done. */

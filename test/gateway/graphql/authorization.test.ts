@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../../src/gateway/graphql/schema.ts';
 import { type Caller, TestGateway } from '../../support/gateway.ts';
 import { BOUNDARY, uploadBody } from '../../support/multipart.ts';
+import { IMAGE_ROWS } from './images/permissions.ts';
 import { REGISTRY_ROWS } from './registry/permissions.ts';
 import { RequestHistory } from './request-history.ts';
 
@@ -409,7 +410,7 @@ test('every field of the schema is in a table', () => {
     const type = schema.getType(name);
     return isObjectType(type) ? Object.keys(type.getFields()).map((field) => `${name}.${field}`) : [];
   });
-  const rows = [...ROWS, ...REGISTRY_ROWS];
+  const rows = [...ROWS, ...REGISTRY_ROWS, ...IMAGE_ROWS];
   expect([...new Set(rows.map(({ field }) => field))].sort()).toEqual(fields.sort());
 });
 
