@@ -14,6 +14,7 @@ import type { Authenticator } from '../domain/identity/authenticate.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
 import { openRegistry } from '../domain/registry/registry.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import { Announcement } from './announcement.ts';
 import { offerChallenges } from './auth/challenges.ts';
 import { Principals } from './auth/principals.ts';
 import { registerDownloads } from './downloads/register-downloads.ts';
@@ -106,10 +107,19 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const address = { host, port: wantedPort, reusePort: settings.gatewayProcesses > 1 };
   await app.listen(address);
   const { port } = app.server.address() as AddressInfo;
+  const protocol = https ? 'https' : 'http';
+  const announcement = await Announcement.start({
+    sql: options.database.sql,
+    protocol,
+    host,
+    port,
+    onError: (error) => logger.warn({ err: error }, 'the address was not announced'),
+  });
   return {
-    url: `${https ? 'https' : 'http'}://${hostName(settings.host)}:${port}`,
+    url: `${protocol}://${hostName(settings.host)}:${port}`,
     async close() {
       const deadline = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+      await announcement.stop();
       // Uploads go on at another gateway, from the last byte that came.
       await registry.close();
       await graphql.close();

@@ -1,11 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { readSettings } from '../../src/domain/config.ts';
 import { BuildahBuilder } from '../../src/workers/builders/buildah-builder.ts';
 import type { BuiltImage, ImageBuild } from '../../src/workers/builders/image-builder.ts';
 import { PASSWORD, RegistryStack } from './registry-stack.ts';
+
+const run = promisify(execFile);
 
 /** Programs that the builder needs, as `stowage doctor` tells. */
 const PROGRAMS = ['buildah', 'runc', 'skopeo', 'slirp4netns', 'busybox', 'unshare', 'setpriv', 'flock', 'ip'];
@@ -116,10 +119,10 @@ export class BuildStack {
   }
 
   /** What an image runs without its layers being told apart: all its files, by path. */
-  unpacked(path: string): string {
+  async unpacked(path: string): Promise<string> {
     const target = mkdtempSync(join(this.directory, 'unpacked-'));
     const { username, password } = this.input({}).destination.credentials;
-    execFileSync('skopeo', [
+    await run('skopeo', [
       ...['copy', '--quiet', '--src-tls-verify=false', '--src-creds', `${username}:${password}`],
       ...[`docker://${new URL(this.url).host}/${path}`, `dir:${target}`],
     ]);
@@ -129,7 +132,7 @@ export class BuildStack {
     const root = join(target, 'root');
     mkdirSync(root);
     for (const { digest } of layers) {
-      execFileSync('tar', ['-xf', join(target, digest.replace('sha256:', '')), '-C', root]);
+      await run('tar', ['-xf', join(target, digest.replace('sha256:', '')), '-C', root]);
     }
     return root;
   }

@@ -29,7 +29,17 @@ export interface Grant {
 /** Who asks the registry. `grants` absent: whatever the principal may. */
 export interface RegistryPrincipal extends Principal {
   grants?: readonly Grant[];
+  /** The run of a build that the credentials were made for: they end with it. */
+  build?: BuildRun;
 }
+
+export interface BuildRun {
+  id: number;
+  attempt: number;
+}
+
+/** As the name of a grant: each image. */
+export const ANY_IMAGE = '*';
 
 /** An image that the principal may use: `imageId` is null when nobody has pushed to it yet. */
 export interface AccessedImage extends ImageAnswer {
@@ -133,12 +143,13 @@ function levelOfRole(role: Role | null): Level {
   return role === null ? 'none' : LEVELS[ROLES.indexOf(role) + 1]!;
 }
 
-function isGranted({ grants }: RegistryPrincipal, image: ImageName, action: RegistryAction): boolean {
+/** Whether a token, if that is what the principal has come with, was made for this. */
+export function isGranted({ grants }: RegistryPrincipal, image: ImageName, action: RegistryAction): boolean {
   if (!grants) return true;
   return grants.some(
     (grant) =>
       grant.type === 'repository' &&
-      (grant.name === image.asWritten || grant.name === image.path) &&
+      [image.asWritten, image.path, ANY_IMAGE].includes(grant.name) &&
       grant.actions.includes(action),
   );
 }

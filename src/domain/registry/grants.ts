@@ -1,4 +1,11 @@
-import { type Grant, lookUp, mayUse, type RegistryAction, type RegistryPrincipal } from './access.ts';
+import {
+  type Grant,
+  isGranted,
+  lookUp,
+  mayUse,
+  type RegistryAction,
+  type RegistryPrincipal,
+} from './access.ts';
 import { isImageName, parseImageName } from './image-name.ts';
 import type { Registry } from './registry.ts';
 
@@ -45,9 +52,12 @@ async function permitted(
 ): Promise<string[]> {
   if (type === 'registry') return name === 'catalog' && principal.name !== null ? [...actions] : [];
   if (!isImageName(name)) return [];
-  const answer = await lookUp(registry, principal, parseImageName(name, registry.settings));
+  const image = parseImageName(name, registry.settings);
+  const answer = await lookUp(registry, principal, image);
   const isUnknown = answer.repositoryId === null;
   return actions.filter((action) => {
+    // A token gives no more than it has.
+    if (!isGranted(principal, image, action as RegistryAction)) return false;
     if (mayUse(registry, principal, action as RegistryAction, answer)) return true;
     return isUnknown && principal.name !== null && principal.scopes.has(action === 'pull' ? 'read' : 'write');
   });

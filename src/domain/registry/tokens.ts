@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '../database/database.ts';
+import { buildRuns } from '../database/sql/build-runs.ts';
 import { findRefreshToken, insertRefreshToken } from '../database/sql/refresh-tokens.ts';
 import { UnauthenticatedError } from '../errors.ts';
 import type { Principal, Scope } from '../identity/principal.ts';
 import { looksSigned, SignedTokens } from '../identity/signed-tokens.ts';
 import { hashSecret } from '../identity/tokens.ts';
-import type { Grant, RegistryPrincipal } from './access.ts';
+import { ANY_IMAGE, type BuildRun, type Grant, type RegistryPrincipal } from './access.ts';
 
 export const TOKEN_SECONDS = 3600;
 const REFRESH_SECONDS = 90 * 24 * 3600;
@@ -26,19 +27,51 @@ export class RegistryTokens {
     this.#signed = new SignedTokens(database, PURPOSE);
   }
 
-  async issue(principal: Principal, grants: readonly Grant[]): Promise<{ token: string; issuedAt: Date }> {
+  async issue(
+    principal: RegistryPrincipal,
+    grants: readonly Grant[],
+    seconds = TOKEN_SECONDS,
+  ): Promise<{ token: string; issuedAt: Date }> {
     const claims: Claims = {
       uid: principal.userId,
       sub: principal.name,
       tid: principal.tokenId ?? null,
       scopes: [...principal.scopes],
       access: grants,
+      ...(principal.build && { build: principal.build }),
     };
     return await this.#signed.issue(claims, TOKEN_SECONDS);
   }
 
+  /**
+   * For one run of a build: to push its image, and to read what its user may read, as a base. It ends with the run, or
+   * after the seconds that the run may take.
+   */
+  async issueForBuild(userId: number, run: BuildRun, path: string, seconds: number): Promise<string> {
+    const principal = {
+      userId,
+      name: 'build',
+      isAdmin: false,
+      scopes: new Set<Scope>(['read', 'write']),
+      build: run,
+    };
+    const grants = [
+      { type: 'repository', name: path, actions: ['pull', 'push'] },
+      { type: 'repository', name: ANY_IMAGE, actions: ['pull'] },
+    ] as const;
+    return (await this.issue(principal, grants, seconds)).token;
+  }
+
   /** null: it does not look like one of ours. Throws UnauthenticatedError when it is forged or over. */
   async verify(token: string): Promise<RegistryPrincipal | null> {
+    const principal = await this.#read(token);
+    if (principal?.build && !(await buildRuns(this.#database.sql, principal.build))) {
+      throw new UnauthenticatedError('The build that the token was made for is over');
+    }
+    return principal;
+  }
+
+  async #read(token: string): Promise<RegistryPrincipal | null> {
     if (!looksSigned(token)) return null;
     const known = this.#verified.get(token);
     if (known) {
@@ -92,13 +125,15 @@ interface Claims {
   tid: number | null;
   scopes: Scope[];
   access: readonly Grant[];
+  /** Gone when this run is over. */
+  build?: BuildRun;
 }
 
 const REFRESH_PREFIX = 'stwr_';
 const MOST_VERIFIED = 10_000;
 
 /** Whether it is an administrator the database says each time. */
-function principalOf({ uid, sub, tid, scopes, access }: Claims): RegistryPrincipal {
+function principalOf({ uid, sub, tid, scopes, access, build }: Claims): RegistryPrincipal {
   return {
     userId: uid,
     name: sub,
@@ -106,5 +141,6 @@ function principalOf({ uid, sub, tid, scopes, access }: Claims): RegistryPrincip
     scopes: new Set(scopes),
     ...(tid !== null && { tokenId: tid }),
     grants: access,
+    ...(build && { build }),
   };
 }

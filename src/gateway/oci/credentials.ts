@@ -14,13 +14,22 @@ export class OciCredentials {
 
   /** Throws UnauthenticatedError for wrong credentials. */
   async principalOf(authorization: string | undefined): Promise<RegistryPrincipal> {
-    const bearer = /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    const principal = bearer === undefined ? null : await this.#tokens.verify(bearer);
+    const token = tokenOf(authorization ?? '');
+    const principal = token === null ? null : await this.#tokens.verify(token);
     return principal ?? (await this.#authenticator.authenticate(authorization));
   }
 
   async withPassword(user: string, password: string): Promise<RegistryPrincipal> {
     const pair = Buffer.from(`${user}:${password}`).toString('base64');
-    return await this.#authenticator.authenticate(`Basic ${pair}`);
+    return await this.principalOf(`Basic ${pair}`);
   }
+}
+
+/** What may be a token of the registry: clients that only know passwords, such as builders, send it as one. */
+function tokenOf(authorization: string): string | null {
+  const [, scheme = '', credentials = ''] = /^(bearer|basic) +(\S+)$/i.exec(authorization) ?? [];
+  if (scheme.toLowerCase() === 'bearer') return credentials;
+  if (scheme === '') return null;
+  const pair = Buffer.from(credentials, 'base64').toString('utf8');
+  return pair.slice(pair.indexOf(':') + 1);
 }

@@ -40,7 +40,7 @@ export class BuildahBuilder implements ImageBuilder {
       : join(temporary, 'storage');
     const storage = new ContainerStorage(directory, temporary);
     try {
-      return await this.#run({ ...input, signal, onLine: masked(input) }, storage, temporary);
+      return await this.#run({ ...input, signal }, storage, temporary);
     } catch (error) {
       input.signal.throwIfAborted();
       if (deadline.aborted) throw outOfTime(input, error);
@@ -228,16 +228,6 @@ async function writeSecrets(secrets: ImageBuild['secrets'], temporary: string): 
     written.push({ id, source: join(directory, name), target: `/run/secrets/${name}` });
   }
   return written;
-}
-
-/** A step that prints a secret puts no more than stars into the log. Of short ones only whole words are known. */
-function masked({ secrets, onLine }: ImageBuild): ImageBuild['onLine'] {
-  const values = Object.values(secrets)
-    .flatMap((value) => value.split('\n'))
-    .map((value) => value.trim())
-    .filter((value) => value.length >= 4);
-  if (values.length === 0) return onLine;
-  return (line) => onLine(values.reduce((text, value) => text.replaceAll(value, '***'), line));
 }
 
 // --- the end --------------------------------------------------------------------------------------------------------

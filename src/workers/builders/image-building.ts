@@ -1,7 +1,11 @@
+import { hostname } from 'node:os';
 import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
+import { findGatewayUrl } from '../../domain/database/sql/gateway-addresses.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import type { ImageBuild } from '../../domain/images/image-build.ts';
+import { RegistryTokens } from '../../domain/registry/tokens.ts';
+import { BuildahBuilder } from './buildah-builder.ts';
 import type { ImageBuilder, ImageDestination } from './image-builder.ts';
 
 /** What builds images in this process, and where they go. */
@@ -11,7 +15,33 @@ export interface ImageBuilding {
   destinationOf(build: ImageBuild): Promise<Omit<ImageDestination, 'tag'>>;
 }
 
+/** For what comes before and after the steps. */
+const MARGIN_SECONDS = 3600;
+
 /** By the settings. Throws BuildFailure `builder-unavailable`. */
-export async function openImageBuilding(_database: Database, settings: Settings): Promise<ImageBuilding> {
+export async function openImageBuilding(database: Database, settings: Settings): Promise<ImageBuilding> {
+  const tokens = new RegistryTokens(database);
+  return {
+    builder: openBuilder(settings),
+    async destinationOf({ id, attempt, userId, imagePath, options }) {
+      const url = settings.registryUrl ?? (await findGatewayUrl(database.sql, hostname()));
+      if (url === null) {
+        throw new BuildFailure('builder-unavailable', 'There is no registry to push to: no gateway runs', {
+          hint: 'Start a gateway, or set STOWAGE_REGISTRY_URL on the workers.',
+          retryable: true,
+        });
+      }
+      if (userId === null) {
+        throw new BuildFailure('push-failed', 'Nobody may push: the user who asked for the build is gone');
+      }
+      const seconds = (options.timeoutSeconds ?? settings.buildSeconds) + MARGIN_SECONDS;
+      const password = await tokens.issueForBuild(userId, { id, attempt }, imagePath, seconds);
+      return { url, path: imagePath, credentials: { username: 'build', password } };
+    },
+  };
+}
+
+function openBuilder(settings: Settings): ImageBuilder {
+  if (settings.builder === 'buildah') return new BuildahBuilder(settings);
   throw new BuildFailure('builder-unavailable', `The builder ${settings.builder} is not there`);
 }

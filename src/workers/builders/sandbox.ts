@@ -76,7 +76,7 @@ export async function startSandbox(
   try {
     if (typeof network !== 'string') outbound = await OutboundNetwork.attach(child, ended);
     const blocked = typeof network === 'string' ? [] : network.outboundExcept;
-    child.stdin.end(blocked.map((range) => `${range}\n`).join('') + '\n');
+    child.stdin.end(`${blocked.map((range) => `${range}\n`).join('')}\n`);
   } catch (error) {
     child.kill('SIGKILL');
     await ended.catch(() => undefined);
