@@ -40,7 +40,7 @@ export class RegistryTokens {
       access: grants,
       ...(principal.build && { build: principal.build }),
     };
-    return await this.#signed.issue(claims, TOKEN_SECONDS);
+    return await this.#signed.issue(claims, seconds);
   }
 
   /**

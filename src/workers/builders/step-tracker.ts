@@ -18,7 +18,8 @@ export class StepTracker {
   }
 
   take(line: string): void {
-    const [, stage, number, text] = /^(?:\[(\d+)\/\d+\] )?STEP (\d+)\/\d+: (.*)$/.exec(line) ?? [];
+    // Not at the start of the line when the step before has not ended its own.
+    const [, stage, number, text] = /(?:\[(\d+)\/\d+\] )?STEP (\d+)\/\d+: (.*)$/.exec(line) ?? [];
     if (number !== undefined) {
       const lines = this.#plan.stages[Number(stage ?? this.#plan.stages.length) - 1]?.lines;
       const at = lines?.[Number(number) - 1];

@@ -99,7 +99,7 @@ describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
   it('gives secrets to the steps that ask for them, and to nobody else', async () => {
     const built = await stack.build(
       {
-        Dockerfile: `${BUSYBOX}\nRUN --mount=type=secret,id=token cat /run/secrets/token; wc -c < /run/secrets/token > /size\nRUN ls /run/secrets || true`,
+        Dockerfile: `${BUSYBOX}\nRUN --mount=type=secret,id=token cat /run/secrets/token; echo; wc -c < /run/secrets/token > /size\nRUN ls /run/secrets || true`,
       },
       { secrets: { token: 'very-secret-value' } },
     );
