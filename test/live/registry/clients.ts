@@ -5,12 +5,21 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-export type ClientName = 'skopeo' | 'crane' | 'oras' | 'regctl' | 'buildah' | 'podman' | 'docker';
+export type ClientName =
+  | 'skopeo'
+  | 'crane'
+  | 'oras'
+  | 'regctl'
+  | 'helm'
+  | 'cosign'
+  | 'buildah'
+  | 'podman'
+  | 'docker';
 
 /** Runs a client; gives what it prints. Throws with everything that it said. */
 export type Client = (...args: string[]) => Promise<string>;
 
-/** Built from their sources: Debian has no packages of these. */
+/** Built from their sources: Debian has no packages of these. Building cosign takes too long: it is used where it is. */
 const GO_MODULES: Partial<Record<ClientName, { module: string; version: string; command: string }>> = {
   crane: {
     module: 'github.com/google/go-containerregistry',
@@ -23,6 +32,7 @@ const GO_MODULES: Partial<Record<ClientName, { module: string; version: string; 
     version: 'latest',
     command: 'github.com/regclient/regclient/cmd/regctl',
   },
+  helm: { module: 'helm.sh/helm/v3', version: 'v3.14.4', command: 'helm.sh/helm/v3/cmd/helm' },
 };
 
 /** null: this machine does not have it, and cannot get it. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cosign, helm } from './artifact-scenarios.ts';
 import type { Client, ClientName } from './clients.ts';
 import { startDockerDaemon } from './docker-daemon.ts';
 import type { FixtureImage } from './fixture-image.ts';
@@ -20,6 +21,8 @@ export const SCENARIOS: Record<ClientName, (scene: Scene) => Promise<void>> = {
   crane,
   oras,
   regctl,
+  helm,
+  cosign,
   buildah,
   podman,
   docker,
@@ -135,10 +138,9 @@ async function oras({ client, server, image, directory }: Scene): Promise<void> 
 }
 
 /** What was attached is found by its packages, once a worker has read it. */
-async function searchPackage({ url, user, password }: LiveServer, expected: string[]): Promise<void> {
+async function searchPackage({ url, authorization }: LiveServer, expected: string[]): Promise<void> {
   const query =
     '{ images(filter: {component: {purl: "pkg:npm/lodash", range: "<4.17.21"}}) { nodes { path } } }';
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const deadline = Date.now() + 20_000;
   for (;;) {
     const answer = await fetch(`${url}/graphql`, {

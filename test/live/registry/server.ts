@@ -12,6 +12,8 @@ export interface LiveServer {
   url: string;
   user: string;
   password: string;
+  /** Of the user, for calls without a client. */
+  authorization: string;
   stop(): Promise<void>;
 }
 
@@ -22,11 +24,14 @@ export async function startServer(dataDir: string): Promise<LiveServer> {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const url = await readyUrl(child);
+  const user = 'admin';
+  const password = (await readFile(join(dataDir, 'admin-password'), 'utf8')).trim();
   return {
     url,
     host: new URL(url).host,
-    user: 'admin',
-    password: (await readFile(join(dataDir, 'admin-password'), 'utf8')).trim(),
+    user,
+    password,
+    authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
     async stop() {
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
