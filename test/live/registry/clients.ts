@@ -77,8 +77,8 @@ async function built(name: ClientName, workspace: string): Promise<string | null
   const path = join(directory, 'bin', name);
   try {
     await go('get', `${source.module}@${source.version}`);
-    await go('get', source.command);
-    await go('build', '-o', path, source.command);
+    // What it needs is found in the module: nobody is asked for modules with the names of its directories.
+    await go('build', '-mod=mod', '-o', path, source.command);
     return path;
   } catch (error) {
     console.log(`# ${name} cannot be built here: ${(error as Error).message.split('\n').at(1) ?? ''}`);
