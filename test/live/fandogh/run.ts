@@ -1,0 +1,131 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type LiveServer, startServer } from '../registry/server.ts';
+import { type FandoghCli, installCli, type Run } from './install-cli.ts';
+import { openTunnel } from './tunnel.ts';
+
+const execute = promisify(execFile);
+
+/**
+ * The Fandogh CLI from PyPI, unmodified, against a server as an operator starts it (fandogh.md 5): from logging in to an
+ * image that skopeo pulls. Prints one line for each step and stops at the first that fails.
+ */
+const VERSIONS = ['1.22.5', '1.26.10'] as const;
+const BUSYBOX = '/bin/busybox';
+
+async function main(): Promise<void> {
+  const workspace = await mkdtemp(join(tmpdir(), 'stowage-fandogh-'));
+  const server = await startServer(join(workspace, 'data'));
+  try {
+    for (const version of VERSIONS) {
+      const cli = await installCli(version, workspace);
+      const { environment, close } = await reach(version, server, workspace);
+      try {
+        await drive(version, server, workspace, (directory, ...args) => cli(directory, environment, ...args));
+      } finally {
+        close();
+      }
+    }
+  } finally {
+    await server.stop();
+    await rm(workspace, { recursive: true, force: true });
+  }
+}
+
+/** How the client is told where the server is: the older one takes any URL, the newer one a name behind TLS. */
+async function reach(
+  version: (typeof VERSIONS)[number],
+  { url }: LiveServer,
+  workspace: string,
+): Promise<{ environment: NodeJS.ProcessEnv; close: () => void }> {
+  const home = join(workspace, `home-${version}`);
+  await mkdir(home);
+  const environment = {
+    PATH: process.env.PATH,
+    HOME: home,
+    TZ: 'UTC',
+    COLLECT_ERROR: 'no',
+    LC_ALL: 'C.UTF-8',
+  };
+  if (version === '1.22.5') {
+    return { environment: { ...environment, FANDOGH_HOST: url }, close: () => undefined };
+  }
+  const tunnel = await openTunnel('api.fandogh.test', url, home);
+  const names = { FANDOGH_HOST: 'fandogh.test', HTTPS_PROXY: tunnel.proxyUrl };
+  return {
+    environment: { ...environment, ...names, REQUESTS_CA_BUNDLE: tunnel.authorityFile },
+    close: tunnel.close,
+  };
+}
+
+type Client = (directory: string, ...args: string[]) => ReturnType<FandoghCli>;
+
+async function drive(version: string, server: LiveServer, workspace: string, client: Client): Promise<void> {
+  const image = `my-app-${version.replaceAll('.', '-')}`;
+  const app = await application(join(workspace, image), 'CMD ["/bin/busybox", "echo", "it runs"]');
+  const broken = join(workspace, `broken-${version}`);
+  await application(broken, 'RUN ["/bin/busybox", "false"]');
+  const step = async (
+    directory: string,
+    args: string[],
+    status: number,
+    ...texts: string[]
+  ): Promise<Run> => {
+    const run = await client(directory, ...args);
+    const missing = texts.filter((text) => !run.output.includes(text));
+    if (run.status !== status || missing.length > 0) {
+      throw new Error(
+        `fandogh ${args.join(' ')}: exit status ${run.status}, without ${missing}\n${run.output}`,
+      );
+    }
+    console.log(`ok - ${version}: ${args.slice(0, 2).join(' ')} (${status})`);
+    return run;
+  };
+  const { user, password } = server;
+  const one = ['--image', image];
+
+  await step(app, ['login', '--username', user, '--password', 'wrong'], 102, 'Username or password is wrong');
+  await step(app, ['login', '--username', user, '--password', password], 0, 'Logged in successfully');
+  await step(app, ['image', 'init', '--name', image], 0, 'Image created successfully');
+  await step(app, ['image', 'init', '--name', image], 0, 'already have an image');
+  await step(app, ['image', 'publish', '--version', 'v1'], 0, 'workspace is ready.', 'Image has been pushed');
+  await step(app, ['image', 'publish', '--version', 'v1'], 102, 'You already have a successful image');
+  await pulls(server, `${server.user}/images/${image}:v1`, workspace);
+
+  await step(broken, ['image', 'init', '--name', image], 0);
+  await step(broken, ['image', 'publish', '--version', 'v2'], 201, 'workspace is ready.');
+  const logs = await step(app, ['image', 'logs', ...one, '--version', 'v1', '--with_timestamp'], 0);
+  if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z workspace is ready\.$/m.test(logs.output)) throw new Error(logs.output);
+  await step(app, ['image', 'list'], 0, image, 'v2');
+  await step(app, ['image', 'versions', ...one], 0, 'BUILT', 'FAILED');
+  await step(app, ['image', 'delete', ...one], 0, 'Image Deleted Successfully');
+  await step(app, ['image', 'versions', ...one], 102, `Image with name ${image} does not exist.`);
+}
+
+async function application(directory: string, lastLine: string): Promise<string> {
+  await mkdir(directory);
+  await copyFile(BUSYBOX, join(directory, 'busybox'));
+  const lines = [
+    'FROM scratch',
+    'COPY busybox /bin/busybox',
+    'RUN ["/bin/busybox", "echo", "a step"]',
+    lastLine,
+  ];
+  await writeFile(join(directory, 'Dockerfile'), `${lines.join('\n')}\n`);
+  return directory;
+}
+
+async function pulls({ host, user, password }: LiveServer, name: string, workspace: string): Promise<void> {
+  const source = `docker://${host}/${name}`;
+  const target = `dir:${join(workspace, `pulled-${name.replaceAll(/\W/g, '-')}`)}`;
+  await execute('skopeo', [
+    ...['copy', '--quiet', '--insecure-policy', '--src-tls-verify=false'],
+    ...['--src-creds', `${user}:${password}`, source, target],
+  ]);
+  console.log(`ok - skopeo pulls ${name}`);
+}
+
+await main();
