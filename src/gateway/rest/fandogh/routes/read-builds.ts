@@ -26,7 +26,7 @@ export const readBuilds: FandoghRoute = {
 };
 
 /** One client asks again at once, and none waits for longer than 3.5 s. */
-const HOLD_MS = 1_500;
+const HOLD_MS = 1_000;
 const LOOK_AGAIN_MS = 250;
 
 /** Waits a little for who has seen all that there is; null: has seen nothing, and gets all at once. */
