@@ -7,7 +7,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/containers/**', 'test/live/**'],
+    exclude: ['test/containers/**', 'test/images/**', 'test/live/**'],
     pool: 'forks',
     maxWorkers: 2,
     globalSetup: ['test/support/global-setup.ts'],

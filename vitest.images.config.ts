@@ -1,0 +1,14 @@
+import { defineConfig, mergeConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+/** `npm run test:images`: builds with a base image of Debian packages, which takes minutes when it is made first. */
+export default mergeConfig(
+  { ...base, test: { ...base.test, include: [], exclude: [] } },
+  defineConfig({
+    test: {
+      include: ['test/images/**/*.test.ts'],
+      testTimeout: 300_000,
+      hookTimeout: 900_000,
+    },
+  }),
+);
