@@ -101,9 +101,9 @@ describe.runIf(reason === null)('an image from a bundle, without network', () =>
   }
 
   /** What the image's command prints, in an image's files and without network. */
-  function output(name: string): string {
+  async function output(name: string): Promise<string> {
     const path = `apps/images/${name}`;
-    const root = stack.unpacked(`${path}:v1`);
+    const root = await stack.unpacked(`${path}:v1`);
     try {
       const config = JSON.parse(
         execFileSync('skopeo', [
@@ -136,7 +136,7 @@ describe.runIf(reason === null)('an image from a bundle, without network', () =>
     const build = await buildFrom(requestId, name);
     expect(build.options.isHermetic).toBe(true);
     expect(build.baseImages).toEqual([{ name: BASE, digest: expect.stringMatching(/^sha256:/) }]);
-    expect(output(name)).toBe(project.output);
+    expect(await output(name)).toBe(project.output);
 
     const again = await buildFrom(requestId, `${name}-again`, false);
     expect(again.digest).toBe(build.digest);

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { durationMs } from '../../domain/duration.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
+import { parseTarget } from '../../domain/images/published-image.ts';
 import type { BuildInput, NamedValue } from '../client/image-builds.ts';
 import { isRequestNumber } from '../client/server-of-command.ts';
 
@@ -48,14 +49,20 @@ export function sourceOf(directory: string | undefined, options: BuildOptions): 
   return { kind: 'bundle', number: Number(bundle) };
 }
 
-/** What is asked of the server besides the source. Reads secrets. Throws InvalidInputError. */
+/**
+ * What is asked of the server besides the source. Reads secrets. Throws InvalidInputError.
+ *
+ * @param defaultProject of a name without one
+ */
 export async function buildInputOf(
   options: BuildOptions,
+  defaultProject: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<BuildInput> {
-  const { tag, file, target, platform, timeout, network } = options;
+  const { file, target, platform, timeout, network } = options;
+  const { projectName, repository, name, version } = parseTarget(options.tag, defaultProject);
   return {
-    tag,
+    ...{ project: projectName, repository, image: name, version },
     ...(file !== undefined && { dockerfile: file }),
     ...(target !== undefined && { target }),
     ...(platform !== undefined && { platform }),

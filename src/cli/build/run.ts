@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { readSettings, type Settings } from '../../domain/config.ts';
 import { DomainError, InvalidInputError } from '../../domain/errors.ts';
-import { parseTarget } from '../../domain/images/published-image.ts';
 import { type SubmissionInput, submitRequest } from '../client/bundle-requests.ts';
 import { connect, type Server } from '../client/connect.ts';
 import { type BuildInput, type BuildOutcome, submitBuild } from '../client/image-builds.ts';
@@ -32,8 +31,7 @@ export async function build(
   const startedAt = performance.now();
   const settings = readSettings();
   const source = sourceOf(directory, options);
-  const input = await buildInputOf(options);
-  const target = parseTarget(options.tag, settings.registryDefaultProject);
+  const input = await buildInputOf(options, settings.registryDefaultProject);
   const send = await prepareSource(source, { settings, input, reporter, signal: interrupted });
   const server = await connect(options, {
     allowLocalRepositories: send.isLocalRepository,
@@ -41,7 +39,7 @@ export async function build(
   });
   try {
     interrupted.throwIfAborted();
-    if (server.url === null) await ensureProject(server, target.projectName);
+    if (server.url === null) await ensureProject(server, input.project);
     const sent = await send.to(server);
     const from = await buildSource(source, sent, { server, reporter, signal: interrupted });
     const number = await submitBuild(server.client, { ...input, ...from }, interrupted);
@@ -137,9 +135,12 @@ async function buildSource(
   source: BuildSourceArgument,
   sent: SentSource,
   { server, reporter, signal }: { server: Server; reporter: BuildReporter; signal: AbortSignal },
-): Promise<Pick<BuildInput, 'upload' | 'repository' | 'ref' | 'bundleRequest'>> {
+): Promise<Pick<BuildInput, 'upload' | 'git' | 'ref' | 'bundleRequest'>> {
   if (source.kind === 'bundle') return { bundleRequest: source.number };
-  if (!source.isHermetic) return sent;
+  if (!source.isHermetic) {
+    const { repository, ...rest } = sent;
+    return { ...rest, ...(repository !== undefined && { git: repository }) };
+  }
   const number = await submitRequest(server.client, sent, signal);
   reporter.submitted(number, server.url);
   reporter.phase('making the bundle');
@@ -161,14 +162,14 @@ async function ensureProject({ client }: Server, name: string): Promise<void> {
 }
 
 function summaryLines(outcome: BuildOutcome, elapsedMs: number): string[] {
-  const { imagePath, tag, digest, size, hermetic, commit, baseImages } = outcome;
+  const { reference, digest, size, isHermetic, commit, baseImages } = outcome;
   return [
-    `image       ${imagePath}:${tag}`,
+    `image       ${reference}`,
     `digest      ${digest}`,
     ...(size === null ? [] : [`size        ${formatBytes(size)}`]),
     ...(commit === null ? [] : [`commit      ${commit}`]),
-    ...(baseImages ?? []).map(({ name, digest: base }) => `base image  ${base} ${name}`),
-    `network     ${hermetic ? 'none' : 'yes'}`,
+    ...baseImages.map(({ name, digest: base }) => `base image  ${base} ${name}`),
+    `network     ${isHermetic ? 'none' : 'yes'}`,
     `time        ${formatSeconds(elapsedMs)}`,
   ];
 }

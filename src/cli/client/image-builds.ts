@@ -5,12 +5,17 @@ import type { StowageClient } from './stowage-client.ts';
 
 /** Operations on image builds of the public schema, and the shapes of their answers. */
 export interface BuildInput {
-  /** `NAME[:TAG]`, `PROJECT/NAME[:TAG]` or `PROJECT/REPOSITORY/NAME[:TAG]`. */
-  tag: string;
+  project: string;
+  /** Of the registry. */
+  repository: string;
+  image: string;
+  /** The tag. */
+  version: string;
   /** Exactly one of these. */
   upload?: number;
-  repository?: string;
+  git?: string;
   bundleRequest?: number;
+  /** With `git`. */
   ref?: string;
   dockerfile?: string;
   target?: string;
@@ -34,13 +39,12 @@ export interface BuildOutcome {
   state: BuildState;
   attempt: number;
   commit: string | null;
-  hermetic: boolean;
-  imageName: string;
-  imagePath: string;
-  tag: string;
+  isHermetic: boolean;
+  /** `project/repository/name:tag` in the registry. */
+  reference: string;
   digest: string | null;
   size: number | null;
-  baseImages: { name: string; digest: string }[] | null;
+  baseImages: { name: string; digest: string }[];
   queuePosition: number | null;
   failure: { reason: string; message: string; details: Record<string, unknown> | null } | null;
 }
@@ -70,7 +74,7 @@ const CANCEL = `mutation CancelBuild($number: Int!) {
 
 const OUTCOME = `query BuildOutcome($number: Int!) {
   imageBuild(number: $number) {
-    number state attempt commit hermetic imageName imagePath tag digest size queuePosition
+    number state attempt commit isHermetic reference digest size queuePosition
     baseImages { name digest } failure { reason message details }
   }
 }`;

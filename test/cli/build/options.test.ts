@@ -8,6 +8,7 @@ const directory = mkdtempSync(join(tmpdir(), 'stowage-options-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const defaults: BuildOptions = { tag: 'site:1', cache: true };
+const place = { project: 'library', repository: 'images', image: 'site', version: '1' };
 
 describe('what is built', () => {
   test.each<[string | undefined, Partial<BuildOptions>, object]>([
@@ -37,7 +38,7 @@ describe('what is built', () => {
 
 describe('how', () => {
   test('nothing is asked that was not said', async () => {
-    expect(await buildInputOf(defaults)).toEqual({ tag: 'site:1' });
+    expect(await buildInputOf(defaults, 'library')).toEqual(place);
   });
 
   test('everything', async () => {
@@ -55,8 +56,8 @@ describe('how', () => {
       label: ['a.b=c', 'empty'],
       secret: [`id=one,src=${file}`, 'id=two,env=TOKEN', `type=file,id=three,source=${file}`],
     };
-    expect(await buildInputOf(options, { C: 'from outside', TOKEN: 'hidden' })).toEqual({
-      tag: 'site:1',
+    expect(await buildInputOf(options, 'library', { C: 'from outside', TOKEN: 'hidden' })).toEqual({
+      ...place,
       dockerfile: 'ci/Dockerfile',
       target: 'run',
       platform: 'linux/arm64',
@@ -85,7 +86,10 @@ describe('how', () => {
     ['90s', 90],
     ['2h', 7200],
   ])('a timeout of %s', async (timeout, seconds) => {
-    expect(await buildInputOf({ ...defaults, timeout })).toEqual({ tag: 'site:1', timeoutSeconds: seconds });
+    expect(await buildInputOf({ ...defaults, timeout }, 'library')).toEqual({
+      ...place,
+      timeoutSeconds: seconds,
+    });
   });
 
   test.each<[Partial<BuildOptions>, string]>([
@@ -99,7 +103,7 @@ describe('how', () => {
     ),
     [{ secret: ['id=a,env=NONE'] }, 'There is no variable NONE for the secret a'],
   ])('%o is refused', async (options, message) => {
-    await expect(buildInputOf({ ...defaults, ...options }, {})).rejects.toThrow(message);
+    await expect(buildInputOf({ ...defaults, ...options }, 'library', {})).rejects.toThrow(message);
   });
 
   test('a secret that is too large, or no text', async () => {
@@ -107,7 +111,7 @@ describe('how', () => {
     const binary = join(directory, 'binary');
     writeFileSync(large, 'x'.repeat(65_537));
     writeFileSync(binary, Buffer.from([0xff, 0xfe]));
-    const secret = (path: string) => buildInputOf({ ...defaults, secret: [`id=a,src=${path}`] });
+    const secret = (path: string) => buildInputOf({ ...defaults, secret: [`id=a,src=${path}`] }, 'library');
     await expect(secret(large)).rejects.toThrow('The secret a has 65537 bytes, more than 65536');
     await expect(secret(binary)).rejects.toThrow('The secret a is not UTF-8');
     await expect(secret(join(directory, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
