@@ -104,7 +104,7 @@ export const BUILD_SETTINGS: readonly SettingRow[] = [
     key: 'imageMirrors',
     parse: rewrites,
     fallback: () => [],
-    meaning: 'prefix=replacement pairs for the names of base images of other registries',
+    meaning: 'prefix=replacement pairs for names of base images of other registries: mirrors, tried first',
   }),
   row({
     variable: 'STOWAGE_IMAGE_AUTH_FILE',

@@ -7,8 +7,10 @@ import type { Digest } from '../../domain/storage/blob-store.ts';
 import { type CommandOutcome, type ContainerStorage, STORAGE_PREFIX } from './container-storage.ts';
 import type { BaseReference } from './dockerfile-plan.ts';
 import type { ImageDestination } from './image-builder.ts';
+import { type ImageReference, parseImageReference } from './image-reference.ts';
 import { matchesPlatform, type Platform } from './platform.ts';
 import type { SandboxMount } from './sandbox.ts';
+import type { UpstreamImages } from './upstream-images/upstream-images.ts';
 
 /** A base image in the storage. */
 export interface BaseImage {
@@ -22,6 +24,8 @@ export interface BaseImage {
 export interface BaseImageContext {
   storage: ContainerStorage;
   settings: Settings;
+  /** Of images that our registry does not have; null: there are none. */
+  upstream: Pick<UpstreamImages, 'copy'> | null;
   destination: ImageDestination;
   platform: Platform;
   temporaryDirectory: string;
@@ -29,17 +33,15 @@ export interface BaseImageContext {
   signal: AbortSignal;
 }
 
-/** Where an image may come from. */
-interface Origin {
-  /** As skopeo takes it, without tag and digest. */
-  repository: string;
-  arguments: readonly string[];
-  mounts: readonly SandboxMount[];
+/** An image of our registry. */
+interface Located {
+  path: string;
+  reference: string;
 }
 
 /**
- * Brings the images that a Dockerfile starts from into the storage, with our own credentials, before any of its steps
- * runs. Throws BuildFailure `base-image-not-found`.
+ * Brings the images that a Dockerfile starts from into the storage, out of our registry, before any of its steps runs.
+ * Those that it does not have are copied to it first (upstream-images). Throws BuildFailure `base-image-not-found`.
  */
 export async function fetchBaseImages(
   references: readonly BaseReference[],
@@ -54,21 +56,19 @@ async function fetchBaseImage(reference: BaseReference, context: BaseImageContex
   const name = parseName(reference);
   const platform = reference.platform === null ? context.platform : parsePlatformOf(reference);
   const problems: string[] = [];
-  for (const origin of await originsOf(name, context)) {
-    const found = await findManifest(origin, name, platform, context);
+  for (const locate of locationsOf(name, reference, platform, context)) {
+    const located = await locate();
+    const found = 'problem' in located ? located : await findManifest(located, platform, context);
     if ('problem' in found) {
       problems.push(found.problem);
       continue;
     }
-    const { digest } = found;
-    const pinned = `${name.hasHost ? '' : 'localhost/'}${name.repository}`;
+    const { digest, path } = found;
+    const pinned = name.host === null ? `localhost/${name.path}` : `${name.host}/${name.path}`;
     await context.onLine(`Base image ${reference.name} is ${digest}`);
-    const copied = await skopeo(
-      context,
-      origin,
-      ['copy', '--quiet', ...origin.arguments.map((argument) => argument.replace(/^--/, '--src-'))],
-      [`docker://${origin.repository}@${digest}`, `${STORAGE_PREFIX}${pinned}:${digest.replace(':', '-')}`],
-    );
+    const copied = await skopeo(context, ['copy', '--quiet'], '--src-', { path, reference: `@${digest}` }, [
+      `${STORAGE_PREFIX}${pinned}:${digest.replace(':', '-')}`,
+    ]);
     if (copied.exitCode === 0) return { reference, digest, pinned: `${pinned}@${digest}` };
     problems.push(lastLine(copied));
   }
@@ -81,29 +81,14 @@ async function fetchBaseImage(reference: BaseReference, context: BaseImageContex
 
 // --- names ----------------------------------------------------------------------------------------------------------
 
-interface Name {
-  /** Whether its first part is a host, as docker's clients tell. */
-  hasHost: boolean;
-  repository: string;
-  tag: string;
-  digest: Digest | null;
-}
-
-function parseName({ name, line }: BaseReference): Name {
-  const [, repository, tag, digest] =
-    /^([a-zA-Z0-9][a-zA-Z0-9._:/-]*?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(name) ?? [];
-  const parts = repository?.split('/') ?? [];
-  const host = parts.length > 1 && /[.:]|^localhost$/.test(parts[0]!);
-  const path = host ? parts.slice(1) : parts;
-  if (
-    repository === undefined ||
-    !path.every((part) => /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/.test(part))
-  ) {
+function parseName({ name, line }: BaseReference): ImageReference {
+  try {
+    return parseImageReference(name);
+  } catch {
     throw new BuildFailure('dockerfile-invalid', `"${name}" in line ${line} is not the name of an image`, {
       line,
     });
   }
-  return { hasHost: host, repository, tag: tag ?? 'latest', digest: (digest as Digest | undefined) ?? null };
 }
 
 function parsePlatformOf({ platform, line }: BaseReference): Platform {
@@ -112,36 +97,33 @@ function parsePlatformOf({ platform, line }: BaseReference): Platform {
   throw new BuildFailure('dockerfile-invalid', `"${platform}" in line ${line} is not a platform`, { line });
 }
 
-/** Our own registry for names without a host, and for its own; then what the name says, or the operator's mirror of it. */
-async function originsOf(name: Name, context: BaseImageContext): Promise<Origin[]> {
-  const { settings, destination, temporaryDirectory } = context;
-  const { host, protocol } = new URL(destination.url);
-  const publicHost = settings.publicUrl === null ? null : new URL(settings.publicUrl).host;
-  const [first = '', ...rest] = name.repository.split('/');
-  const own = await registryAccess(destination, temporaryDirectory);
-  const ours = (path: string): Origin => ({
-    repository: `${host}/${path}`,
-    arguments: [...own.arguments, ...(protocol === 'http:' ? ['--tls-verify=false'] : [])],
-    mounts: own.mounts,
+/** Our own registry for names without a host, and for its own; then what the name says elsewhere. */
+function locationsOf(
+  { host, path, tag, digest }: ImageReference,
+  reference: BaseReference,
+  platform: Platform,
+  context: BaseImageContext,
+): (() => Promise<Located | { problem: string }>)[] {
+  const { settings, destination, upstream, onLine, signal } = context;
+  const isOurs = [destination.url, settings.publicUrl].some(
+    (url) => url !== null && new URL(url).host === host,
+  );
+  const ours = async (): Promise<Located> => ({
+    path,
+    reference: digest === null ? `:${tag}` : `@${digest}`,
   });
-  if (name.hasHost && (first === host || first === publicHost)) return [ours(rest.join('/'))];
-  const { imageAuthFile } = settings;
-  const upstream: Origin = {
-    repository: mirrored(name.repository, settings.imageMirrors),
-    arguments: imageAuthFile === null ? [] : ['--authfile=/run/upstream-auth.json'],
-    mounts:
-      imageAuthFile === null
-        ? []
-        : [{ source: imageAuthFile, target: '/run/upstream-auth.json', isWritable: false }],
+  const copied = async (): Promise<Located | { problem: string }> => {
+    if (upstream === null) return { problem: 'other registries are out of reach' };
+    const write = (line: string): void => void onLine(line);
+    const copy = await upstream.copy(reference.name, {
+      platform,
+      log: { debug: () => undefined, info: write, warn: write },
+      signal,
+    });
+    return 'problem' in copy ? copy : { path: copy.path, reference: `@${copy.digest}` };
   };
-  return name.hasHost ? [upstream] : [ours(name.repository), upstream];
-}
-
-function mirrored(repository: string, mirrors: Settings['imageMirrors']): string {
-  const [longest] = mirrors
-    .filter(({ prefix }) => repository.startsWith(prefix))
-    .sort((one, other) => other.prefix.length - one.prefix.length);
-  return longest ? longest.replacement + repository.slice(longest.prefix.length) : repository;
+  if (isOurs) return [ours];
+  return host === null ? [ours, copied] : [copied];
 }
 
 /** The build's token, in the form of docker's clients. */
@@ -161,23 +143,17 @@ export async function registryAccess(
 // --- manifests ------------------------------------------------------------------------------------------------------
 
 async function findManifest(
-  origin: Origin,
-  name: Name,
+  located: Located,
   platform: Platform,
   context: BaseImageContext,
-): Promise<{ digest: Digest } | { problem: string }> {
-  const wanted = name.digest === null ? `:${name.tag}` : `@${name.digest}`;
-  const read = await skopeo(
-    context,
-    origin,
-    ['inspect', '--raw', ...origin.arguments],
-    [`docker://${origin.repository}${wanted}`],
-  );
+): Promise<{ digest: Digest; path: string } | { problem: string }> {
+  const { path } = located;
+  const read = await skopeo(context, ['inspect', '--raw'], '--', located, []);
   if (read.exitCode !== 0) return { problem: lastLine(read) };
   const manifest = JSON.parse(read.stdout) as { manifests?: Descriptor[] };
-  if (!manifest.manifests) return { digest: digestOf(read.stdout) };
+  if (!manifest.manifests) return { path, digest: digestOf(read.stdout) };
   const chosen = manifest.manifests.find((one) => one.platform && matchesPlatform(one.platform, platform));
-  if (chosen) return { digest: chosen.digest };
+  if (chosen) return { path, digest: chosen.digest };
   return { problem: `it does not exist for ${platform.os}/${platform.architecture}` };
 }
 
@@ -190,17 +166,26 @@ function digestOf(manifest: string): Digest {
   return `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
 }
 
+/** On an image of our registry, with the build's token. */
 async function skopeo(
-  { storage, signal }: BaseImageContext,
-  { mounts }: Origin,
+  { storage, destination, temporaryDirectory, signal }: BaseImageContext,
   command: readonly string[],
+  optionPrefix: '--' | '--src-',
+  { path, reference }: Located,
   operands: readonly string[],
 ): Promise<CommandOutcome> {
-  return await storage.run(['skopeo', '--override-os=linux', ...command, ...operands], {
-    network: 'shared',
-    mounts,
-    signal,
-  });
+  const access = await registryAccess(destination, temporaryDirectory);
+  const { host, protocol } = new URL(destination.url);
+  const options = [...access.arguments, ...(protocol === 'http:' ? ['--tls-verify=false'] : [])];
+  return await storage.run(
+    [
+      ...['skopeo', '--override-os=linux', ...command],
+      ...options.map((option) => option.replace(/^--/, optionPrefix)),
+      `docker://${host}/${path}${reference}`,
+      ...operands,
+    ],
+    { network: 'shared', mounts: access.mounts, signal },
+  );
 }
 
 /** What a tool says about its failure, without what only its log needs. */

@@ -15,6 +15,7 @@ import { type Platform, parsePlatform, platformText, platformVariables } from '.
 import { readDockerfile } from './read-dockerfile.ts';
 import type { SandboxMount } from './sandbox.ts';
 import { StepTracker } from './step-tracker.ts';
+import type { UpstreamImages } from './upstream-images/upstream-images.ts';
 
 /** Beyond what containers usually have no right to: raw packets, device nodes, other roots. */
 const DROPPED_CAPABILITIES = ['CAP_NET_RAW', 'CAP_MKNOD', 'CAP_SYS_CHROOT', 'CAP_AUDIT_WRITE'];
@@ -23,10 +24,12 @@ const DROPPED_CAPABILITIES = ['CAP_NET_RAW', 'CAP_MKNOD', 'CAP_SYS_CHROOT', 'CAP
 export class BuildahBuilder implements ImageBuilder {
   readonly name = 'buildah';
   readonly #settings: Settings;
+  readonly #upstream: Pick<UpstreamImages, 'copy'> | null;
   #version: Promise<string> | null = null;
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, upstream: Pick<UpstreamImages, 'copy'> | null = null) {
     this.#settings = settings;
+    this.#upstream = upstream;
   }
 
   async build(input: ImageBuild): Promise<BuiltImage> {
@@ -66,6 +69,7 @@ export class BuildahBuilder implements ImageBuilder {
     const bases = await fetchBaseImages(plan.baseImages, {
       storage,
       settings: this.#settings,
+      upstream: this.#upstream,
       destination,
       platform,
       temporaryDirectory: temporary,

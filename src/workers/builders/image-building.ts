@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import type { Settings } from '../../domain/config.ts';
-import type { Database } from '../../domain/database/database.ts';
 import { findGatewayUrl } from '../../domain/database/sql/gateway-addresses.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import type { ImageBuild } from '../../domain/images/image-build.ts';
 import { RegistryTokens } from '../../domain/registry/tokens.ts';
 import { BuildahBuilder } from './buildah-builder.ts';
 import type { ImageBuilder, ImageDestination } from './image-builder.ts';
+import { UpstreamImages, type UpstreamImagesOptions } from './upstream-images/upstream-images.ts';
 
 /** What builds images in this process, and where they go. */
 export interface ImageBuilding {
@@ -19,10 +19,12 @@ export interface ImageBuilding {
 const MARGIN_SECONDS = 3600;
 
 /** By the settings. Throws BuildFailure `builder-unavailable`. */
-export async function openImageBuilding(database: Database, settings: Settings): Promise<ImageBuilding> {
+export async function openImageBuilding(options: UpstreamImagesOptions): Promise<ImageBuilding> {
+  const { settings, registry } = options;
+  const { database } = registry;
   const tokens = new RegistryTokens(database);
   return {
-    builder: openBuilder(settings),
+    builder: openBuilder(settings, new UpstreamImages(options)),
     async destinationOf({ id, attempt, userId, imagePath, options }) {
       const url = settings.registryUrl ?? (await findGatewayUrl(database.sql, hostname()));
       if (url === null) {
@@ -41,7 +43,7 @@ export async function openImageBuilding(database: Database, settings: Settings):
   };
 }
 
-function openBuilder(settings: Settings): ImageBuilder {
-  if (settings.builder === 'buildah') return new BuildahBuilder(settings);
+function openBuilder(settings: Settings, upstream: UpstreamImages): ImageBuilder {
+  if (settings.builder === 'buildah') return new BuildahBuilder(settings, upstream);
   throw new BuildFailure('builder-unavailable', `The builder ${settings.builder} is not there`);
 }

@@ -93,12 +93,15 @@ export class TaskServices {
 
   /** What builds images, made when the first one is to be built. */
   async imageBuilding(): Promise<ImageBuilding> {
-    const { database, settings, imageBuilding } = this.context;
+    const { settings, imageBuilding } = this.context;
     if (imageBuilding) return imageBuilding;
-    this.#imageBuilding ??= openImageBuilding(database, settings).catch((error: unknown) => {
-      this.#imageBuilding = null;
-      throw error;
-    });
+    const { registry } = this;
+    this.#imageBuilding ??= openImageBuilding({ settings, registry, scheduler: this.#scheduler }).catch(
+      (error: unknown) => {
+        this.#imageBuilding = null;
+        throw error;
+      },
+    );
     return await this.#imageBuilding;
   }
 

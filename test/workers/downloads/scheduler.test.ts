@@ -536,6 +536,7 @@ test('documents: gzip, accepted statuses, size limit, final URL', async () => {
   };
   const plain = {
     status: 200,
+    headers: expect.objectContaining({ 'content-type': 'application/json' }),
     contentType: 'application/json',
     body: Buffer.from('{"a":1}'),
     url: `${server.origin}/plain`,

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { UpstreamName } from './image-reference.ts';
+import type { UpstreamName } from '../image-reference.ts';
 
 /** How the container tools of this machine understand the name of an image. */
 export interface ToolsAnswer {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidInputError } from '../../../domain/errors.ts';
-import { nameText, type UpstreamName } from './image-reference.ts';
+import { nameText, type UpstreamName } from '../image-reference.ts';
 
 /** `user:password` by the registry, or by the part of it, that they are for. */
 export type ImageCredentials = ReadonlyMap<string, string>;

@@ -1,8 +1,8 @@
 import type { Settings } from '../../../domain/config.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
+import { type ImageReference, nameText, parseImageReference, type UpstreamName } from '../image-reference.ts';
 import type { AskTools } from './container-tools.ts';
 import { credentialsFor, type ImageCredentials, namesRegistry } from './image-credentials.ts';
-import { type ImageReference, nameText, parseImageReference, type UpstreamName } from './image-reference.ts';
 
 /** A place to get an image from. */
 export interface Origin extends UpstreamName {

@@ -20,9 +20,9 @@ import type { Digest } from '../../../domain/storage/blob-store.ts';
 import type { DownloadScheduler } from '../../downloads/scheduler.ts';
 import type { StepLog } from '../../ecosystems/ecosystem.ts';
 import { untilAborted } from '../../until-aborted.ts';
+import { type ImageReference, nameText, parseImageReference } from '../image-reference.ts';
 import { type AskTools, askSkopeo, type ToolsAnswer } from './container-tools.ts';
 import { type ImageCredentials, readImageCredentials } from './image-credentials.ts';
-import { type ImageReference, nameText, parseImageReference } from './image-reference.ts';
 import { type Origin, originsOf } from './origins.ts';
 import { ImageRefused, isAway, UpstreamRegistry, UpstreamTokens } from './upstream-registry.ts';
 

@@ -1,5 +1,5 @@
-import { InvalidInputError } from '../../../domain/errors.ts';
-import type { Digest } from '../../../domain/storage/blob-store.ts';
+import { InvalidInputError } from '../../domain/errors.ts';
+import type { Digest } from '../../domain/storage/blob-store.ts';
 
 /** What FROM names. */
 export interface ImageReference {
