@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import { finished } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RegistryPrincipal } from '../../domain/registry/access.ts';
 import { type ImageName, parseImageName } from '../../domain/registry/image-name.ts';
@@ -69,9 +70,27 @@ export function sendOci(
   body: Buffer | null = null,
 ): void {
   const raw = takeRaw(reply, status, { 'content-length': body?.length ?? 0, ...headers });
-  if (body === null || reply.request.method === 'HEAD') raw.end();
-  else raw.end(body);
+  const content = reply.request.method === 'HEAD' ? null : body;
+  if (raw.shouldKeepAlive || reply.request.raw.complete) raw.end(content);
+  else endAfterRequest(reply, content);
 }
+
+/**
+ * A connection that is to be closed, as proxies often want it, while its client still sends: closed at once it would be
+ * reset, and the answer lost with it. What comes is read for a while, and thrown away.
+ */
+function endAfterRequest({ raw, request }: FastifyReply, content: Buffer | null): void {
+  if (content === null) raw.flushHeaders();
+  else raw.write(content);
+  const deadline = setTimeout(() => raw.end(), LINGER_MS);
+  finished(request.raw, () => {
+    clearTimeout(deadline);
+    raw.end();
+  });
+  request.raw.resume();
+}
+
+const LINGER_MS = 10_000;
 
 /** From here on the framework sends nothing. */
 export function takeRaw(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders) {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OCI_MANIFEST, RegistryStack, sha256 } from '../../support/registry-stack.ts';
 
@@ -141,6 +142,27 @@ test.each([
     headers: { 'content-type': OCI_MANIFEST },
   });
   expect([answer.status, answer.codes()]).toEqual([400, ['MANIFEST_INVALID']]);
+});
+
+test('a client that still sends when it is refused is told why, though its connection is closed then', async () => {
+  const location = (await stack.call('POST', `/v2/${NAME}/blobs/uploads/`)).headers.get('location')!;
+  const { hostname, port, host } = new URL(stack.url);
+  const size = 8_000_000;
+  const socket = connect(Number(port), hostname);
+  const head = [
+    `PATCH ${location} HTTP/1.1`,
+    `host: ${host}`,
+    `authorization: ${stack.authorization('ada').authorization}`,
+    `content-length: ${size}`,
+    `content-range: 5-${size + 4}`,
+    'connection: close',
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  const answer = text(socket);
+  for (let sent = 0; sent < size; sent += 100_000) {
+    if (!socket.write(Buffer.alloc(100_000))) await once(socket, 'drain');
+  }
+  expect(await answer).toMatch(/^HTTP\/1\.1 416 .*"BLOB_UPLOAD_INVALID"/s);
 });
 
 test('a config that is odd is no reason to refuse an image', async () => {
