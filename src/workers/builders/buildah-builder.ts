@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import { type BaseImage, fetchBaseImages, lastLine, registryAccess } from './base-images.ts';
-import { builtImage } from './built-image.ts';
 import { BUILDAH_ARGUMENTS, ContainerStorage } from './container-storage.ts';
 import { ControlGroup } from './control-group.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -12,8 +11,10 @@ import type { BuiltImage, ImageBuild, ImageBuilder } from './image-builder.ts';
 import { unreachableNetworks } from './outbound-network.ts';
 import { passOnLines } from './output-lines.ts';
 import { type Platform, parsePlatform, platformText, platformVariables } from './platform.ts';
+import { settlePushedImage } from './pushed-image.ts';
 import { readDockerfile } from './read-dockerfile.ts';
 import type { SandboxMount } from './sandbox.ts';
+import { STEP_RUNTIME, stepRuntime } from './step-runtime.ts';
 import { StepTracker } from './step-tracker.ts';
 import type { UpstreamImages } from './upstream-images/upstream-images.ts';
 
@@ -82,7 +83,7 @@ export class BuildahBuilder implements ImageBuilder {
     );
     await onLine(`Pushing ${destination.path}:${destination.tag}`);
     const digest = await push(imageId, input, storage, temporary);
-    const pushed = await builtImage(destination, digest, signal);
+    const pushed = await settlePushedImage(destination, digest, input.sourceDateEpoch, signal);
     await onLine(`Pushed ${destination.path}:${destination.tag} as ${pushed.digest}`);
     return {
       ...pushed,
@@ -101,6 +102,7 @@ export class BuildahBuilder implements ImageBuilder {
     const mounts: SandboxMount[] = [
       { source: input.contextDirectory, target: '/context', isWritable: false },
       { source: dockerfile, target: '/run/Dockerfile', isWritable: false },
+      ...(await stepRuntime(input.stepEnvironment, this.#settings, temporary)),
       ...secrets.map(({ source, target }) => ({ source, target, isWritable: false })),
       ...input.mounts.map(({ directory }, index) => ({
         source: directory,
@@ -117,7 +119,6 @@ export class BuildahBuilder implements ImageBuilder {
           : { outboundExcept: unreachableNetworks(this.#settings.allowPrivateNetworks) },
         controlGroup: group,
         mounts,
-        stepEnvironment: input.stepEnvironment,
         signal: input.signal,
       },
     );
@@ -146,7 +147,7 @@ export class BuildahBuilder implements ImageBuilder {
       ...BUILDAH_ARGUMENTS,
       'build',
       ...['--isolation', buildIsolation],
-      ...(buildIsolation === 'oci' ? ['--runtime', 'runc', '--cgroup-parent', '/steps'] : []),
+      ...(buildIsolation === 'oci' ? ['--runtime', STEP_RUNTIME, '--cgroup-parent', '/steps'] : []),
       // The network is that of the sandbox.
       ...['--network', 'host', '--pull-never'],
       ...['--layers', '--timestamp', String(input.sourceDateEpoch), '--identity-label=false'],

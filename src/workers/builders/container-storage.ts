@@ -16,8 +16,6 @@ export interface StorageCommand {
   network: SandboxNetwork;
   controlGroup?: ControlGroup;
   mounts?: readonly SandboxMount[];
-  /** `[containers] env=` of every step, which no image gets. */
-  stepEnvironment?: Readonly<Record<string, string>>;
   /** Whether to wait for all others that use the storage (`exclusive`), or, if there are some, to do nothing. */
   lock?: 'shared' | 'exclusive';
   signal: AbortSignal;
@@ -96,16 +94,9 @@ export class ContainerStorage {
   }
 
   /** Commands that talk to registries see our /etc; steps of a build see only what any container needs. */
-  async #configuration(
-    directory: string,
-    { network, stepEnvironment = {} }: StorageCommand,
-  ): Promise<SandboxMount[]> {
-    const variables = Object.entries(stepEnvironment).map(([name, value]) => tomlString(`${name}=${value}`));
+  async #configuration(directory: string, { network }: StorageCommand): Promise<SandboxMount[]> {
     const configuration = join(directory, 'containers.conf');
-    await writeFile(
-      configuration,
-      `[containers]\nenv = [${variables.join(', ')}]\n[network]\nnetwork_config_dir = "/run/networks"\n`,
-    );
+    await writeFile(configuration, '[network]\nnetwork_config_dir = "/run/networks"\n');
     const conf = { source: configuration, target: '/run/containers.conf', isWritable: false };
     if (network === 'shared') return [{ source: '/etc', target: '/etc', isWritable: false }, conf];
     const etc = join(directory, 'etc');
@@ -148,7 +139,3 @@ export const BUILDAH_ARGUMENTS = [
   ...['--storage-driver', 'overlay'],
 ];
 const BUILDAH = BUILDAH_ARGUMENTS.join(' ');
-
-function tomlString(value: string): string {
-  return JSON.stringify(value).replaceAll('\u007f', '\\u007F');
-}
