@@ -15,6 +15,7 @@ const MIB = 1024 * 1024;
 const LARGE = 512 * MIB;
 const MANY = 8 * MIB;
 const PAGE = 100;
+const TAGS = 100_000;
 const IMAGE = 'bench/images';
 const YARDSTICK = 'distribution';
 
@@ -28,7 +29,9 @@ interface Measured {
   small: number[];
   get: number[];
   head: number[];
+  firstTags: number[];
   tags: number[];
+  lastTags: number[];
   catalog: number[];
 }
 
@@ -51,9 +54,10 @@ export async function registry(context: BenchContext): Promise<Figure[]> {
       say(`${side}: push, pull MB/s, 4 KiB pushes, GET, HEAD /s: ${figures.join(', ')}`);
     }
   }
-  await fill(ours, theirs, manifests, quick ? 10_000 : 100_000);
+  const tags = quick ? 10_000 : TAGS;
+  await fill(ours, theirs, manifests, tags);
   for (let round = 0; round < runs; round += 1) {
-    for (const side of ['ours', 'theirs'] as const) await list(sides[side], measured[side]);
+    for (const side of ['ours', 'theirs'] as const) await list(sides[side], measured[side], tags);
   }
   const cut = await client.ask<RegistryAnswer>({
     kind: 'cut-push',
@@ -65,7 +69,7 @@ export async function registry(context: BenchContext): Promise<Figure[]> {
   say(`ours: ${cut.bytes / MIB} MiB over connections that break five times, ${cut.seconds.toFixed(1)} s`);
   const memory = Math.max(...ours.gateways.map(peakMemory));
   await client.stop();
-  return figuresOf(measured, memory);
+  return figuresOf(measured, memory, tags);
 }
 
 async function measure(
@@ -186,7 +190,7 @@ async function fill(
     await mkdir(directory, { recursive: true });
     await writeFile(join(directory, 'link'), digest);
   };
-  const names = Array.from({ length: tags }, (_, n) => `tag-${String(n + 1).padStart(6, '0')}`);
+  const names = Array.from({ length: tags }, (_, n) => tagName(n + 1));
   while (names.length > 0) await Promise.all(names.splice(0, 500).map((name) => tag('listed', name)));
   for (let n = 1; n <= tags / 100; n += 1) {
     await mkdir(join(repositories, `many-${n}`, '_layers'), { recursive: true });
@@ -194,15 +198,28 @@ async function fill(
   }
 }
 
-/** A page in the middle of each list. */
-async function list(target: RegistryTarget, into: Measured): Promise<void> {
+/** Pages of the tags at the beginning, in the middle and at the end, and one in the middle of the catalogue. */
+async function list(target: RegistryTarget, into: Measured, tags: number): Promise<void> {
   const page = async (path: string): Promise<number> =>
     1000 * (await secondsOf(async () => await (await call(target, 'GET', path)).arrayBuffer()));
-  into.tags.push(await page(`/v2/${IMAGE}/listed/tags/list?n=${PAGE}&last=tag-005000`));
+  const tagsBehind = async (count: number): Promise<number> =>
+    await page(`/v2/${IMAGE}/listed/tags/list?n=${PAGE}${count === 0 ? '' : `&last=${tagName(count)}`}`);
+  into.firstTags.push(await tagsBehind(0));
+  into.tags.push(await tagsBehind(tags / 2));
+  into.lastTags.push(await tagsBehind(tags - PAGE));
   into.catalog.push(await page(`/v2/_catalog?n=${PAGE}&last=${IMAGE}/many-3`));
 }
 
-function figuresOf({ ours, theirs }: { ours: Measured; theirs: Measured }, memory: number): Figure[] {
+function tagName(number: number): string {
+  return `tag-${String(number).padStart(6, '0')}`;
+}
+
+function figuresOf(
+  { ours, theirs }: { ours: Measured; theirs: Measured },
+  memory: number,
+  tags: number,
+): Figure[] {
+  const count = tags.toLocaleString('en');
   const figure = (
     name: string,
     of: keyof Measured,
@@ -224,10 +241,12 @@ function figuresOf({ ours, theirs }: { ours: Measured; theirs: Measured }, memor
     figure('4 KiB pushes, 16 connections', 'small', '/s', ratio(2)),
     figure('manifest GET, 32 connections', 'get', '/s', ratio(5)),
     figure('manifest HEAD, 32 connections', 'head', '/s', ratio(5)),
-    figure('a page of 100,000 tags', 'tags', 'ms', most(50)),
+    figure(`first page of ${count} tags`, 'firstTags', 'ms', most(50)),
+    figure(`page in the middle of ${count} tags`, 'tags', 'ms', most(50)),
+    figure(`last page of ${count} tags`, 'lastTags', 'ms', most(50)),
     figure('a page of the catalogue', 'catalog', 'ms', most(50)),
     {
-      name: 'registry, memory of a gateway, blob of 2 GiB, peak',
+      name: 'registry, memory of a gateway, 128 pulls at once and a blob of 2 GiB, peak',
       measured: memory,
       unit: 'MB',
       yardstick: null,
@@ -237,7 +256,18 @@ function figuresOf({ ours, theirs }: { ours: Measured; theirs: Measured }, memor
 }
 
 function nothingYet(): Measured {
-  return { push: [], pull: [], many: [], small: [], get: [], head: [], tags: [], catalog: [] };
+  return {
+    push: [],
+    pull: [],
+    many: [],
+    small: [],
+    get: [],
+    head: [],
+    firstTags: [],
+    tags: [],
+    lastTags: [],
+    catalog: [],
+  };
 }
 
 function perSecond({ count, seconds }: RegistryAnswer): number {
