@@ -79,6 +79,10 @@ test('gateway and worker run with the flags of bin/stowage, which bound their me
   });
   await server.until(/ready on/);
   const flags = nodeFlags(server.child.pid!);
-  expect(flags).toEqual(['--disable-warning=ExperimentalWarning', '--max-semi-space-size=4']);
+  expect(flags).toEqual([
+    '--disable-warning=ExperimentalWarning',
+    '--max-semi-space-size=4',
+    '--heap-growing-percent=80',
+  ]);
   expect(childrenOf(server.child.pid!).map(nodeFlags)).toEqual([flags, flags]);
 });
