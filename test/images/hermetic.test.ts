@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyImage } from '../../src/cli/verify/verify-image.ts';
@@ -23,6 +24,9 @@ import {
 } from '../support/hermetic-projects.ts';
 import { PASSWORD } from '../support/registry-stack.ts';
 
+/** Never waited for in place: the registry that they talk to is in this process. */
+const execute = promisify(execFile);
+
 const BASE = 'apps/images/debian:base';
 const reason = whyNoBuilds();
 if (reason !== null) console.warn(`skipped: ${reason}`);
@@ -38,7 +42,7 @@ describe.runIf(reason === null)('an image from a bundle, without network', () =>
     const layout = debianImage();
     stack = await BuildStack.start();
     const { database, blobs, dataDir } = stack.registry;
-    execFileSync('skopeo', [
+    await execute('skopeo', [
       ...['copy', '--quiet', '--dest-tls-verify=false', '--dest-creds', `ada:${PASSWORD}`],
       ...[`oci:${layout}:base`, `docker://${new URL(stack.url).host}/${BASE}`],
     ]);
@@ -105,21 +109,22 @@ describe.runIf(reason === null)('an image from a bundle, without network', () =>
     const path = `apps/images/${name}`;
     const root = await stack.unpacked(`${path}:v1`);
     try {
-      const config = JSON.parse(
-        execFileSync('skopeo', [
-          ...['inspect', '--config', '--tls-verify=false', '--creds', `ada:${PASSWORD}`],
-          `docker://${new URL(stack.url).host}/${path}:v1`,
-        ]).toString(),
-      ).config as { Cmd: string[]; Env: string[]; WorkingDir?: string };
+      const inspected = await execute('skopeo', [
+        ...['inspect', '--config', '--tls-verify=false', '--creds', `ada:${PASSWORD}`],
+        `docker://${new URL(stack.url).host}/${path}:v1`,
+      ]);
+      const { config } = JSON.parse(inspected.stdout) as {
+        config: { Cmd: string[]; Env: string[]; WorkingDir?: string };
+      };
       const script = 'cd "$1"; shift; exec "$@"';
-      return execFileSync(
+      const { stdout } = await execute(
         'unshare',
         ['--net', 'chroot', root, 'sh', '-c', script, 'sh', config.WorkingDir || '/', ...config.Cmd],
         {
           env: Object.fromEntries(config.Env.map((one) => one.split(/=(.*)/s).slice(0, 2))),
-          encoding: 'utf8',
         },
-      ).trim();
+      );
+      return stdout.trim();
     } finally {
       rmSync(root, { recursive: true, force: true });
     }

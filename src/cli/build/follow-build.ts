@@ -67,9 +67,7 @@ function requireSuccess(build: BuildOutcome | null, number: number): BuildOutcom
   if (build.state === 'succeeded') return build;
   const { failure, state } = build;
   if (!failure) throw new DomainError(`build-${state}`, `Build ${number} is ${state}`);
-  const line = failure.details?.line;
-  const place = typeof line === 'number' ? ` (line ${line} of the Dockerfile)` : '';
-  throw new DomainError(failure.reason, `${failure.message}${place}`, {
+  throw new DomainError(failure.reason, failure.message, {
     details: failure.details ?? {},
     hint: `stowage logs --build ${number} shows its log.`,
   });

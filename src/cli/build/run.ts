@@ -44,7 +44,6 @@ export async function build(
     const from = await buildSource(source, sent, { server, reporter, signal: interrupted });
     const number = await submitBuild(server.client, { ...input, ...from }, interrupted);
     reporter.building(number, server.url);
-    reporter.phase('waiting for a worker');
     const outcome = await followBuild(server.client, number, reporter, interrupted);
     const elapsed = performance.now() - startedAt;
     reporter.result({ ...outcome, elapsedMs: Math.round(elapsed) }, summaryLines(outcome, elapsed));

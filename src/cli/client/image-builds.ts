@@ -110,7 +110,13 @@ export async function cancelBuild(client: StowageClient, number: number): Promis
 export async function readBuild(client: StowageClient, number: number): Promise<BuildOutcome | null> {
   const { imageBuild } = await client.run<{ imageBuild: BuildOutcome | null }>(OUTCOME, { number });
   if (!imageBuild) return null;
-  return { ...imageBuild, state: imageBuild.state.toLowerCase() as BuildState };
+  const { state, failure } = imageBuild;
+  const reason = failure?.reason.toLowerCase().replaceAll('_', '-');
+  return {
+    ...imageBuild,
+    state: state.toLowerCase() as BuildState,
+    failure: failure && { ...failure, reason: reason! },
+  };
 }
 
 /** Every event of a build from its first, until it has ended. */

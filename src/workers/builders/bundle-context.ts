@@ -65,7 +65,8 @@ export async function prepareBundleContext(
   return {
     contextDirectory,
     mounts: [{ directory: bundleDirectory, path: BUNDLE_MOUNT }],
-    stepEnvironment: variables,
+    // Compilers and packers write this time instead of their own.
+    stepEnvironment: { ...variables, SOURCE_DATE_EPOCH: String(time) },
     sourceDateEpoch: time,
     bundle,
     warnings: unusable.map(
@@ -198,14 +199,16 @@ const CACHES_OF_GO: ReadonlySet<string> = new Set(['GOCACHE', 'GOPATH', 'GOMODCA
 const GO: Readonly<Record<string, string>> = {
   GOPROXY: `file://${BUNDLE_MOUNT}/deps/gomod/pkg/mod/cache/download`,
 };
-/** Without network, npm would wait for an audit and for news of itself. */
+/** Without network, npm would wait for an audit and for news of itself. Its logs would make each image another one. */
 const NPM: Readonly<Record<string, string>> = {
   npm_config_offline: 'true',
   npm_config_audit: 'false',
   npm_config_fund: 'false',
   npm_config_update_notifier: 'false',
+  npm_config_logs_max: '0',
 };
-const PIP: Readonly<Record<string, string>> = { PIP_DISABLE_PIP_VERSION_CHECK: '1' };
+/** What pip keeps for a next time would make each image another one, too. */
+const PIP: Readonly<Record<string, string>> = { PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_CACHE_DIR: '1' };
 
 const OF_MANAGER: Partial<Record<PackageManager, Readonly<Record<string, string>>>> = {
   gomod: GO,

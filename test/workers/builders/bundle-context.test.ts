@@ -14,6 +14,8 @@ import { type HermeticProjects, startHermeticProjects } from '../../support/herm
 import { startWorkerStack, type WorkerStack } from '../../support/worker-stack.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'stowage-context-'));
+/** Of the fixture's commits. */
+const SOURCE_DATE_EPOCH = String(Date.parse('2024-05-06T07:08:09Z') / 1000);
 const signal = new AbortController().signal;
 
 let projects: HermeticProjects;
@@ -105,6 +107,8 @@ test('a Python application finds its archives at the mount', async () => {
     PIP_FIND_LINKS: '/stowage/bundle/deps/pip',
     PIP_NO_INDEX: 'true',
     PIP_DISABLE_PIP_VERSION_CHECK: '1',
+    PIP_NO_CACHE_DIR: '1',
+    SOURCE_DATE_EPOCH,
   });
 });
 
@@ -115,6 +119,7 @@ test('go takes modules from the mount, and keeps caches that it can write to', a
     GOPROXY: 'file:///stowage/bundle/deps/gomod/pkg/mod/cache/download',
     GOSUMDB: 'off',
     GOTOOLCHAIN: 'local',
+    SOURCE_DATE_EPOCH,
   });
   const modules = 'deps/gomod/pkg/mod/cache/download/modules.example/greet/@v/';
   const shipped = filesIn(context.mounts[0]!.directory).filter((path) => path.startsWith(modules));
@@ -179,6 +184,7 @@ test('what lies in the source is nowhere in an image', () => {
   expect(Object.keys(variables).sort()).toEqual([
     'GOPROXY',
     'PIP_DISABLE_PIP_VERSION_CHECK',
+    'PIP_NO_CACHE_DIR',
     'STOWAGE_BUNDLE',
   ]);
   expect(unusable).toEqual([path('PIP_CERT', 'app/ca.pem')]);
