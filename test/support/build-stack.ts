@@ -150,7 +150,7 @@ export class BuildStack {
   }
 }
 
-function busybox(): string {
+export function busybox(): string {
   return ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path))!;
 }
 
