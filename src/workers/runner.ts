@@ -95,6 +95,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 /** Task and time; one run for all workers together, whichever takes it. */
 const SCHEDULE = [
   ['expire-requests', '*/5 * * * *'],
+  ['expire-uploads', '7 * * * *'],
   ['collect-garbage', '*/10 * * * *'],
   ['scrub-store', '0 3 * * 0'],
 ] as const;

@@ -46,11 +46,17 @@ export async function retryBuild(
       const is = build.state === 'succeeded' ? 'has succeeded' : `is ${build.state}`;
       throw new ConflictError(`Build ${id} ${is}; only a failed or cancelled build can be retried`);
     }
+    requireStoredSource(build);
     requireSameSecrets(build, secrets);
     await reopenLog(sql, { subjectType: 'image-build', subjectId: id });
     await changeBuildState(sql, build, { state: 'queued', isRetry: true });
     await insertBuildSecrets(sql, id, secrets);
   });
+}
+
+function requireStoredSource({ id, uploadId, repository, requestId }: ImageBuild): void {
+  if (uploadId !== null || repository !== null || requestId !== null) return;
+  throw new ConflictError(`The uploaded source of build ${id} is not kept any more; upload it again`);
 }
 
 function requireSameSecrets({ id, options }: ImageBuild, secrets: Readonly<Record<string, string>>): void {

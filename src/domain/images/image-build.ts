@@ -33,7 +33,10 @@ export interface ImageBuild {
   versionId: number;
   projectId: number;
   userId: number | null;
-  /** Exactly one of these three is not null: an uploaded archive, a repository, a complete bundle request. */
+  /**
+   * One of these three is not null: an uploaded archive (until its time is over), a repository, a complete bundle
+   * request.
+   */
   uploadId: number | null;
   repository: string | null;
   requestId: number | null;

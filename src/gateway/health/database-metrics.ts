@@ -5,9 +5,14 @@ import {
   type QueueStatistics,
   readQueueStatistics,
 } from '../../domain/database/sql/queue-statistics.ts';
-import { type RequestDurations, readRequestDurations } from '../../domain/database/sql/request-durations.ts';
+import {
+  type Durations,
+  readBuildDurations,
+  readRequestDurations,
+} from '../../domain/database/sql/request-durations.ts';
 import { readWorkerTotals, type WorkerTotals } from '../../domain/database/sql/worker-totals.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
+import { BUILD_STATES, hasEnded } from '../../domain/images/image-build.ts';
 import { KeptResult } from '../../domain/kept-result.ts';
 import { counterFamilies, type MetricFamily } from './prometheus-text.ts';
 
@@ -16,7 +21,9 @@ const TASKS: readonly (keyof TaskPayloads)[] = [
   ...STEP_TASKS,
   'compact-log',
   'expire-requests',
+  'expire-uploads',
   'collect-garbage',
+  'build-image',
 ];
 
 const DURATION_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
@@ -31,14 +38,18 @@ export function databaseMetrics(sql: SqlExecutor): () => Promise<MetricFamily[]>
     () => Promise.all([readQueueStatistics(sql), readWorkerTotals(sql)]),
     QUEUE_KEPT_MS,
   );
-  const durations = new KeptResult(() => readRequestDurations(sql, DURATION_BOUNDS), DURATIONS_KEPT_MS);
+  const durations = new KeptResult(
+    () => Promise.all([readRequestDurations(sql, DURATION_BOUNDS), readBuildDurations(sql, DURATION_BOUNDS)]),
+    DURATIONS_KEPT_MS,
+  );
   return async () => {
-    const [[jobs, workers], requests] = await Promise.all([queue.get(), durations.get()]);
+    const [[jobs, workers], [requests, builds]] = await Promise.all([queue.get(), durations.get()]);
     return [
       ...queueFamilies(jobs),
       ...workerFamilies(workers),
       ...requestFamilies(requests),
       ...cachitoFamilies(requests),
+      ...buildFamilies(builds),
     ];
   };
 }
@@ -87,7 +98,7 @@ function workerFamilies({ workers, slots, counters }: WorkerTotals): MetricFamil
   ];
 }
 
-function requestFamilies(rows: readonly RequestDurations[]): MetricFamily[] {
+function requestFamilies(rows: readonly Durations[]): MetricFamily[] {
   return [
     {
       name: 'stowage_bundle_requests',
@@ -109,8 +120,30 @@ function requestFamilies(rows: readonly RequestDurations[]): MetricFamily[] {
   ];
 }
 
+function buildFamilies(rows: readonly Durations[]): MetricFamily[] {
+  return [
+    {
+      name: 'stowage_image_builds',
+      type: 'gauge',
+      help: 'Builds of images by state.',
+      samples: BUILD_STATES.map((state) => ({ labels: { state }, value: countOf(rows, state) })),
+    },
+    {
+      name: 'stowage_image_build_duration_seconds',
+      type: 'histogram',
+      help: 'Time from the submission of a build, or its last retry, to its end, by state.',
+      samples: BUILD_STATES.filter((state) => hasEnded({ state })).flatMap((state) =>
+        histogramSamples(
+          state,
+          rows.filter((row) => row.state === state && row.bucket !== null),
+        ),
+      ),
+    },
+  ];
+}
+
 /** Names that Cachito's dashboards know (cachito.md 1.16). It has no cancelled requests: they count as failed. */
-function cachitoFamilies(rows: readonly RequestDurations[]): MetricFamily[] {
+function cachitoFamilies(rows: readonly Durations[]): MetricFamily[] {
   const finished = rows.filter((row) => row.bucket !== null);
   const counts = {
     complete: countOf(rows, 'complete'),
@@ -137,7 +170,7 @@ function cachitoFamilies(rows: readonly RequestDurations[]): MetricFamily[] {
   ];
 }
 
-function histogramSamples(state: string, rows: readonly RequestDurations[]): MetricFamily['samples'] {
+function histogramSamples(state: string, rows: readonly Durations[]): MetricFamily['samples'] {
   const total = rows.reduce((sum, row) => sum + row.count, 0);
   const upTo = (index: number): number =>
     rows.reduce((sum, row) => (row.bucket! <= index ? sum + row.count : sum), 0);
@@ -153,6 +186,6 @@ function histogramSamples(state: string, rows: readonly RequestDurations[]): Met
   ];
 }
 
-function countOf(rows: readonly RequestDurations[], state: string): number {
+function countOf(rows: readonly Durations[], state: string): number {
   return rows.reduce((sum, row) => (row.state === state ? sum + row.count : sum), 0);
 }

@@ -81,10 +81,9 @@ export class BuildahBuilder implements ImageBuilder {
     const imageId = await this.#runSteps({ input, storage, temporary, plan, platform, bases, group }).finally(
       () => group.remove(),
     );
-    await onLine(`Pushing ${destination.path}:${destination.tag}`);
+    await onLine('Pushing image to the registry...');
     const digest = await push(imageId, input, storage, temporary);
     const pushed = await settlePushedImage(destination, digest, input.sourceDateEpoch, signal);
-    await onLine(`Pushed ${destination.path}:${destination.tag} as ${pushed.digest}`);
     return {
       ...pushed,
       baseImages: bases.map(({ reference, digest }) => ({ name: reference.name, digest })),

@@ -8,12 +8,12 @@ import type { TaskServices } from './task-services.ts';
 /** Attaches what is known of an image to it, before the build counts as succeeded. */
 export async function attestImage(
   services: TaskServices,
-  { build, log }: BuildContext,
+  { build }: BuildContext,
   prepared: Pick<PreparedContext, 'from' | 'bundle'>,
   image: BuiltImage,
 ): Promise<void> {
   const { dockerfile, target, buildArguments, labels, platform, isHermetic, secretIds } = build.options;
-  const attached = await attachAttestations(
+  await attachAttestations(
     services.registry,
     await services.signer(),
     {
@@ -30,5 +30,4 @@ export async function attestImage(
     },
     prepared.bundle,
   );
-  for (const { predicateType, digest } of attached) log.debug(`attached ${predicateType}: ${digest}`);
 }

@@ -28,21 +28,21 @@ export async function prepareContext(context: BuildContext): Promise<PreparedCon
   const { uploadId, repository, requestId } = context.build;
   if (uploadId !== null) return await unpackUpload(context, uploadId);
   if (repository !== null) return await exportCommit(context, repository);
-  return await layOutBundle(context, requestId!);
+  if (requestId !== null) return await layOutBundle(context, requestId);
+  throw new BuildFailure('source-invalid', 'The uploaded source is not there any more');
 }
 
 async function unpackUpload(context: BuildContext, uploadId: number): Promise<PreparedContext> {
-  const { worker, build, signal, log } = context;
+  const { worker, build, signal } = context;
   const upload = await findUpload(worker.database.sql, uploadId);
   if (!upload) throw new BuildFailure('source-invalid', 'The uploaded source is not there any more');
   const directory = await contextDirectory(context);
   const { blobs, settings } = worker;
   const { dockerfile } = build.options;
-  const { files, bytes, time } = await extractBuildContext(
+  const { time } = await extractBuildContext(
     { blobs, digest: upload.digest, limits: settings.limits, signal, directory },
     { dockerfile },
   );
-  log.debug(`context: ${files} files, ${bytes} bytes`);
   const from = { kind: 'upload', digest: upload.digest } as const;
   return { ...plain(directory, time), from };
 }

@@ -58,8 +58,8 @@ export function buildImage(services: TaskServices): Task {
     if (!lease) return;
     const started = Date.now();
     const outcome = await runBuild(services, lease);
-    worker.metrics.add(`stowage_image_builds_total{outcome="${outcome}"}`);
-    worker.metrics.add('stowage_image_build_seconds_total', (Date.now() - started) / 1000);
+    worker.metrics.add(`stowage_jobs_total{task="build-image",outcome="${outcome}"}`);
+    worker.metrics.add('stowage_job_seconds_total{task="build-image"}', (Date.now() - started) / 1000);
   };
 }
 

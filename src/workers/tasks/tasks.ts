@@ -5,6 +5,7 @@ import { buildImage } from './build-image.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { compactLogOf } from './compact-log.ts';
 import { expireRequestsOf } from './expire-requests.ts';
+import { expireUploadsOf } from './expire-uploads.ts';
 import { fetchSource } from './fetch-source.ts';
 import { readSbom } from './read-sbom.ts';
 import { resolvePackages } from './resolve-packages.ts';
@@ -27,6 +28,7 @@ export function createTasks(context: WorkerContext): {
       'assemble-bundle': stepTask(services, assembleBundle),
       'compact-log': compactLogOf(context),
       'expire-requests': expireRequestsOf(context),
+      'expire-uploads': expireUploadsOf(context),
       'collect-garbage': collectGarbage(context),
       'read-sbom': readSbom(context),
       'scrub-store': scrubStore(context),

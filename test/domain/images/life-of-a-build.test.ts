@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
+import { deleteUnusedUploads } from '../../../src/domain/database/sql/delete-unused-uploads.ts';
 import { findBuildRow } from '../../../src/domain/database/sql/image-build-rows.ts';
 import { readSubjectEvents } from '../../../src/domain/database/sql/read-events.ts';
 import { ConflictError, NotFoundError } from '../../../src/domain/errors.ts';
@@ -268,5 +269,32 @@ describe('deleting a published image', () => {
     );
     // The name is free again.
     expect((await submitImageBuild(database, { image: 'gone' })).imagePath).toBe('apps/images/gone');
+  });
+});
+
+describe('the uploaded source of a build', () => {
+  test('is kept until its time is over, and the build without it cannot be retried', async () => {
+    const build = await submitImageBuild(database, { image: 'aged' });
+    const uploads = async () =>
+      (await database.sql.query('select from uploads where id = $1', [build.uploadId])).length;
+    const age = (days: number) =>
+      database.sql.query(
+        `with older as (update uploads set created_at = now() - make_interval(days => $2) where id = $3)
+         update image_builds set finished_at = finished_at - make_interval(days => $2) where id = $1`,
+        [build.id, days, build.uploadId],
+      );
+    await age(40);
+    await deleteUnusedUploads(database.sql, settings.buildSourceLifetime);
+    expect(await uploads()).toBe(1);
+    await failBuild(database, settings, (await takeImageBuild(database, build))!, FAILURE);
+    await deleteUnusedUploads(database.sql, settings.buildSourceLifetime);
+    expect(await uploads()).toBe(1);
+    await age(40);
+    await deleteUnusedUploads(database.sql, settings.buildSourceLifetime);
+    expect(await uploads()).toBe(0);
+    expect(await findBuildRow(database.sql, build.id)).toMatchObject({ state: 'failed', uploadId: null });
+    await expect(retryBuild(database, settings, SYSTEM, build.id)).rejects.toThrow(
+      `The uploaded source of build ${build.id} is not kept any more; upload it again`,
+    );
   });
 });

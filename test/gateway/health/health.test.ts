@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { endWorker, insertWorker, updateHeartbeat } from '../../../src/domain/database/sql/workers.ts';
 import type { SqlExecutor } from '../../../src/domain/database/sql-executor.ts';
+import { SYSTEM } from '../../../src/domain/identity/principal.ts';
+import { createProject } from '../../../src/domain/identity/projects.ts';
+import { failBuild } from '../../../src/domain/images/run-build.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 import {
   type GatewayMetrics,
@@ -15,6 +19,7 @@ import {
   registerHealth,
 } from '../../../src/gateway/health/register-health.ts';
 import { testDatabase } from '../../support/database.ts';
+import { submitImageBuild, takeImageBuild } from '../../support/image-builds.ts';
 import { submit, take } from '../../support/requests.ts';
 
 const logger: FastifyBaseLogger = pino({ level: 'silent' });
@@ -250,7 +255,21 @@ describe('Health', () => {
       };
       const url = await serve({ database: counting });
       await Promise.all(Array.from({ length: 20 }, () => scrape(url)));
-      expect(statements).toBe(3);
+      // Queue, workers, requests, builds.
+      expect(statements).toBe(4);
+    });
+
+    test('count builds of images by state, and how long they took', async () => {
+      await createProject(database, SYSTEM, { name: 'apps' });
+      const ended = await submitImageBuild(database, { version: 'a' });
+      await submitImageBuild(database, { version: 'b' });
+      const lease = (await takeImageBuild(database, ended))!;
+      await failBuild(database, readSettings({}), lease, { reason: 'internal', message: 'no', details: {} });
+      const values = await scrape(await serve());
+      expect(values.get('stowage_image_builds{state="queued"}')).toBe(1);
+      expect(values.get('stowage_image_builds{state="failed"}')).toBe(1);
+      expect(values.get('stowage_image_build_duration_seconds_count{state="failed"}')).toBe(1);
+      expect(values.get('stowage_image_build_duration_seconds_count{state="succeeded"}')).toBe(0);
     });
 
     test('of the process are there when the database is not', async () => {

@@ -78,7 +78,7 @@ describe('a build of an uploaded archive', () => {
     expect(build).toMatchObject({ state: 'succeeded', attempt: 1, failure: null, size: 40 });
     expect(await tagsOf(stack.database, build.imagePath)).toEqual({ '1.0': build.digest });
     const lines = await logOf(build);
-    expect([lines[1], lines[2], lines.at(-1)]).toEqual([
+    expect(lines).toEqual([
       'workspace is ready.',
       'STEP 1/1: FROM scratch',
       'Image has been pushed into the registry.',

@@ -7,6 +7,7 @@ export interface TaskPayloads {
   'assemble-bundle': StepPayload;
   'compact-log': { subjectType: string; subjectId: number };
   'expire-requests': Record<string, never>;
+  'expire-uploads': Record<string, never>;
   'collect-garbage': Record<string, never>;
   'read-sbom': { manifestId: number };
   'build-image': BuildPayload;
