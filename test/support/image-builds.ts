@@ -16,9 +16,9 @@ import type { Digest } from '../../src/domain/storage/blob-store.ts';
 /** The defaults, untouched by the environment of whoever runs the tests. */
 const defaultSettings: Settings = readSettings({});
 
-export const BUILD_WORKER = '00000000-0000-4000-8000-00000000000b';
+const BUILD_WORKER = '00000000-0000-4000-8000-00000000000b';
 
-export async function addUpload(database: Database): Promise<number> {
+async function addUpload(database: Database): Promise<number> {
   const blob = { digest: `sha256:${'7'.repeat(64)}` as const, size: 7, crc32: 0 };
   await recordBlobs(database.sql, [blob]);
   return (await insertUpload(database.sql, { ...blob, userId: null, fileName: 'source.tar' })).id;

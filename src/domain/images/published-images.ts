@@ -18,7 +18,7 @@ import {
   type VersionFilter,
 } from '../database/sql/published-images.ts';
 import { recordImageEvent } from '../database/sql/registry-manifests.ts';
-import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { ConflictError, InvalidInputError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import { requireProjectRole } from '../identity/projects.ts';
 import { isImageName } from '../registry/image-name.ts';
@@ -196,15 +196,4 @@ async function discardBuilds({ sql }: Pick<Transaction, 'sql'>, imageId: number)
   );
   for (const { id } of builds) await discardLog(sql, 'image-build', id);
   await sql.query('delete from published_images where id = $1', [imageId]);
-}
-
-/** Throws NotFoundError with the words of the contract (fandogh.md 1.7). */
-export async function requirePublishedImage(
-  database: Database,
-  principal: Principal,
-  name: PublishedName,
-): Promise<PublishedImage> {
-  const image = await findPublishedImage(database, principal, name);
-  if (!image) throw new NotFoundError(`Image with name ${name.name} does not exist.`);
-  return image;
 }

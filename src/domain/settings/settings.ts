@@ -119,9 +119,9 @@ export const REGISTRY_ANONYMOUS = ['none', 'pull', 'push'] as const;
 export type RegistryAnonymous = (typeof REGISTRY_ANONYMOUS)[number];
 
 export const BUILDERS = ['buildah', 'buildkit'] as const;
-export type Builder = (typeof BUILDERS)[number];
+type Builder = (typeof BUILDERS)[number];
 export const BUILD_ISOLATIONS = ['oci', 'chroot'] as const;
-export type BuildIsolation = (typeof BUILD_ISOLATIONS)[number];
+type BuildIsolation = (typeof BUILD_ISOLATIONS)[number];
 
 /** Caps on what a source or an upstream may make us read, write and remember (prefetch.md 12). */
 export interface Limits {

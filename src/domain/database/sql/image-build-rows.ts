@@ -15,7 +15,7 @@ export const BUILD_COLUMNS = `
   b.queued_at as "queuedAt", b.started_at as "startedAt", b.finished_at as "finishedAt", i.id as "imageId",
   i.name as "imageName", i.path as "imagePath", v.name as tag`;
 
-export const BUILD_TABLES = `image_builds b join published_versions v on v.id = b.version_id
+const BUILD_TABLES = `image_builds b join published_versions v on v.id = b.version_id
   join published_images i on i.id = v.image_id`;
 
 export async function findBuildRow(sql: SqlExecutor, id: number): Promise<ImageBuild | null> {
