@@ -1,4 +1,5 @@
 import type { Database } from '../database/database.ts';
+import { listMemberships } from '../database/sql/list-memberships.ts';
 import { type Principal, requireScope } from './principal.ts';
 import { Project, ProjectMember, type Role } from './project.ts';
 import type { User } from './user.ts';
@@ -14,6 +15,15 @@ export async function listProjects(database: Database, principal: Principal): Pr
     { $or: [{ visibility: 'public' }, { id: { $in: mine.map((member) => member.project.id) } }] },
     { orderBy: { name: 'asc' } },
   );
+}
+
+/** Those that the principal is a member of, in the order of becoming one. */
+export async function listOwnProjects(database: Database, principal: Principal): Promise<Project[]> {
+  requireScope(principal, 'read');
+  if (principal.userId === null) return [];
+  const names = await listMemberships(database.sql, principal.userId);
+  const projects = await database.em().find(Project, { name: { $in: names } });
+  return projects.sort((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
 }
 
 export interface Member {

@@ -31,6 +31,21 @@ export async function requirePublishedView(
   return image;
 }
 
+/** See {@link requireDeveloper}. */
+export async function mayPublish(
+  database: Database,
+  principal: Principal,
+  projectId: number,
+): Promise<boolean> {
+  try {
+    await requireDeveloper({ em: database.em() }, principal, projectId);
+    return true;
+  } catch (error) {
+    if (error instanceof ForbiddenError) return false;
+    throw error;
+  }
+}
+
 /** Who may publish, cancel, retry and delete: developers of the project and administrators. Others see it already. */
 export async function requireDeveloper(
   { em }: Pick<Transaction, 'em'>,

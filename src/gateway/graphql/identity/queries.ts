@@ -1,4 +1,4 @@
-import { listProjects } from '../../../domain/identity/list-projects.ts';
+import { listOwnProjects, listProjects } from '../../../domain/identity/list-projects.ts';
 import type { Principal } from '../../../domain/identity/principal.ts';
 import { builder } from '../builder.ts';
 import { ProjectRef } from './project.ts';
@@ -12,6 +12,12 @@ const PrincipalRef = builder.objectRef<Principal>('Principal').implement({
       nullable: false,
       description: 'What the credentials may be used for.',
       resolve: ({ scopes }) => [...scopes],
+    }),
+    memberships: t.field({
+      type: [ProjectRef],
+      nullable: false,
+      description: 'Projects of which the caller is a member, in the order of becoming one.',
+      resolve: (principal, _args, { database }) => listOwnProjects(database, principal),
     }),
   }),
 });

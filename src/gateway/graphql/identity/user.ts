@@ -4,6 +4,7 @@ import { builder } from '../builder.ts';
 /** Names are shown to everybody who sees what a user made; the rest to administrators. */
 export const UserRef = builder.objectRef<User>('User').implement({
   fields: (t) => ({
+    number: t.int({ nullable: false, resolve: ({ id }) => id }),
     name: t.exposeString('name', { nullable: false }),
     isAdmin: t.exposeBoolean('isAdmin', { authScopes: { admin: true } }),
     createdAt: t.expose('createdAt', { type: 'DateTime', authScopes: { admin: true } }),

@@ -1,5 +1,6 @@
 import type { VersionFilter } from '../../../domain/database/sql/published-images.ts';
 import { countBuilds, listBuilds } from '../../../domain/images/find-builds.ts';
+import { mayPublish } from '../../../domain/images/permissions.ts';
 import { countPublishedVersions, listPublishedVersions } from '../../../domain/images/published-images.ts';
 import { builder } from '../builder.ts';
 import { complexityByRows, connectionById, PAGE_SIZES } from '../connections.ts';
@@ -33,6 +34,11 @@ builder.node(PublishedImageRef, {
         createdById === null ? null : loaders.user.load(createdById),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', nullable: false }),
+    mayPublish: t.boolean({
+      nullable: false,
+      description: 'Whether the caller may publish versions of it, and delete it.',
+      resolve: ({ projectId }, _args, { database, principal }) => mayPublish(database, principal, projectId),
+    }),
     lastVersion: t.field({
       type: PublishedVersionRef,
       description: 'The one that was published last.',

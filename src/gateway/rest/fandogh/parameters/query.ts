@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import type { BuildState } from '../../../../domain/images/image-build.ts';
 import { fieldError } from '../errors.ts';
+import type { SchemaState } from '../operations/images.ts';
 import type { LogSlice } from '../shapes/builds.ts';
 import { buildStatesOf } from '../shapes/states.ts';
 
@@ -11,7 +11,7 @@ function parameter({ query }: FastifyRequest, name: string): string | null {
 }
 
 /** fandogh.md 1.7. */
-export function stateFilterOf(request: FastifyRequest): BuildState[] | null {
+export function stateFilterOf(request: FastifyRequest): SchemaState[] | null {
   const name = parameter(request, 'state');
   if (name === null) return null;
   const states = buildStatesOf(name);

@@ -1,16 +1,21 @@
-import { deletePublishedImage } from '../../../../domain/images/published-images.ts';
+import { dataOf } from '../../../graphql/run-operation.ts';
+import { messageError } from '../errors.ts';
+import { DELETE_IMAGE } from '../operations/images.ts';
 import { imageNameOf } from '../parameters/path.ts';
-import { requireImage } from '../published.ts';
+import { noImage, requireImage } from '../published.ts';
 import type { FandoghRoute } from '../route.ts';
 import { sendMessage } from '../send-json.ts';
+import { refusedAs } from './refusals.ts';
 
 /** fandogh.md 1.6: clients need a message; who wants none says so (RFC 7240). */
 export const deleteImage: FandoghRoute = {
   method: 'DELETE',
   path: '/images/:name',
   async handle(call, request, reply) {
-    const { id } = await requireImage(call, imageNameOf(request));
-    await deletePublishedImage(call.database, call.settings, call.principal, id);
+    const name = imageNameOf(request);
+    const { number } = await requireImage(call, name);
+    const { result } = await call.run(DELETE_IMAGE, { number });
+    refusedAs({ 'not-found': () => messageError(404, noImage(name)) }, () => dataOf(result));
     if (prefersMinimal(request.headers.prefer)) {
       return reply.code(204).header('preference-applied', 'return=minimal').send();
     }

@@ -1,4 +1,3 @@
-import { findLastVersionRows } from '../../../../domain/database/sql/published-images.ts';
 import { imagesOf } from '../published.ts';
 import type { FandoghRoute } from '../route.ts';
 import { sendJson } from '../send-json.ts';
@@ -9,16 +8,6 @@ export const listImages: FandoghRoute = {
   method: 'GET',
   path: '/images',
   async handle(call, _request, reply) {
-    const images = await imagesOf(call);
-    const last = await findLastVersionRows(
-      call.database.sql,
-      images.map(({ id }) => id),
-    );
-    const byImage = new Map(last.map((version) => [version.imageId, version]));
-    return sendJson(
-      reply,
-      200,
-      images.map((image) => imageShape(image, byImage.get(image.id) ?? null)),
-    );
+    return sendJson(reply, 200, (await imagesOf(call)).map(imageShape));
   },
 };

@@ -1,6 +1,6 @@
 import { imageNameOf } from '../parameters/path.ts';
 import { stateFilterOf } from '../parameters/query.ts';
-import { requireImage, versionsOf } from '../published.ts';
+import { versionsOf } from '../published.ts';
 import type { FandoghRoute } from '../route.ts';
 import { sendJson } from '../send-json.ts';
 import { versionShape } from '../shapes/images.ts';
@@ -11,7 +11,6 @@ export const listVersions: FandoghRoute = {
   path: '/images/:name/versions',
   async handle(call, request, reply) {
     const states = stateFilterOf(request);
-    const image = await requireImage(call, imageNameOf(request));
-    return sendJson(reply, 200, (await versionsOf(call, image, states)).map(versionShape));
+    return sendJson(reply, 200, (await versionsOf(call, imageNameOf(request), states)).map(versionShape));
   },
 };

@@ -1,7 +1,9 @@
 import { UnauthenticatedError } from '../../../../domain/errors.ts';
-import { activeProjectName, ownProjectNames } from '../../../../domain/identity/active-project.ts';
+import { activeProjectName } from '../../../../domain/identity/active-project.ts';
 import type { Principal } from '../../../../domain/identity/principal.ts';
+import { runOperation } from '../../../graphql/run-operation.ts';
 import { fieldError, messageError } from '../errors.ts';
+import { NAMESPACES } from '../operations/namespaces.ts';
 import { bodyObject } from '../request-body.ts';
 import type { FandoghCall, FandoghRoute } from '../route.ts';
 import { sendJson } from '../send-json.ts';
@@ -17,7 +19,8 @@ export const logIn: FandoghRoute = {
     const token = await call.authenticator.sessions.issue(principal);
     // The first one is where clients go: there is one for everybody.
     await activeProjectName(call.database, principal, null);
-    const namespaces = await ownProjectNames(call.database, principal);
+    const { me } = await runOperation(call, { principal, baseUrl: call.baseUrl }, NAMESPACES, {});
+    const namespaces = me.memberships.map(({ name }) => name);
     return sendJson(reply, 200, { token, username: principal.name, email: '', namespaces });
   },
 };

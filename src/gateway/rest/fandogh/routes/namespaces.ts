@@ -1,6 +1,5 @@
-import { ownProjectNames } from '../../../../domain/identity/active-project.ts';
-import { listProjects } from '../../../../domain/identity/list-projects.ts';
 import { messageError } from '../errors.ts';
+import { NAMESPACES } from '../operations/namespaces.ts';
 import type { FandoghCall, FandoghRoute } from '../route.ts';
 import { sendJson } from '../send-json.ts';
 
@@ -41,8 +40,7 @@ export const readNamespace: FandoghRoute[] = PATHS.map((path) => ({
 const ACTIVE = 'NAMESPACE';
 
 /** One's own first, then what else one may see. */
-async function namespacesOf({ database, principal }: FandoghCall): Promise<string[]> {
-  const own = await ownProjectNames(database, principal);
-  const visible = await listProjects(database, principal);
-  return [...new Set([...own, ...visible.map(({ name }) => name)])];
+async function namespacesOf({ run }: FandoghCall): Promise<string[]> {
+  const { me, projects } = await run(NAMESPACES, {});
+  return [...new Set([...me.memberships, ...projects].map(({ name }) => name))];
 }

@@ -1,14 +1,12 @@
 import type { SourceUpload } from '../../../../domain/database/sql/insert-upload.ts';
-import { ConflictError, DomainError, ForbiddenError, InvalidInputError } from '../../../../domain/errors.ts';
-import { requireScope } from '../../../../domain/identity/principal.ts';
-import { requireProjectRole } from '../../../../domain/identity/projects.ts';
-import { type PublishedName, requireVersionName } from '../../../../domain/images/published-image.ts';
-import { submitBuild } from '../../../../domain/images/submit-build.ts';
-import { inspectBuildArchive } from '../../../../domain/sources/archives/inspect-build-archive.ts';
+import { DomainError } from '../../../../domain/errors.ts';
+import { requireVersionName } from '../../../../domain/images/published-image.ts';
 import { receiveUpload } from '../../../../domain/sources/receive-upload.ts';
-import { fieldError, messageError, requestError } from '../errors.ts';
+import { dataOf } from '../../../graphql/run-operation.ts';
+import { type FandoghError, fieldError, messageError, requestError } from '../errors.ts';
+import { BUILD_UPLOAD } from '../operations/builds.ts';
 import { imageNameOf } from '../parameters/path.ts';
-import { publishedNameOf, requireImage } from '../published.ts';
+import { imageOf, requireImage } from '../published.ts';
 import type { FandoghCall, FandoghUploadRoute } from '../route.ts';
 import { sendMessage } from '../send-json.ts';
 import {
@@ -18,6 +16,7 @@ import {
   type StoreSource,
   type VersionForm,
 } from '../version-form.ts';
+import { refusedAs } from './refusals.ts';
 
 /**
  * fandogh.md 1.8: the body is read to its end whatever is wrong, then what is wrong is told in the order of the contract.
@@ -27,8 +26,6 @@ export const publishVersion: FandoghUploadRoute = {
   method: 'POST',
   path: '/images/:name/versions',
   async handle(caller, { settings }, request, reply) {
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
     const name = imageNameOf(request);
     const [entrance, form] = await readAtTheDoor(
       () => enter(caller, name),
@@ -40,7 +37,7 @@ export const publishVersion: FandoghUploadRoute = {
       throw form.reason instanceof MalformedFormError ? requestError(form.reason.message) : form.reason;
     }
     const call = entrance.value;
-    await publish(call, await publishedNameOf(call, name), form.value, gone.signal);
+    await publish(call, name, form.value);
     return sendMessage(reply, call.text('versionCreated'));
   },
 };
@@ -57,15 +54,9 @@ async function readAtTheDoor(
 
 async function enter(caller: () => Promise<FandoghCall>, name: string): Promise<FandoghCall> {
   const call = await caller();
-  const namespace = await call.namespace();
-  await requireImage(call, name, `Image with this name: ${name} does not exist`);
-  try {
-    requireScope(call.principal, 'write');
-    await requireProjectRole({ em: call.database.em() }, call.principal, namespace, 'developer');
-  } catch (error) {
-    if (error instanceof ForbiddenError) throw messageError(403, 'You cannot publish version for this image');
-    throw error;
-  }
+  await call.namespace();
+  const { mayPublish } = await requireImage(call, name, `Image with this name: ${name} does not exist`);
+  if (!mayPublish) throw messageError(403, 'You cannot publish version for this image');
   return call;
 }
 
@@ -80,37 +71,23 @@ function mostBytes({ limits }: FandoghCall['settings']): number {
 
 async function publish(
   call: FandoghCall,
-  destination: PublishedName,
+  name: string,
   { version, source }: VersionForm<SourceUpload>,
-  signal: AbortSignal,
 ): Promise<void> {
-  const { database, settings, blobs, principal } = call;
   if (version === null || version === '') throw fieldError('version', 'version is necessary');
-  refusedAs('version', () => requireVersionName(version));
+  refusedAs({ 'invalid-input': about('version') }, () => requireVersionName(version));
   if (source === null) throw fieldError('source', 'source is necessary');
-  if (source instanceof DomainError) throw asFieldError('source', source);
-  const { id: uploadId, digest } = source;
-  try {
-    await inspectBuildArchive({ blobs, digest, limits: settings.limits, signal });
-  } catch (error) {
-    throw asFieldError('source', error);
-  }
-  try {
-    await submitBuild(database, settings, principal, { ...destination, version }, { uploadId }, 'once');
-  } catch (error) {
-    throw error instanceof ConflictError ? asFieldError('version', error) : error;
-  }
+  const refusals = { 'invalid-input': about('source'), conflict: about('version') };
+  const { id: upload } = refusedAs(refusals, () => storedOf(source));
+  const { result } = await call.run(BUILD_UPLOAD, { ...(await imageOf(call, name)), version, upload });
+  refusedAs(refusals, () => dataOf(result));
 }
 
-function refusedAs(field: string, check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    throw asFieldError(field, error);
-  }
+function storedOf(source: SourceUpload | DomainError): SourceUpload {
+  if (source instanceof DomainError) throw source;
+  return source;
 }
 
-function asFieldError(field: string, error: unknown): unknown {
-  const isTheirs = error instanceof InvalidInputError || error instanceof ConflictError;
-  return isTheirs ? fieldError(field, error.message) : error;
+function about(field: string): (error: DomainError) => FandoghError {
+  return ({ message }) => fieldError(field, message);
 }

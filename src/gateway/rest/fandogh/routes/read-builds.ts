@@ -2,11 +2,9 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type BuildWithLog, readBuildLog } from '../../../../domain/images/build-log.ts';
-import { listBuilds } from '../../../../domain/images/find-builds.ts';
 import { hasEnded } from '../../../../domain/images/image-build.ts';
-import { imageNameOf, versionNameOf } from '../parameters/path.ts';
 import { logSliceOf, wantsAllBuilds } from '../parameters/query.ts';
-import { requireVersion } from '../published.ts';
+import { requireAllBuilds, requireBuild } from '../published.ts';
 import type { FandoghCall, FandoghRoute } from '../route.ts';
 import { buildJson, type LogSlice } from '../shapes/builds.ts';
 
@@ -15,12 +13,13 @@ export const readBuilds: FandoghRoute = {
   method: 'GET',
   path: '/images/:name/versions/:version/builds',
   async handle(call, request, reply) {
-    const version = await requireVersion(call, imageNameOf(request), versionNameOf(request));
     const { isPolling, ...slice } = logSliceOf(request);
     if (wantsAllBuilds(request)) {
-      return await sendPieces(reply, allBuildsJson(call, version.id, slice.withTimestamp));
+      const numbers = await requireAllBuilds(call, request);
+      return await sendPieces(reply, allBuildsJson(call, numbers, slice.withTimestamp));
     }
-    const build = await readWhenNew(call, version.build.id, isPolling ? slice.offset : null, request);
+    const number = await requireBuild(call, request);
+    const build = await readWhenNew(call, number, isPolling ? slice.offset : null, request);
     return await sendPieces(reply, buildJson(build, slice));
   },
 };
@@ -54,21 +53,20 @@ async function readWhenNew(
   return now;
 }
 
-const MOST_BUILDS = 1000;
-
 /** Oldest first, each with its whole log: the form of the seed. */
 async function* allBuildsJson(
   { database, blobs, principal }: FandoghCall,
-  versionId: number,
+  numbers: readonly number[],
   withTimestamp: LogSlice['withTimestamp'],
 ): AsyncGenerator<string> {
-  const range = { after: null, before: null, limit: MOST_BUILDS, inverted: false };
-  const builds = await listBuilds(database, principal, { versionId }, range);
   yield '[';
   let separator = '';
-  for (const { id } of builds.reverse()) {
+  for (const number of numbers) {
     yield separator;
-    yield* buildJson(await readBuildLog({ database, blobs }, principal, id), { offset: 0, withTimestamp });
+    yield* buildJson(await readBuildLog({ database, blobs }, principal, number), {
+      offset: 0,
+      withTimestamp,
+    });
     separator = ',';
   }
   yield ']';

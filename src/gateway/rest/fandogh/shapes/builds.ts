@@ -19,7 +19,7 @@ export async function* buildJson(
 ): AsyncGenerator<string> {
   const { state, startedAt, finishedAt, failure } = build;
   const rest = {
-    state: FANDOGH_STATES[state],
+    state: FANDOGH_STATES[state.toUpperCase() as Uppercase<typeof state>],
     lines_count: totalLines,
     start_date: startedAt && dateTime(startedAt),
     end_date: finishedAt && dateTime(finishedAt),
