@@ -6,6 +6,7 @@ import { cachito } from './cachito.ts';
 import { cachitoMemory } from './cachito-memory.ts';
 import { downloads } from './downloads.ts';
 import { graphqlReads } from './graphql-reads.ts';
+import { imageBuilds } from './image-builds.ts';
 import { memory } from './memory.ts';
 import { prefetchCached } from './prefetch-cached.ts';
 import { prefetchGomod } from './prefetch-gomod.ts';
@@ -31,6 +32,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'cachito', run: cachito },
   { name: 'cachito-memory', run: cachitoMemory },
   { name: 'registry', run: registry },
+  { name: 'image-builds', run: imageBuilds },
 ];
 
 const RUNS = 5;
