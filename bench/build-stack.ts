@@ -26,7 +26,7 @@ export interface BuildStack {
   publish(version: string, archive: string): Promise<void>;
   read(version: string, offset?: number): Promise<BuildLog>;
   /** Until it is built; throws with the end of the log when it fails. */
-  built(version: string): Promise<BuildLog>;
+  built(version: string): Promise<void>;
   /** Number of the newest build of the version. */
   buildOf(version: string): Promise<number>;
 }
@@ -65,10 +65,11 @@ export async function startBuildStack(stage: Stage): Promise<BuildStack> {
     publish: (version, archive) => upload(`${gateway.url}/api${versions}`, headers, { version, archive }),
     read,
     async built(version) {
-      for (;;) {
-        const log = await read(version);
-        if (log.state === 'BUILT') return log;
+      for (let offset = 0; ; ) {
+        const log = await read(version, offset);
+        if (log.state === 'BUILT') return;
         if (log.state === 'FAILED') throw new Error(`build ${version}: ${log.logs.slice(-2000)}`);
+        offset = log.lines_count;
         await pause(20);
       }
     },

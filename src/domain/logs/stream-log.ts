@@ -71,7 +71,8 @@ async function* pagesOf(
   }
 }
 
-async function* compactedPages(
+/** Pages of a compacted log after a number, in one pass over it. */
+export async function* compactedPages(
   blobs: BlobStore,
   digest: Digest,
   afterNumber: number,
