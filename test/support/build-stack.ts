@@ -39,6 +39,7 @@ export class BuildStack {
   readonly registry: RegistryStack;
   readonly directory: string;
   readonly url: string;
+  readonly #builders: BuildahBuilder[] = [];
   #builds = 0;
 
   private constructor(registry: RegistryStack, url: string) {
@@ -53,9 +54,11 @@ export class BuildStack {
   }
 
   builder(environment: Record<string, string> = {}): BuildahBuilder {
-    return new BuildahBuilder(
+    const builder = new BuildahBuilder(
       readSettings({ STOWAGE_DATA_DIR: join(this.directory, 'data'), ...environment }),
     );
+    this.#builders.push(builder);
+    return builder;
   }
 
   /** Directory of a new build, with busybox in its context. */
@@ -144,7 +147,13 @@ export class BuildStack {
       .filter((line) => line.includes(this.directory));
   }
 
+  /** Waits until nothing is done any more for builds that have ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#builders.map((builder) => builder.settled()));
+  }
+
   async close(): Promise<void> {
+    await this.settled();
     await this.registry.close();
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -17,10 +17,11 @@ export function doctorCommand(): Command {
 
 /** All at once: each has its own short deadline. */
 async function runChecks(settings: Settings): Promise<CheckResult[]> {
-  const [tools, storage, network] = await Promise.all([
+  const [tools, storage, network, builders] = await Promise.all([
     import('../doctor/tools.ts'),
     import('../doctor/storage.ts'),
     import('../doctor/network.ts'),
+    import('../doctor/builders.ts'),
   ]);
   const checks = [
     tools.nodeCheck,
@@ -29,6 +30,7 @@ async function runChecks(settings: Settings): Promise<CheckResult[]> {
     () => storage.dataDirectory(settings),
     () => storage.database(settings),
     () => storage.blobStore(settings),
+    () => builders.imageBuilder(settings),
     () => network.gateway(settings),
     ...network.upstreamChecks.map((check) => () => check(settings)),
   ];

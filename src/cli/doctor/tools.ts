@@ -94,7 +94,7 @@ async function checkTool(tool: Tool): Promise<CheckResult> {
   return { name: tool.name, state: tool.missing, found: 'not found', advice: tool.advice };
 }
 
-async function find(command: string, path = process.env.PATH ?? ''): Promise<string | null> {
+export async function find(command: string, path = process.env.PATH ?? ''): Promise<string | null> {
   for (const directory of path.split(delimiter).filter(Boolean)) {
     const candidate = join(directory, command);
     if (

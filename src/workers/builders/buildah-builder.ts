@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
@@ -16,10 +17,14 @@ import { readDockerfile } from './read-dockerfile.ts';
 import type { SandboxMount } from './sandbox.ts';
 import { STEP_RUNTIME, stepRuntime } from './step-runtime.ts';
 import { StepTracker } from './step-tracker.ts';
+import { writeSystemCallProfile } from './system-calls.ts';
 import type { UpstreamImages } from './upstream-images/upstream-images.ts';
 
 /** Beyond what containers usually have no right to: raw packets, device nodes, other roots. */
 const DROPPED_CAPABILITIES = ['CAP_NET_RAW', 'CAP_MKNOD', 'CAP_SYS_CHROOT', 'CAP_AUDIT_WRITE'];
+
+const PROFILE = '/run/system-calls.json';
+const SYSTEM_CALLS = ['--security-opt', `seccomp=${PROFILE}`];
 
 /** Builds without a daemon: every command is a process of its own, in a sandbox (sandbox.ts). */
 export class BuildahBuilder implements ImageBuilder {
@@ -27,6 +32,7 @@ export class BuildahBuilder implements ImageBuilder {
   readonly #settings: Settings;
   readonly #upstream: Pick<UpstreamImages, 'copy'> | null;
   #version: Promise<string> | null = null;
+  readonly #tidying = new Set<Promise<void>>();
 
   constructor(settings: Settings, upstream: Pick<UpstreamImages, 'copy'> | null = null) {
     this.#settings = settings;
@@ -44,18 +50,37 @@ export class BuildahBuilder implements ImageBuilder {
       : join(temporary, 'storage');
     const storage = new ContainerStorage(directory, temporary);
     try {
-      return await this.#run({ ...input, signal }, storage, temporary);
+      const built = await this.#run({ ...input, signal }, storage, temporary);
+      if (isKept && (await storage.size()) > this.#settings.buildCacheBytes) this.#tidyLater(directory);
+      return built;
     } catch (error) {
+      if (isKept) this.#tidyLater(directory);
       input.signal.throwIfAborted();
       if (deadline.aborted) throw outOfTime(input, error);
       throw error;
     } finally {
-      if (isKept)
-        await storage
-          .tidy(this.#settings.buildCacheBytes, AbortSignal.timeout(TIDY_MS))
-          .catch(() => undefined);
       await rm(temporary, { recursive: true, force: true });
     }
+  }
+
+  /** Who has cancelled a build does not wait for this. */
+  #tidyLater(directory: string): void {
+    const temporary = join(this.#settings.dataDir, 'builds', `tidy-${process.pid}-${randomUUID()}`);
+    const storage = new ContainerStorage(directory, temporary);
+    const done = storage
+      .tidy(this.#settings.buildCacheBytes, AbortSignal.timeout(TIDY_MS))
+      // The next build that ends tries it again.
+      .catch(() => undefined)
+      .finally(async () => {
+        await rm(temporary, { recursive: true, force: true });
+        this.#tidying.delete(done);
+      });
+    this.#tidying.add(done);
+  }
+
+  /** Resolves when nothing is done any more for builds that have ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#tidying);
   }
 
   async #run(input: ImageBuild, storage: ContainerStorage, temporary: string): Promise<BuiltImage> {
@@ -97,10 +122,13 @@ export class BuildahBuilder implements ImageBuilder {
     const dockerfile = join(temporary, 'Dockerfile');
     const names = new Map<BaseReference, string>(bases.map(({ reference, pinned }) => [reference, pinned]));
     await writeFile(dockerfile, plan.withNames(names));
+    const profile = join(temporary, 'system-calls.json');
+    await writeSystemCallProfile(profile);
     const secrets = await writeSecrets(input.secrets, temporary);
     const mounts: SandboxMount[] = [
       { source: input.contextDirectory, target: '/context', isWritable: false },
       { source: dockerfile, target: '/run/Dockerfile', isWritable: false },
+      { source: profile, target: PROFILE, isWritable: false },
       ...(await stepRuntime(input.stepEnvironment, this.#settings, temporary)),
       ...secrets.map(({ source, target }) => ({ source, target, isWritable: false })),
       ...input.mounts.map(({ directory }, index) => ({
@@ -135,7 +163,7 @@ export class BuildahBuilder implements ImageBuilder {
     const exitCode = await sandbox.ended.finally(() => watch.stop());
     await passing;
     input.signal.throwIfAborted();
-    const isOutOfMemory = await group.hasRunOutOfMemory();
+    const isOutOfMemory = await group.hasRunOutOfMemory(tracker.wasKilled);
     if (exitCode !== 0) throw stepFailure({ tracker, exitCode, isDiskFull, isOutOfMemory, input });
     return (await readFile(join(storage.scratch, 'image-id'), 'utf8')).trim();
   }
@@ -146,7 +174,9 @@ export class BuildahBuilder implements ImageBuilder {
       ...BUILDAH_ARGUMENTS,
       'build',
       ...['--isolation', buildIsolation],
-      ...(buildIsolation === 'oci' ? ['--runtime', STEP_RUNTIME, '--cgroup-parent', '/steps'] : []),
+      ...(buildIsolation === 'oci'
+        ? ['--runtime', STEP_RUNTIME, '--cgroup-parent', '/steps/run', ...SYSTEM_CALLS]
+        : []),
       // The network is that of the sandbox.
       ...['--network', 'host', '--pull-never'],
       ...['--layers', '--timestamp', String(input.sourceDateEpoch), '--identity-label=false'],

@@ -119,13 +119,13 @@ export class ContainerStorage {
    * Does nothing while somebody builds: the last one to end gets its turn.
    */
   async tidy(mostBytes: number, signal: AbortSignal): Promise<void> {
-    const isFull = (await this.#bytes()) > mostBytes;
+    const isFull = (await this.size()) > mostBytes;
     const script = `${BUILDAH} rm --all >/dev/null; ${isFull ? `${BUILDAH} rmi --all --force >/dev/null;` : ''} true`;
     await this.run(['sh', '-c', script], { network: 'none', lock: 'exclusive', signal });
   }
 
-  /** Of all layers, as the storage has counted them. */
-  async #bytes(): Promise<number> {
+  /** Bytes of all layers, as the storage has counted them. */
+  async size(): Promise<number> {
     const index = join(this.directory, 'overlay-layers', 'layers.json');
     const text = await readFile(index, 'utf8').catch(() => '[]');
     const layers = JSON.parse(text || '[]') as { 'diff-size'?: number }[];

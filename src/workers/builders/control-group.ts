@@ -50,14 +50,19 @@ export class ControlGroup {
     return group;
   }
 
-  /** Whether a process of it was killed because memory was used up. Before {@link remove}. */
-  async hasRunOutOfMemory(): Promise<boolean> {
+  /**
+   * Whether a process was killed because memory was used up. Version 1 of the interface does not tell that of groups that
+   * are gone, as that of a step is, but that their limit was hit. Before {@link remove}.
+   */
+  async hasRunOutOfMemory(wasKilled: boolean): Promise<boolean> {
+    const number = async (path: string, pattern: RegExp): Promise<number> =>
+      Number(pattern.exec(await readFile(path, 'utf8').catch(() => ''))?.[1] ?? 0);
     for (const directory of this.directories) {
       for (const path of await tree(directory)) {
         for (const file of ['memory.oom_control', 'memory.events']) {
-          const text = await readFile(join(path, file), 'utf8').catch(() => '');
-          if (Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0) > 0) return true;
+          if ((await number(join(path, file), /^oom_kill (\d+)$/m)) > 0) return true;
         }
+        if (wasKilled && (await number(join(path, 'memory.failcnt'), /^(\d+)$/m)) > 0) return true;
       }
     }
     return false;

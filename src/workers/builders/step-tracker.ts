@@ -42,6 +42,12 @@ export class StepTracker {
     return found ? Number(found[1] ?? found[2]) : null;
   }
 
+  get wasKilled(): boolean {
+    return (
+      this.exitStatus === 137 || this.#lastLines.some((line) => /exited on killed|signal: killed/.test(line))
+    );
+  }
+
   get saidDiskFull(): boolean {
     return this.#lastLines.some((line) => /no space left on device|disk quota exceeded/i.test(line));
   }
