@@ -27,13 +27,23 @@ export async function imageBuilder({ builder, buildIsolation }: Settings): Promi
   if (builder !== 'buildah') return [];
   const name = 'image builder';
   const needed = Object.keys(PACKAGES).filter((program) => program !== 'runc' || buildIsolation === 'oci');
-  const missing = (await Promise.all(needed.map(async (program) => ((await find(program)) ? [] : [program])))).flat();
+  const missing = (
+    await Promise.all(needed.map(async (program) => ((await find(program)) ? [] : [program])))
+  ).flat();
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((program) => PACKAGES[program]!))];
-    return [warn(name, `not found: ${missing.join(', ')}`, `To build images, install ${packages.join(', ')}.`)];
+    return [
+      warn(name, `not found: ${missing.join(', ')}`, `To build images, install ${packages.join(', ')}.`),
+    ];
   }
   if (process.getuid?.() !== 0) {
-    return [warn(name, 'this is not root', 'To build images, run the worker as root: builds get namespaces and limits.')];
+    return [
+      warn(
+        name,
+        'this is not root',
+        'To build images, run the worker as root: builds get namespaces and limits.',
+      ),
+    ];
   }
   const problem = (await namespacesProblem()) ?? (await limitsProblem()) ?? (await profileProblem());
   if (problem) return [warn(name, ...problem)];
@@ -74,5 +84,9 @@ async function outboundNetwork(): Promise<CheckResult> {
   const name = 'network of builds';
   const path = await find('slirp4netns');
   if (path !== null) return ok(name, `slirp4netns at ${path}`);
-  return warn(name, 'slirp4netns is not installed', 'Install slirp4netns; without it only hermetic builds work.');
+  return warn(
+    name,
+    'slirp4netns is not installed',
+    'Install slirp4netns; without it only hermetic builds work.',
+  );
 }

@@ -154,38 +154,38 @@ describe.runIf(canBuild())('a hostile Dockerfile', { timeout: 180_000 }, () => {
       'forks without end',
       'bomb() { bomb & bomb & }; bomb; while true; do sleep 1; done',
       { seconds: 8 },
-      'out-of-time',
+      /^(step-failed|out-of-time)$/,
     ],
     [
       'ignores every signal',
       'trap "" TERM INT HUP QUIT; while true; do sleep 1; done',
       { seconds: 4 },
-      'out-of-time',
+      /^out-of-time$/,
     ],
     [
       'fills the disk',
       'while true; do dd if=/dev/zero of=/f$((n+=1)) bs=1M count=16 2>/dev/null; done',
       { diskBytes: 128 * 1024 ** 2, seconds: 60 },
-      'out-of-disk',
+      /^out-of-disk$/,
     ],
     [
       'fills the disk with one file',
       'dd if=/dev/zero of=/f bs=1M',
       { diskBytes: 128 * 1024 ** 2, seconds: 60 },
-      undefined,
+      /^(step-failed|out-of-disk)$/,
     ],
     [
       'takes memory without end',
       'tail /dev/zero',
       { memoryBytes: 64 * 1024 ** 2, seconds: 60 },
-      'out-of-memory',
+      /^out-of-memory$/,
     ],
   ])('that %s is ended', async (_, script, limits, code) => {
     const building = stack.build(
       { Dockerfile: `${BUSYBOX}\nCOPY step /step\nRUN sh /step`, step: script },
       { limits, isHermetic: true },
     );
-    await expect(building).rejects.toMatchObject(code === undefined ? { name: 'BuildFailure' } : { code });
+    await expect(building).rejects.toMatchObject({ name: 'BuildFailure', code: expect.stringMatching(code) });
     expect(stack.mounts()).toEqual([]);
     expect(controlGroups()).toEqual([]);
     expect(steps()).toEqual([]);
