@@ -10,7 +10,7 @@ import { type Service, startService } from './child-process.ts';
 import type { Stage } from './stage.ts';
 
 /** What the builds endpoint tells. */
-export interface BuildLog {
+interface BuildLog {
   state: 'PENDING' | 'BUILDING' | 'BUILT' | 'FAILED';
   logs: string;
   lines_count: number;
@@ -68,7 +68,8 @@ export async function startBuildStack(stage: Stage): Promise<BuildStack> {
       for (let offset = 0; ; ) {
         const log = await read(version, offset);
         if (log.state === 'BUILT') return;
-        if (log.state === 'FAILED') throw new Error(`build ${version}: ${log.logs.slice(-2000)}`);
+        if (log.state === 'FAILED')
+          throw new Error(`build ${version}: ${(await read(version)).logs.slice(-2000)}`);
         offset = log.lines_count;
         await pause(20);
       }

@@ -21,16 +21,11 @@ import type { DownloadScheduler } from '../../downloads/scheduler.ts';
 import type { StepLog } from '../../ecosystems/ecosystem.ts';
 import { untilAborted } from '../../until-aborted.ts';
 import { type ImageReference, nameText, parseImageReference } from '../image-reference.ts';
+import { type Platform, platformText } from '../platform.ts';
 import { type AskTools, askSkopeo, type ToolsAnswer } from './container-tools.ts';
 import { type ImageCredentials, readImageCredentials } from './image-credentials.ts';
 import { type Origin, originsOf } from './origins.ts';
 import { ImageRefused, isAway, UpstreamRegistry, UpstreamTokens } from './upstream-registry.ts';
-
-export interface UpstreamPlatform {
-  os: string;
-  architecture: string;
-  variant: string | null;
-}
 
 /** A base image that lies in our own registry. */
 export interface CopiedImage {
@@ -41,7 +36,7 @@ export interface CopiedImage {
 }
 
 export interface CopyContext {
-  platform: UpstreamPlatform;
+  platform: Platform;
   log: StepLog;
   signal: AbortSignal;
 }
@@ -301,7 +296,7 @@ function megabytes(bytes: number): string {
 }
 
 /** Of an index; null: there is none for the platform. */
-function partFor({ children }: ManifestDocument, wanted: UpstreamPlatform): Digest | null {
+function partFor({ children }: ManifestDocument, wanted: Platform): Digest | null {
   const { os, architecture, variant } = wanted;
   const part = children.find(
     ({ platform }) =>
@@ -310,8 +305,4 @@ function partFor({ children }: ManifestDocument, wanted: UpstreamPlatform): Dige
       (variant === null || platform.variant === variant),
   );
   return part?.address.startsWith('sha256:') ? (part.address as Digest) : null;
-}
-
-function platformText({ os, architecture, variant }: UpstreamPlatform): string {
-  return [os, architecture, variant].filter((part) => part !== null).join('/');
 }
