@@ -20,7 +20,7 @@ export async function openServices(
   applicationName: string,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<Services> {
-  const blobs = openBlobStore(settings);
+  const blobs = await openBlobStore(settings);
   const acquired = await acquireDatabase(settings, {
     signal,
     onWait: ({ message, hint }) => logger.warn({ reason: message, hint }, 'waiting for the database'),

@@ -20,13 +20,7 @@ export const SETTINGS: readonly SettingRow[] = [
 ];
 
 /** Variables that are ours but no settings of a server. */
-const CLIENT_VARIABLES = new Set([
-  'STOWAGE_URL',
-  'STOWAGE_TOKEN',
-  'STOWAGE_BUNDLE',
-  'STOWAGE_S3_ENDPOINT',
-  'STOWAGE_DEPS',
-]);
+const CLIENT_VARIABLES = new Set(['STOWAGE_URL', 'STOWAGE_TOKEN', 'STOWAGE_BUNDLE', 'STOWAGE_DEPS']);
 
 /** Throws InvalidInputError for a value that does not parse and for unknown `STOWAGE_*` names. */
 export function readSettings(environment: Record<string, string | undefined> = process.env): Settings {

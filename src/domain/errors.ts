@@ -60,6 +60,13 @@ export class ConflictError extends DomainError {
   }
 }
 
+/** The blob store does not answer, or refuses us: nobody's input is wrong, and the same may succeed when it is back. */
+export class BlobStoreUnavailableError extends DomainError {
+  constructor(message: string, options?: DomainErrorOptions) {
+    super('blob-store-unavailable', message, { retryable: true, ...options });
+  }
+}
+
 /**
  * What went wrong, in terms of prefetch.md section 16. `stowage prefetch` turns each into its exit code.
  */

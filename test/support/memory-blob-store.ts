@@ -1,63 +1,99 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
-import { NotFoundError } from '../../src/domain/errors.ts';
-import type { BlobStore, Digest, StoredBlob } from '../../src/domain/storage/blob-store.ts';
+import { InvalidInputError, NotFoundError } from '../../src/domain/errors.ts';
+import { BlobHash } from '../../src/domain/storage/blob-hash.ts';
+import type {
+  BlobStore,
+  BlobWriter,
+  ByteRange,
+  Digest,
+  StoredBlob,
+  WriteOptions,
+} from '../../src/domain/storage/blob-store.ts';
 
 /** Blobs in a map, for tests of code that reads and writes blobs. */
 export class MemoryBlobStore implements BlobStore {
   readonly blobs = new Map<Digest, Buffer>();
+  readonly #writtenAt = new Map<Digest, Date>();
 
-  put(content: Uint8Array): StoredBlob {
+  put(content: Uint8Array, { expectedDigest, onPresent }: WriteOptions = {}): StoredBlob {
     const bytes = Buffer.from(content);
-    const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-    this.blobs.set(digest, bytes);
-    return { digest, size: bytes.length, crc32: crc32(bytes) };
+    const hash = new BlobHash();
+    hash.update(bytes);
+    const blob = hash.finish(expectedDigest);
+    if (this.blobs.has(blob.digest)) onPresent?.();
+    this.blobs.set(blob.digest, bytes);
+    this.#writtenAt.set(blob.digest, new Date());
+    return blob;
   }
 
-  async write(content: Readable | AsyncIterable<Uint8Array> | Uint8Array): Promise<StoredBlob> {
-    if (content instanceof Uint8Array) return this.put(content);
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of content) chunks.push(chunk);
-    return this.put(Buffer.concat(chunks));
+  async write(
+    content: Readable | AsyncIterable<Uint8Array> | Uint8Array,
+    options: WriteOptions = {},
+  ): Promise<StoredBlob> {
+    const writer = await this.createWriter(options);
+    if (content instanceof Uint8Array) await writer.write(content);
+    else for await (const chunk of content) await writer.write(chunk);
+    return await writer.commit();
   }
 
-  async createWriter() {
-    const chunks: Uint8Array[] = [];
+  async createWriter(options: WriteOptions = {}): Promise<BlobWriter> {
+    options.signal?.throwIfAborted();
+    let chunks: Uint8Array[] = [];
+    let finished = false;
+    const requireOpen = (): void => {
+      if (finished) throw new Error('The blob is finished');
+      options.signal?.throwIfAborted();
+    };
     return {
       get size() {
         return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       },
-      async write(chunk: Uint8Array) {
+      write: async (chunk) => {
+        requireOpen();
         chunks.push(Buffer.from(chunk));
       },
-      commit: async () => this.put(Buffer.concat(chunks)),
+      commit: async () => {
+        requireOpen();
+        finished = true;
+        return this.put(Buffer.concat(chunks), options);
+      },
       async abort() {
-        chunks.length = 0;
+        finished = true;
+        chunks = [];
       },
     };
   }
 
   async sync(): Promise<void> {}
 
-  read(digest: Digest, range?: { start: number; end: number }): Readable {
-    const bytes = this.bytes(digest);
+  read(digest: Digest, range?: ByteRange): Readable {
+    requireDigest(digest);
+    const bytes = this.blobs.get(digest);
+    if (!bytes) return Readable.from(this.#failing(digest));
     return Readable.from([range ? bytes.subarray(range.start, range.end) : bytes]);
   }
 
-  async readPart(digest: Digest, range: { start: number; end: number }): Promise<Buffer> {
-    return this.bytes(digest).subarray(range.start, range.end);
+  async readPart(digest: Digest, { start, end }: ByteRange): Promise<Buffer> {
+    const part = this.#bytes(digest).subarray(start, end);
+    if (part.length < end - start) throw new Error(`The blob ${digest} is shorter than it was`);
+    return part;
   }
 
-  async readWhole(digest: Digest): Promise<Buffer> {
-    return this.bytes(digest);
+  async readWhole(digest: Digest, maxBytes = 64 * 1024 * 1024): Promise<Buffer> {
+    const bytes = this.#bytes(digest);
+    if (bytes.length > maxBytes)
+      throw new InvalidInputError(`The blob ${digest} has more than ${maxBytes} bytes`);
+    return bytes;
   }
 
   async size(digest: Digest): Promise<number | null> {
+    requireDigest(digest);
     return this.blobs.get(digest)?.length ?? null;
   }
 
-  async delete(digest: Digest): Promise<void> {
+  async delete(digest: Digest, { writtenBefore }: { writtenBefore?: Date } = {}): Promise<void> {
+    const writtenAt = this.#writtenAt.get(digest);
+    if (writtenBefore && writtenAt && writtenAt >= writtenBefore) return;
     this.blobs.delete(digest);
   }
 
@@ -66,7 +102,9 @@ export class MemoryBlobStore implements BlobStore {
   }
 
   async *list() {
-    for (const [digest, bytes] of this.blobs) yield { digest, size: bytes.length, writtenAt: new Date(0) };
+    for (const [digest, bytes] of this.blobs) {
+      yield { digest, size: bytes.length, writtenAt: this.#writtenAt.get(digest) ?? new Date(0) };
+    }
   }
 
   localPath(): null {
@@ -79,9 +117,18 @@ export class MemoryBlobStore implements BlobStore {
 
   async check(): Promise<void> {}
 
-  private bytes(digest: Digest): Buffer {
+  async *#failing(digest: Digest): AsyncGenerator<Buffer> {
+    yield this.#bytes(digest);
+  }
+
+  #bytes(digest: Digest): Buffer {
     const bytes = this.blobs.get(digest);
     if (!bytes) throw new NotFoundError(`There is no blob ${digest}`);
     return bytes;
   }
+}
+
+function requireDigest(digest: Digest): void {
+  if (/^sha256:[0-9a-f]{64}$/.test(digest)) return;
+  throw new InvalidInputError(`"${digest}" is not a digest of the form sha256:<64 hex characters>`);
 }

@@ -31,10 +31,10 @@ async function fsck({ reportOnly = false, json = false }: FsckOptions): Promise<
     () => process.exit(1),
   );
   let toldAt = Date.now();
-  const report = await withDatabase('stowage-fsck', (database, settings) =>
+  const report = await withDatabase('stowage-fsck', async (database, settings) =>
     checkStore({
       database,
-      blobs: openBlobStore(settings),
+      blobs: await openBlobStore(settings),
       reportOnly,
       signal: ending.signal,
       onProgress: ({ blobs, bytes }) => {

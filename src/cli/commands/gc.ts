@@ -44,7 +44,11 @@ async function explain(
     import('../../domain/garbage/garbage.ts'),
   ]);
   const grace = graceOf(graceSeconds);
-  const { garbage, waiting } = await explainGarbage({ database, blobs: openBlobStore(settings), grace });
+  const { garbage, waiting } = await explainGarbage({
+    database,
+    blobs: await openBlobStore(settings),
+    grace,
+  });
   if (json) return print(JSON.stringify({ garbage, waiting }, null, 2));
   for (const { why, items, bytes, examples } of garbage) {
     print(`would remove ${quantity(items, bytes)}: ${why}`);
@@ -75,7 +79,7 @@ async function collect(
   );
   const run = await collectGarbage({
     database,
-    blobs: openBlobStore(settings),
+    blobs: await openBlobStore(settings),
     grace: graceOf(graceSeconds),
     strayFiles: true,
     signal: ending.signal,

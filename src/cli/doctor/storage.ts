@@ -34,7 +34,7 @@ export async function dataDirectory(settings: Settings): Promise<CheckResult[]> 
 
 export async function blobStore(settings: Settings): Promise<CheckResult> {
   try {
-    await openBlobStore(settings).check();
+    await (await openBlobStore(settings)).check();
     return ok('blob store', `${maskCredentials(settings.blobStore)}, writable`);
   } catch (error) {
     return fail('blob store', reason(error), 'Check STOWAGE_BLOB_STORE and its permissions.');

@@ -34,13 +34,11 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
   let pieces: Buffer[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
-    const written = received - bytes;
     const batch = pieces;
     pieces = [];
     bytes = 0;
     await file.write(batch, chunk.isOnlyOurs ? () => releaseBuffers(batch) : undefined);
-    // What came before is on the disk's side by now: that much is sure to be found again.
-    upload.size = written;
+    upload.size = file.kept;
   };
   try {
     // Whoever is refused in the middle is still told so.

@@ -59,6 +59,21 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     meaning: 'file:DIRECTORY or s3://BUCKET/PREFIX',
   }),
   row({
+    variable: 'STOWAGE_S3_ENDPOINT',
+    key: 's3Endpoint',
+    parse: baseUrl,
+    fallback: () => null,
+    meaning: 'S3 server of your own, buckets in the path; all else of S3 comes from the usual AWS variables',
+  }),
+  row({
+    variable: 'STOWAGE_S3_REDIRECTS',
+    key: 's3Redirects',
+    parse: flag,
+    fallback: () => false,
+    meaning:
+      'whether clients of the registry are sent to the S3 server for large blobs, which they must reach',
+  }),
+  row({
     variable: 'STOWAGE_ADMIN_USER',
     key: 'adminUser',
     parse: text,

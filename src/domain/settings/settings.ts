@@ -11,6 +11,10 @@ export interface Settings {
   databaseUrl: string | null;
   /** `file:<directory>` or `s3://bucket/prefix`. */
   blobStore: string;
+  /** Base URL of an S3 server of one's own; null: AWS. */
+  s3Endpoint: string | null;
+  /** Whether clients of the registry are sent to the S3 server for large blobs. */
+  s3Redirects: boolean;
   adminUser: string;
   /** null: generated on first start. */
   adminPassword: string | null;

@@ -112,7 +112,7 @@ export const rewrites: Parser<Settings['urlRewrites']> = (value, name) =>
     });
 
 export const blobStore: Parser<string> = (value, name) => {
-  if (!/^(file:.+|s3:\/\/[^/]+.*)$/.test(value)) {
+  if (!/^(file:.+|s3:\/\/[a-z0-9][a-z0-9.-]{2,62}(\/.*)?)$/.test(value)) {
     throw new InvalidInputError(`${name} must be file:DIRECTORY or s3://BUCKET/PREFIX, not "${value}"`);
   }
   return value;

@@ -7,6 +7,7 @@ import {
   REPORT_MADE,
   type WorkerReport,
 } from '../database/sql/worker-reports.ts';
+import { BlobStoreUnavailableError } from '../errors.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import { KeptResult, withTimeout } from '../kept-result.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -99,7 +100,10 @@ const REASONS: Record<OwnService, (error: unknown) => string> = {
 function isAway(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return (
-    isConnectionLost(error) || /^E[A-Z]+$/.test(String(code)) || /^no answer within/.test(String(message))
+    error instanceof BlobStoreUnavailableError ||
+    isConnectionLost(error) ||
+    /^E[A-Z]+$/.test(String(code)) ||
+    /^no answer within/.test(String(message))
   );
 }
 

@@ -78,7 +78,12 @@ export interface BlobStore {
    * changed; hard links to it are fine.
    */
   localPath(digest: Digest): string | null;
-  /** Removes what writers of processes of this host that are dead left behind; returns how many files. */
+  /**
+   * A URL under which anybody can read the blob for so many seconds, whether it is there or not. Absent where its bytes
+   * can only be had from us.
+   */
+  presignedUrl?(digest: Digest, seconds: number): Promise<string>;
+  /** Removes what writers that are dead left behind: of this host, or so old that nobody can live; returns how much. */
   sweepTemporaryFiles(isAlive: (pid: number) => boolean): Promise<number>;
   /**
    * Throws when the store cannot be written; used by readiness, the status and `stowage doctor`. One that is full can

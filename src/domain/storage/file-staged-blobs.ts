@@ -101,6 +101,8 @@ const SYNC_BYTES = 32 * 1024 * 1024;
 /** One write is under way while the next chunks come in. */
 class FileStagedBlob implements StagedBlob {
   readonly #file: FileHandle;
+  /** Handed to the system: what a killed process has written is there. */
+  #kept: number;
   #position: number;
   #writing: Promise<void> = Promise.resolve();
   /** What is on its way to the disk already need not be waited for at the end. */
@@ -109,12 +111,18 @@ class FileStagedBlob implements StagedBlob {
 
   constructor(file: FileHandle, position: number) {
     this.#file = file;
+    this.#kept = position;
     this.#position = position;
     this.#syncedAt = position;
   }
 
+  get kept(): number {
+    return this.#kept;
+  }
+
   async write(chunks: readonly Uint8Array[], onWritten?: () => void): Promise<void> {
     await this.#writing;
+    this.#kept = this.#position;
     this.#writing = writeFully(this.#file, chunks, this.#position).then(onWritten);
     this.#position += chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
     // Whoever writes or closes next is told.

@@ -26,16 +26,24 @@ export interface StagedBlobs {
 }
 
 export interface StagedBlob {
+  /** Offset up to which everything is sure to be found again, also when this process is killed now. */
+  readonly kept: number;
   /**
-   * The chunks are on their way to the disk when the promise resolves; `close` waits for all of them. They are still read
-   * until `onWritten` is called, which does not happen when the disk refuses them.
+   * The chunks are on their way to the store when the promise resolves; `close` waits for all of them. They are still read
+   * until `onWritten` is called, which does not happen when the store refuses them.
    */
   write(chunks: readonly Uint8Array[], onWritten?: () => void): Promise<void>;
   close(): Promise<void>;
 }
 
+/** A store that brings its own staging area, so that only who uses such a store loads its client. */
+export interface StagingStore extends BlobStore {
+  openStaging(): StagedBlobs;
+}
+
 /** The staging area that belongs to a store. */
 export function openStagedBlobs(blobs: BlobStore): StagedBlobs {
   if (blobs instanceof FileBlobStore) return new FileStagedBlobs(blobs);
+  if ('openStaging' in blobs) return (blobs as StagingStore).openStaging();
   throw new DomainError('not-implemented', 'This blob store cannot take uploads of images');
 }

@@ -23,9 +23,9 @@ import type { WorkerContext } from '../worker-context.ts';
 import { attestImage } from './attest-image.ts';
 import { prepareContext } from './build-context.ts';
 import { CappedOutput } from './capped-output.ts';
-import { isDatabaseFailure } from './database-failure.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { secretMask } from './secret-mask.ts';
+import { isServiceFailure } from './service-failure.ts';
 import { StepBlobs } from './step-blobs.ts';
 import type { TaskServices } from './task-services.ts';
 
@@ -97,7 +97,7 @@ async function runBuild(
       await log.flush();
       return (await returnBuild(worker.database, lease)) ? 'returned' : 'lost';
     }
-    if (isDatabaseFailure(error)) throw error;
+    if (isServiceFailure(error)) throw error;
     await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(limits) : error);
     return 'failed';
   } finally {

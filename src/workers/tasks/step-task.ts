@@ -19,8 +19,8 @@ import { LeaseLostError } from '../../domain/lease-lost.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { WorkerContext } from '../worker-context.ts';
-import { isDatabaseFailure } from './database-failure.ts';
 import { LeaseWatch } from './lease-watch.ts';
+import { isServiceFailure } from './service-failure.ts';
 import { StepBlobs } from './step-blobs.ts';
 import { StepProgressReporter } from './step-progress.ts';
 import type { TaskServices } from './task-services.ts';
@@ -48,7 +48,7 @@ export interface StepContext {
  *   work returns           → the work has ended the step itself, in its own transaction
  *   work throws            → the request fails with the error's text
  *   lease lost or cancel   → nothing is written any more
- *   shutdown, database away → the job is left to be done again
+ *   shutdown, database or blob store away → the job is left to be done again
  */
 export function stepTask(services: TaskServices, work: (context: StepContext) => Promise<void>): Task {
   const { context: worker } = services;
@@ -104,7 +104,7 @@ async function runStep(
     await progress.stop();
     await blobs.drop();
     if (error instanceof LeaseLostError || watch.lost) return 'lost';
-    if (worker.shutdown.aborted || isDatabaseFailure(error)) throw error;
+    if (worker.shutdown.aborted || isServiceFailure(error)) throw error;
     await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(worker) : error);
     return 'failed';
   } finally {

@@ -202,11 +202,15 @@ test('check fails where nothing can be written', async () => {
 });
 
 test('the setting decides which store is used', async () => {
-  const opened = openBlobStore(readSettings({ STOWAGE_BLOB_STORE: `file:${root}` }));
+  const opened = await openBlobStore(readSettings({ STOWAGE_BLOB_STORE: `file:${root}` }));
   expect(opened.localPath(ABSENT)).toBe(store.localPath(ABSENT));
-  expect(() => openBlobStore(readSettings({ STOWAGE_BLOB_STORE: 's3://bucket/prefix' }))).toThrow(
-    'the S3 store is not in this release',
-  );
+  const inBucket = await openBlobStore(readSettings({ STOWAGE_BLOB_STORE: 's3://bucket/prefix' }));
+  expect(inBucket.localPath(ABSENT)).toBeNull();
+  for (const value of ['s3://', 's3:///x', 's3://Bucket', 's3://a b/c', 'bucket', 'file:']) {
+    expect(() => readSettings({ STOWAGE_BLOB_STORE: value })).toThrow(
+      `STOWAGE_BLOB_STORE must be file:DIRECTORY or s3://BUCKET/PREFIX, not "${value}"`,
+    );
+  }
 });
 
 describe('deleting what was written before', () => {

@@ -1,5 +1,8 @@
-/** The state is untouched then; the queue repeats the job when the database is back. */
-export function isDatabaseFailure(error: unknown): boolean {
+import { BlobStoreUnavailableError } from '../../domain/errors.ts';
+
+/** Database or blob store: the state is untouched then; the queue repeats the job when they are back. */
+export function isServiceFailure(error: unknown): boolean {
+  if (error instanceof BlobStoreUnavailableError) return true;
   const code = (error as { code?: unknown } | null)?.code;
   const message = error instanceof Error ? error.message : '';
   return (
