@@ -23,9 +23,13 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 /** Whether images can be built on this machine, and what is missing. Bundles need none of it. */
-export async function imageBuilder({ builder, buildIsolation }: Settings): Promise<CheckResult[]> {
-  if (builder !== 'buildah') return [];
+export async function imageBuilder({
+  builder,
+  buildIsolation,
+  buildkitHost,
+}: Settings): Promise<CheckResult[]> {
   const name = 'image builder';
+  if (builder === 'buildkit') return [await dockerEngine(name, buildkitHost)];
   const needed = Object.keys(PACKAGES).filter((program) => program !== 'runc' || buildIsolation === 'oci');
   const missing = (
     await Promise.all(needed.map(async (program) => ((await find(program)) ? [] : [program])))
@@ -50,6 +54,18 @@ export async function imageBuilder({ builder, buildIsolation }: Settings): Promi
   const { stdout } = await run('buildah', ['--version'], { timeout: TIMEOUT_MS, cwd: '/' });
   const version = /version (\S+)/.exec(stdout)?.[1] ?? 'unknown version';
   return [ok(name, `buildah ${version}, isolation ${buildIsolation}`), await outboundNetwork()];
+}
+
+async function dockerEngine(name: string, host: string | null): Promise<CheckResult> {
+  const options = host === null ? [] : ['--host', host];
+  return await run('docker', [...options, 'version', '--format', '{{.Server.Version}}'], {
+    timeout: TIMEOUT_MS,
+    cwd: '/',
+  }).then(
+    ({ stdout }) => ok(name, `Docker engine ${stdout.trim()}`),
+    (error: unknown) =>
+      warn(name, reason(error), 'Install docker, and set STOWAGE_BUILDKIT_HOST to the address of an engine.'),
+  );
 }
 
 type Problem = [found: string, advice: string];

@@ -12,12 +12,14 @@ import { matchesPlatform, type Platform } from './platform.ts';
 import type { SandboxMount } from './sandbox.ts';
 import type { UpstreamImages } from './upstream-images/upstream-images.ts';
 
-/** A base image in the storage. */
+/** A base image, in our registry. */
 export interface BaseImage {
   reference: BaseReference;
   /** Of the manifest that is used: of one platform. */
   digest: Digest;
-  /** What the storage knows it by. */
+  /** In our registry. */
+  path: string;
+  /** What a storage knows it by, when it has been pulled. */
   pinned: string;
 }
 
@@ -40,19 +42,30 @@ interface Located {
 }
 
 /**
- * Brings the images that a Dockerfile starts from into the storage, out of our registry, before any of its steps runs.
- * Those that it does not have are copied to it first (upstream-images). Throws BuildFailure `base-image-not-found`.
+ * Finds the images that a Dockerfile starts from, before any of its steps runs. Those that our registry does not have are
+ * copied to it first (upstream-images). Throws BuildFailure `base-image-not-found`.
  */
-export async function fetchBaseImages(
+export async function findBaseImages(
   references: readonly BaseReference[],
   context: BaseImageContext,
 ): Promise<BaseImage[]> {
   const images: BaseImage[] = [];
-  for (const reference of references) images.push(await fetchBaseImage(reference, context));
+  for (const reference of references) images.push(await findBaseImage(reference, context));
   return images;
 }
 
-async function fetchBaseImage(reference: BaseReference, context: BaseImageContext): Promise<BaseImage> {
+/** Brings them into the storage. Throws BuildFailure `base-image-not-found`. */
+export async function pullBaseImages(images: readonly BaseImage[], context: BaseImageContext): Promise<void> {
+  for (const { reference, path, digest, pinned } of images) {
+    const name = pinned.slice(0, pinned.indexOf('@'));
+    const copied = await skopeo(context, ['copy', '--quiet'], '--src-', { path, reference: `@${digest}` }, [
+      `${STORAGE_PREFIX}${name}:${digest.replace(':', '-')}`,
+    ]);
+    if (copied.exitCode !== 0) throw notFound(reference, [lastLine(copied)]);
+  }
+}
+
+async function findBaseImage(reference: BaseReference, context: BaseImageContext): Promise<BaseImage> {
   const name = parseName(reference);
   const platform = reference.platform === null ? context.platform : parsePlatformOf(reference);
   const problems: string[] = [];
@@ -64,18 +77,17 @@ async function fetchBaseImage(reference: BaseReference, context: BaseImageContex
       continue;
     }
     const { digest, path } = found;
-    const pinned = name.host === null ? `localhost/${name.path}` : `${name.host}/${name.path}`;
     await context.onLine(`Base image ${reference.name} is ${digest}`);
-    const copied = await skopeo(context, ['copy', '--quiet'], '--src-', { path, reference: `@${digest}` }, [
-      `${STORAGE_PREFIX}${pinned}:${digest.replace(':', '-')}`,
-    ]);
-    if (copied.exitCode === 0) return { reference, digest, pinned: `${pinned}@${digest}` };
-    problems.push(lastLine(copied));
+    return { reference, digest, path, pinned: `${name.host ?? 'localhost'}/${name.path}@${digest}` };
   }
-  throw new BuildFailure(
+  throw notFound(reference, problems);
+}
+
+function notFound({ name, line }: BaseReference, problems: readonly string[]): BuildFailure {
+  return new BuildFailure(
     'base-image-not-found',
-    `The base image ${reference.name} of line ${reference.line} cannot be had: ${problems.join('; ')}`,
-    { line: reference.line, details: { image: reference.name } },
+    `The base image ${name} of line ${line} cannot be had: ${problems.join('; ')}`,
+    { line, details: { image: name } },
   );
 }
 

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
-import { type BaseImage, fetchBaseImages, lastLine, registryAccess } from './base-images.ts';
+import { type BaseImage, findBaseImages, lastLine, pullBaseImages, registryAccess } from './base-images.ts';
 import { BUILDAH_ARGUMENTS, ContainerStorage } from './container-storage.ts';
 import { ControlGroup } from './control-group.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -92,7 +92,7 @@ export class BuildahBuilder implements ImageBuilder {
       buildArguments: input.buildArguments,
       platformVariables: platformVariables(platform),
     });
-    const bases = await fetchBaseImages(plan.baseImages, {
+    const baseContext = {
       storage,
       settings: this.#settings,
       upstream: this.#upstream,
@@ -101,7 +101,9 @@ export class BuildahBuilder implements ImageBuilder {
       temporaryDirectory: temporary,
       onLine,
       signal,
-    });
+    };
+    const bases = await findBaseImages(plan.baseImages, baseContext);
+    await pullBaseImages(bases, baseContext);
     const group = await controlGroup(input);
     const imageId = await this.#runSteps({ input, storage, temporary, plan, platform, bases, group }).finally(
       () => group.remove(),

@@ -5,6 +5,7 @@ import { BuildFailure } from '../../domain/images/build-failure.ts';
 import type { ImageBuild } from '../../domain/images/image-build.ts';
 import { RegistryTokens } from '../../domain/registry/tokens.ts';
 import { BuildahBuilder } from './buildah-builder.ts';
+import { BuildkitBuilder } from './buildkit-builder.ts';
 import type { ImageBuilder, ImageDestination } from './image-builder.ts';
 import { UpstreamImages, type UpstreamImagesOptions } from './upstream-images/upstream-images.ts';
 
@@ -44,6 +45,10 @@ export async function openImageBuilding(options: UpstreamImagesOptions): Promise
 }
 
 function openBuilder(settings: Settings, upstream: UpstreamImages): ImageBuilder {
-  if (settings.builder === 'buildah') return new BuildahBuilder(settings, upstream);
-  throw new BuildFailure('builder-unavailable', `The builder ${settings.builder} is not there`);
+  switch (settings.builder) {
+    case 'buildah':
+      return new BuildahBuilder(settings, upstream);
+    case 'buildkit':
+      return new BuildkitBuilder(settings, upstream);
+  }
 }

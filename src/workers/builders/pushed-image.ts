@@ -12,6 +12,7 @@ interface Manifest {
 }
 
 interface Config {
+  created?: string;
   history?: { created?: string; comment?: string }[];
 }
 
@@ -33,6 +34,7 @@ export async function settlePushedImage(
   const manifest = JSON.parse(body) as Manifest;
   const config = JSON.parse(await registry.blob(manifest.config.digest)) as Config;
   const time = new Date(created * 1000).toISOString().replace('.000', '');
+  config.created = time;
   for (const step of config.history ?? []) {
     step.created = time;
     if (step.comment?.startsWith('FROM ')) delete step.comment;
