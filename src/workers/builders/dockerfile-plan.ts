@@ -20,7 +20,7 @@ export interface DockerfilePlan {
   withNames(names: ReadonlyMap<BaseReference, string>): string;
 }
 
-export interface Stage {
+interface Stage {
   name: string | null;
   /** Lines of its instructions, from 1; the first is FROM. */
   lines: readonly number[];
