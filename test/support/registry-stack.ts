@@ -11,6 +11,7 @@ import { Authenticator } from '../../src/domain/identity/authenticate.ts';
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { createProject, setProjectMember } from '../../src/domain/identity/projects.ts';
 import { addToken } from '../../src/domain/identity/tokens.ts';
+import type { BlobStore } from '../../src/domain/storage/blob-store.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway/server.ts';
 import { testDatabase } from './database.ts';
@@ -63,9 +64,13 @@ export class RegistryStack {
     return this.#gateways[0]!.url;
   }
 
-  async addGateway(environment: Record<string, string> = {}): Promise<RunningGateway> {
+  /** On the store of the others, unless it has one of its own. */
+  async addGateway(
+    environment: Record<string, string> = {},
+    blobs: BlobStore = this.blobs,
+  ): Promise<RunningGateway> {
     const settings = readSettings({ STOWAGE_DATA_DIR: this.dataDir, STOWAGE_PORT: '0', ...environment });
-    const { database, blobs } = this;
+    const { database } = this;
     const gateway = await startGateway({
       settings,
       database,

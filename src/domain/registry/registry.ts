@@ -14,6 +14,7 @@ export type RegistrySettings = Pick<
   | 'registryDefaultProject'
   | 'registryDefaultRepository'
   | 'registryBlobBytes'
+  | 's3Redirects'
   | 'limits'
 >;
 

@@ -45,6 +45,11 @@ export async function readBlob(exchange: OciExchange, name: string, text: string
     ...(selection.status === 206 && { 'content-range': `bytes ${start}-${end - 1}/${blob.size}` }),
   };
   if (request.method === 'HEAD' || start === end) return exchange.send(selection.status, all);
+  const location = await elsewhere(exchange, blob);
+  if (location !== null) {
+    // Asked for with the same range there; the place is good for a while only.
+    return exchange.send(307, { 'docker-content-digest': address, location, 'cache-control': 'no-store' });
+  }
   await sendBytes(exchange, selection.status, all, blob, selection.range);
 }
 
@@ -63,6 +68,18 @@ function select({ request }: OciExchange, etag: string, size: number): Selection
   const isHonoured = request.method === 'GET' && (request.headers['if-range'] ?? etag) === etag;
   return selection.status === 200 && isHonoured && Number(last) < Number(first) ? { status: 416 } : selection;
 }
+
+/** Where the store itself gives the blob to the client, when the operator wants that (oci-registry.md 5); else null. */
+async function elsewhere(
+  { registry: { blobs, settings } }: OciExchange,
+  { digest, size, content }: ReadableBlob,
+): Promise<string | null> {
+  if (!settings.s3Redirects || content || size <= SMALL_BYTES) return null;
+  return (await blobs.presignedUrl?.(digest, REDIRECT_SECONDS)) ?? null;
+}
+
+/** For the client to begin, not to end. */
+const REDIRECT_SECONDS = 10 * 60;
 
 /** Read in one piece up to this size. */
 const SMALL_BYTES = 256 * 1024;
