@@ -191,9 +191,7 @@ describe.runIf(canBuild())('a hostile Dockerfile', { timeout: 180_000 }, () => {
     expect(steps()).toEqual([]);
     await stack.settled();
     expect(processesNaming(stack.directory)).toEqual([]);
-    await expect(run(`echo ${code} goes on`, { isHermetic: true, useCache: false })).resolves.toContain(
-      'goes on',
-    );
+    await expect(run('echo goes on', { isHermetic: true, useCache: false })).resolves.toContain('goes on');
   });
 
   it('is dead within two seconds of a cancel', async () => {
