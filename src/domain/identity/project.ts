@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/postgresql';
+import { defineEntity, type InferEntity, type Opt, p } from '@mikro-orm/postgresql';
 import { User } from './user.ts';
 
 export const ROLES = ['viewer', 'developer', 'owner'] as const;
@@ -11,6 +11,8 @@ export const Project = defineEntity({
   properties: {
     id: p.bigint('number').primary(),
     name: p.text().unique(),
+    /** How paths of images call it. The database sets it when the project is made, and it never changes. */
+    path: p.text().$type<Opt<string>>().generated('by a trigger'),
     visibility: p.enum(['private', 'public'] as const),
     displayName: p.text().nullable(),
     description: p.text().default(''),

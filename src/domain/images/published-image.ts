@@ -11,6 +11,7 @@ export interface PublishedImage {
   repository: string;
   /** Exactly as its maker wrote it: case counts. */
   name: string;
+  /** `project/repository/name`, each as the registry calls it. */
   path: string;
   createdById: number | null;
   createdAt: Date;
@@ -76,6 +77,16 @@ export function parseTarget(text: string, defaultProject: string): PublishedName
 }
 
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|__|_|-+)[a-z0-9]+)*$/;
+const LONGEST_REPOSITORY = 64;
+
+/** Names of repositories are not mapped. Throws InvalidInputError. */
+export function requireRepositoryOfPath(repository: string): void {
+  if (repository.length <= LONGEST_REPOSITORY && COMPONENT.test(repository)) return;
+  throw new InvalidInputError(
+    `Images cannot be published to the repository "${repository.slice(0, 80)}": it cannot stand in the name of an image`,
+  );
+}
+
 /** Hexadecimal digits of the name's hash, tried in this order: the first that is free is taken. */
 const HASH_LENGTHS = [8, 16, 64] as const;
 

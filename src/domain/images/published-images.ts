@@ -20,6 +20,7 @@ import {
 import { recordImageEvent } from '../database/sql/registry-manifests.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
+import { Project } from '../identity/project.ts';
 import { requireProjectRole } from '../identity/projects.ts';
 import { isImageName } from '../registry/image-name.ts';
 import { removeContent } from '../registry/images.ts';
@@ -32,6 +33,7 @@ import {
   type PublishedName,
   type PublishedVersion,
   requirePublishedName,
+  requireRepositoryOfPath,
 } from './published-image.ts';
 
 /** Developers of the project may. Throws ConflictError when there is one, InvalidInputError. */
@@ -59,6 +61,7 @@ export async function ensurePublishedImage(
   const known = await findPublishedImageRow(tx.sql, name);
   if (known) return { image: known, isNew: false };
   requirePublishedName(name.name);
+  requireRepositoryOfPath(name.repository);
   const isNew = await insertUnderFreePath(tx, principal, projectId, name);
   return { image: (await findPublishedImageRow(tx.sql, name))!, isNew };
 }
@@ -70,13 +73,10 @@ async function insertUnderFreePath(
   projectId: number,
   { projectName, repository, name }: PublishedName,
 ): Promise<boolean> {
+  const project = await tx.em.findOneOrFail(Project, projectId);
   for (const mapped of mappedNames(name)) {
-    const path = `${projectName}/${repository}/${mapped}`;
-    if (!isImageName(path)) {
-      throw new InvalidInputError(
-        `Images cannot be published to "${projectName}/${repository}": it cannot stand in the name of an image`,
-      );
-    }
+    const path = `${project.path}/${repository}/${mapped}`;
+    if (!isImageName(path)) throw new InvalidInputError(`The path of "${name}" in the registry is too long`);
     const image = { projectId, repository, name, path, createdById: principal.userId };
     if ((await insertPublishedImage(tx.sql, image)) !== null) {
       await ensurePlace(tx, { projectId, repository, path, userId: principal.userId });

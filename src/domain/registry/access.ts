@@ -77,6 +77,7 @@ export async function lookUp(
     userId: principal.userId,
     tokenId: principal.tokenId ?? null,
     project: image.project,
+    isByName: image.isByName ?? false,
     repository: image.repository,
     path: image.path,
     tag: wanted.tag ?? null,

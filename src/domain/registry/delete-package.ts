@@ -3,7 +3,7 @@ import { deleteTag, recordImageEvent } from '../database/sql/registry-manifests.
 import { findTag } from '../database/sql/tag-rows.ts';
 import type { RegistryPrincipal } from './access.ts';
 import { findImageId } from './image-packages.ts';
-import { removeContent } from './images.ts';
+import { pathOf, removeContent } from './images.ts';
 import type { RepositoryName } from './management.ts';
 import type { Registry } from './registry.ts';
 
@@ -20,7 +20,7 @@ export async function deletePackage(
   if (!(await hasManifests(registry.database.sql, imageId))) return false;
   return await registry.database.transaction(async ({ sql }) => {
     // First, since it locks the image: a push is before it or behind it.
-    const data = { path: `${repository.project}/${repository.name}/${image}` };
+    const data = { path: await pathOf(sql, imageId) };
     await recordImageEvent(sql, { imageId, type: 'image-deleted', data, userId });
     return (await removeContent(sql, imageId)) > 0;
   });

@@ -3,6 +3,7 @@ import { RegistryError } from './errors.ts';
 
 /** Where an image lies, and how the client called it (oci-registry.md 1). */
 export interface ImageName {
+  /** As paths of images call it. */
   project: string;
   repository: string;
   /** One or more components. */
@@ -11,6 +12,8 @@ export interface ImageName {
   path: string;
   /** What answers repeat. */
   asWritten: string;
+  /** The project is called by its name instead, in `path` too. */
+  isByName?: true;
 }
 
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|__|_|-+)[a-z0-9]+)*';

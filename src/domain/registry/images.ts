@@ -32,3 +32,8 @@ export async function removeContent(sql: SqlExecutor, imageId: number): Promise<
   await emptyImage(sql, imageId);
   return rows.length;
 }
+
+export async function pathOf(sql: SqlExecutor, imageId: number): Promise<string> {
+  const [row] = await sql.query<{ path: string }>('select path from images where id = $1', [imageId]);
+  return row!.path;
+}

@@ -1,6 +1,7 @@
 import type { ImageAnswer } from '../database/sql/resolve-images.ts';
 import { levelOf, lookUp, type RegistryPrincipal, reaches } from './access.ts';
 import { RegistryError } from './errors.ts';
+import type { ImageName } from './image-name.ts';
 import type { Registry } from './registry.ts';
 
 export interface RepositoryName {
@@ -76,9 +77,9 @@ export async function mayManage(
 }
 
 /** A name that no image has: only project and repository are of interest. */
-function imagesOf({ project, name }: RepositoryName) {
+function imagesOf({ project, name }: RepositoryName): ImageName {
   const path = `${project}/${name}/`;
-  return { project, repository: name, name: '', path, asWritten: path };
+  return { project, repository: name, name: '', path, asWritten: path, isByName: true };
 }
 
 function denied(project: string): RegistryError {

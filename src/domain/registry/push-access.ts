@@ -76,6 +76,7 @@ async function create(
   }
   return await database.transaction(async ({ sql }) => {
     const projectId = answer.projectId ?? (await ensureProject(sql, project, userId));
+    if (projectId === null) throw unknownName(image);
     const repositoryId =
       answer.repositoryId ?? (await ensureRepository(sql, { projectId, name: repository, userId }));
     const imageId = await ensureImage(sql, { repositoryId, name, path, userId });

@@ -226,8 +226,17 @@ async function digestIn(
   { image }: PushedImage,
   address: Address,
 ): Promise<Digest | null> {
-  const { project, repository, path } = image;
-  const question = { project, repository, path, blob: address, userId: null, tokenId: null, tag: null };
+  const { project, isByName = false, repository, path } = image;
+  const question = {
+    project,
+    isByName,
+    repository,
+    path,
+    blob: address,
+    userId: null,
+    tokenId: null,
+    tag: null,
+  };
   const { blob } = await lookups.find({ ...question, manifest: null });
   return blob?.digest ?? null;
 }

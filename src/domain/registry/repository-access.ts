@@ -59,5 +59,5 @@ function isAllowed(...question: Parameters<typeof requireAllowed>): boolean {
 /** Any name at all: one that the rules of images do not allow is simply not there (bkrepo-docker.md 0.6). */
 export function imageIn({ project, name }: RepositoryName, image: string): ImageName {
   const path = `${project}/${name}/${image}`;
-  return { project, repository: name, name: image, path, asWritten: path };
+  return { project, repository: name, name: image, path, asWritten: path, isByName: true };
 }

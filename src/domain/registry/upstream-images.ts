@@ -52,13 +52,15 @@ export async function ensureCopy(registry: Registry, image: ImageName, host: str
   const { project, repository, name, path } = image;
   const ids = await registry.database.transaction(async ({ sql }) => {
     const projectId = await ensureProject(sql, project, null);
-    const found = await ensureUpstreamRepository(sql, {
-      projectId,
-      name: repository,
-      upstream: host,
-      retention: RETENTION,
-    });
-    if (found.upstream !== host) {
+    const found =
+      projectId !== null &&
+      (await ensureUpstreamRepository(sql, {
+        projectId,
+        name: repository,
+        upstream: host,
+        retention: RETENTION,
+      }));
+    if (projectId === null || !found || found.upstream !== host) {
       throw new ConflictError(
         `The repository ${project}/${repository} is in use: STOWAGE_IMAGE_CACHE_PROJECT must name a project for copies of base images`,
       );

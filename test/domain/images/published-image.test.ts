@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { ConflictError, InvalidInputError } from '../../../src/domain/errors.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
@@ -47,6 +47,50 @@ test('a name whose place is taken gets one with more digits', async () => {
   await create(eight);
   expect((await create('Taken')).path).toBe(`apps/images/${sixteen}`);
 });
+
+async function pathOf(project: string): Promise<string> {
+  const rows = await database.sql.query<{ path: string }>('select path from projects where name = $1', [
+    project,
+  ]);
+  return rows[0]!.path;
+}
+
+describe('a project', () => {
+  test.each(['MyTeam', '_x', '-a.', 'a..b', '...', 'a___b'])('%s is mapped as an image is', async (name) => {
+    await database.sql.query('insert into projects (name) values ($1)', [name]);
+    const [mapped] = mappedNames(name);
+    expect(mapped).toMatch(new RegExp(`-x${hash(name, 8)}$`));
+    expect(await pathOf(name)).toBe(mapped);
+    const image = await createPublishedImage(database, SYSTEM, {
+      ...{ projectName: name, repository: 'images', name: 'Web' },
+    });
+    expect(image).toMatchObject({
+      ...{ projectName: name, path: `${mapped}/images/web-x${hash('Web', 8)}` },
+    });
+  });
+
+  test('keeps its path when a name is made that would have it', async () => {
+    const { path } = await createProject(database, SYSTEM, { name: 'a-.b' });
+    expect(path).toBe(`a-b-x${hash('a-.b', 8)}`);
+    const second = await createProject(database, SYSTEM, { name: path });
+    expect(second.path).toBe(`${path}-x${hash(path, 8)}`);
+    expect(await pathOf('a-.b')).toBe(path);
+  });
+
+  test('whose path is taken gets one with more digits', async () => {
+    await createProject(database, SYSTEM, { name: `c-d-x${hash('c-.d', 8)}` });
+    expect((await createProject(database, SYSTEM, { name: 'c-.d' })).path).toBe(`c-d-x${hash('c-.d', 16)}`);
+  });
+});
+
+test.each(['a/b', 'Tools', '_x', '', 'a'.repeat(65)])(
+  'nothing is published to a repository "%s"',
+  async (repository) => {
+    await expect(
+      createPublishedImage(database, SYSTEM, { projectName: 'apps', repository, name: 'web' }),
+    ).rejects.toThrow(/^Images cannot be published to the repository/);
+  },
+);
 
 test.each([
   ['web', { projectName: 'library', repository: 'images', name: 'web', version: 'latest' }],

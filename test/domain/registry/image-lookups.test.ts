@@ -18,7 +18,7 @@ class SlowDatabase {
         return Promise.resolve({ rows: [{ snapshot }] });
       }
       const isMany = name === 'resolve-images';
-      const paths = (isMany ? values[4] : values.filter((_, index) => index % 8 === 4)) as string[];
+      const paths = (isMany ? values[5] : values.filter((_, index) => index % 9 === 5)) as string[];
       const { promise, resolve, reject } = Promise.withResolvers<{ rows: object[] }>();
       const rows = paths.map((category) => ({ category, manifestId: null, blobDigest: null, snapshot }));
       this.statements.push({ paths, answer: () => resolve({ rows }), fail: reject });
@@ -31,7 +31,7 @@ function start() {
   const database = new SlowDatabase();
   const lookups = new ImageLookups(database as unknown as Database);
   const find = async (path: string): Promise<string | null> => {
-    const place = { project: 'p', repository: 'r', path };
+    const place = { project: 'p', isByName: false, repository: 'r', path };
     const question = { userId: 1, tokenId: null, ...place, tag: null, manifest: null, blob: null };
     return (await lookups.find(question)).category;
   };

@@ -1,17 +1,24 @@
 import type { SqlExecutor } from '../sql-executor.ts';
 
-/** Somebody else may be making the same thing at the same time: whoever comes second finds it. */
-export async function ensureProject(sql: SqlExecutor, name: string, userId: number | null): Promise<number> {
+/**
+ * The project that paths of images call so. Somebody else may be making the same thing at the same time: whoever comes
+ * second finds it. null: a project of this name has another path.
+ */
+export async function ensureProject(
+  sql: SqlExecutor,
+  name: string,
+  userId: number | null,
+): Promise<number | null> {
   await sql.query(
     `with project as (
-       insert into projects (name, created_by_id) values ($1, $2) on conflict (name) do nothing returning id
+       insert into projects (name, created_by_id) values ($1, $2) on conflict do nothing returning id
      )
      insert into project_members (project_id, user_id, role)
      select id, $2, 'owner' from project where $2::bigint is not null`,
     [name, userId],
   );
-  const [row] = await sql.query<{ id: number }>('select id from projects where name = $1', [name]);
-  return row!.id;
+  const [row] = await sql.query<{ id: number }>('select id from projects where path = $1', [name]);
+  return row?.id ?? null;
 }
 
 export async function ensureRepository(

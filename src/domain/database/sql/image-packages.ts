@@ -92,6 +92,8 @@ export interface ImageVersion {
   imageId: number;
   /** The image's. */
   package: string;
+  /** That of the image in the registry: project/repository/name. */
+  path: string;
   name: string;
   /** Promotions in their order. */
   stages: string[];
@@ -110,7 +112,7 @@ export interface ImageVersion {
 
 /** Children of an index come and go after it was pushed. */
 const VERSION_COLUMNS = `
-  select t.image_id as "imageId", i.name as package, t.name, t.stages, t.downloads,
+  select t.image_id as "imageId", i.name as package, i.path, t.name, t.stages, t.downloads,
     t.last_pulled_at as "lastPulledAt",
     case when exists (select from manifest_children mc where mc.manifest_id = m.id) then (
       with recursive part (id) as (

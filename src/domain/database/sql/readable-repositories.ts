@@ -44,10 +44,12 @@ export async function listReadableImages(
   reader: Reader,
   page: { after: string | null; limit: number; project: string | null; repository: string | null },
 ): Promise<string[]> {
-  const { project, repository } = page;
+  const { after, limit, project, repository } = page;
+  const path = project === null ? null : await findProjectPath(sql, project);
+  if (project !== null && path === null) return [];
   // A range of the index wherever it can be: then a page costs the same, however much the rest is.
-  const isInPrefix = project !== null && repository !== null;
-  const prefix = project === null ? null : isInPrefix ? `${project}/${repository}/` : `${project}/`;
+  const isInPrefix = path !== null && repository !== null;
+  const prefix = path === null ? null : isInPrefix ? `${path}/${repository}/` : `${path}/`;
   const until = prefix === null ? null : `${prefix.slice(0, -1)}0`;
   const rows = await sql.query<{ path: string }>(
     `select i.path
@@ -58,7 +60,12 @@ export async function listReadableImages(
        and ($7::text is null or r.name = $7)
        and exists (select from manifests m where m.image_id = i.id) and ${readable(1)}
      order by i.path limit $4`,
-    [reader.userId, reader.readsAll, page.after, page.limit, prefix, until, isInPrefix ? null : repository],
+    [reader.userId, reader.readsAll, after, limit, prefix, until, isInPrefix ? null : repository],
   );
   return rows.map((row) => row.path);
+}
+
+async function findProjectPath(sql: SqlExecutor, name: string): Promise<string | null> {
+  const [row] = await sql.query<{ path: string }>('select path from projects where name = $1', [name]);
+  return row?.path ?? null;
 }

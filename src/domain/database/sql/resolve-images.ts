@@ -8,8 +8,11 @@ export interface ImageQuestion {
   userId: number | null;
   /** null: no token, or one that is checked elsewhere. */
   tokenId: number | null;
+  /** As paths of images call it, or, `isByName`, as its users do. */
   project: string;
+  isByName: boolean;
   repository: string;
+  /** Begins with `project`. */
   path: string;
   tag: string | null;
   /** Address of a manifest. */
@@ -70,17 +73,20 @@ const statementOf = (questions: string): string => `
     b.digest as "blobDigest", b.size as "blobSize",
     not l.is_named and l.touched_at < now() - interval '${STALE_AFTER}' as "isStale",
     pg_current_snapshot()::text as snapshot
-  from ${questions} as q (user_id, token_id, project, repository, path, tag, manifest, blob, n)
+  from ${questions} as q (user_id, token_id, project, is_by_name, repository, path, tag, manifest, blob, n)
   left join users u on u.id = q.user_id and u.disabled_at is null and (
     q.token_id is null or exists (
       select from tokens t where t.id = q.token_id and t.user_id = u.id and (t.expires_at is null or t.expires_at > now())
     )
   )
-  left join projects p on p.name = q.project
+  left join projects p on p.id = case
+    when q.is_by_name then (select named.id from projects named where named.name = q.project)
+    else (select placed.id from projects placed where placed.path = q.project)
+  end
   left join project_members pm on pm.project_id = p.id and pm.user_id = u.id
   left join repositories r on r.project_id = p.id and r.name = q.repository
   left join repository_members rm on rm.repository_id = r.id and rm.user_id = u.id
-  left join images i on i.path = q.path
+  left join images i on i.path = p.path || substr(q.path, length(q.project) + 1)
   left join tags t on t.image_id = i.id and t.name = q.tag
   left join manifests m on m.id = coalesce(
     t.manifest_id,
@@ -139,10 +145,11 @@ export async function resolveImages(
   return rows.map((row) => ({ answer: answerOf(row), snapshot: row.snapshot }));
 }
 
-const TYPES: Record<keyof ImageQuestion, 'bigint' | 'text'> = {
+const TYPES: Record<keyof ImageQuestion, 'bigint' | 'text' | 'boolean'> = {
   userId: 'bigint',
   tokenId: 'bigint',
   project: 'text',
+  isByName: 'boolean',
   repository: 'text',
   path: 'text',
   tag: 'text',

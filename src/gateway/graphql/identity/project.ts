@@ -27,6 +27,11 @@ export const ProjectRef = builder.objectRef<Project>('Project').implement({
   description: 'Groups requests; members see and change what their role allows.',
   fields: (t) => ({
     name: t.exposeString('name', { nullable: false }),
+    path: t.exposeString('path', {
+      nullable: false,
+      description:
+        'How paths of images begin: the name, or, when that cannot stand in them, one that is made of it.',
+    }),
     visibility: t.expose('visibility', { type: ProjectVisibilityEnum, nullable: false }),
     displayName: t.exposeString('displayName'),
     description: t.exposeString('description', { nullable: false }),

@@ -83,6 +83,7 @@ const ImageVersionRef = builder.objectRef<ImageVersion>('ImageVersion').implemen
   description: 'A tag of an image.',
   fields: (t) => ({
     package: t.exposeString('package', { nullable: false, description: 'Name of the image.' }),
+    path: t.exposeString('path', { nullable: false, description: 'What docker clients call the image.' }),
     name: t.exposeString('name', { nullable: false }),
     stages: t.exposeStringList('stages', { nullable: false, description: 'Promotions in their order.' }),
     downloads: t.expose('downloads', { type: 'Bytes', nullable: false }),

@@ -4,6 +4,7 @@ import type { Paging } from '../parameters/paging.ts';
 
 export interface VersionRow {
   package: string;
+  path: string;
   name: string;
   stages: string[];
   downloads: number;
@@ -30,7 +31,7 @@ export interface VersionDetail extends VersionRow {
 
 const VERSION = `
   fragment VersionRow on ImageVersion {
-    package name stages downloads lastPulledAt size createdBy createdAt modifiedBy modifiedAt
+    package path name stages downloads lastPulledAt size createdBy createdAt modifiedBy modifiedAt
   }`;
 
 export const VERSIONS = storedOperation<

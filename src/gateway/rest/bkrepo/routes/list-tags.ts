@@ -17,13 +17,13 @@ export const listExtTags = inExt((prefix) => ({
     const image = imageOf(request);
     const asked = { ...image, ...pagingOf(request), name: parameter(request, 'tag') };
     const { total, rows } = (await run(VERSIONS, asked)).imageVersions;
-    const place = { ...image, domain: registryDomain(baseUrl) };
+    const domain = registryDomain(baseUrl);
     return sendData(
       request,
       reply,
       extPage(
         total,
-        rows.map((row) => extTag(row, place)),
+        rows.map((row) => extTag(row, domain)),
       ),
     );
   },

@@ -1,15 +1,12 @@
 import type { VersionDetail, VersionRow } from '../operations/versions.ts';
 import { apiDate, extDate } from './dates.ts';
 
-/** Where images are to be had, for docker clients: no scheme. */
-export interface RegistryPlace {
-  domain: string;
-  project: string;
-  repository: string;
-}
-
-/** A tag in the list of `/docker/ext` (bkrepo-docker.md 1.5). */
-export function extTag(version: VersionRow, { domain, project, repository }: RegistryPlace) {
+/**
+ * A tag in the list of `/docker/ext` (bkrepo-docker.md 1.5).
+ *
+ * @param domain where images are to be had, for docker clients: no scheme
+ */
+export function extTag(version: VersionRow, domain: string) {
   return {
     tag: version.name,
     stageTag: currentStage(version),
@@ -17,7 +14,7 @@ export function extTag(version: VersionRow, { domain, project, repository }: Reg
     lastModifiedBy: version.modifiedBy ?? '',
     lastModifiedDate: extDate(version.modifiedAt),
     downloadCount: version.downloads,
-    registryUrl: `${domain}/${project}/${repository}/${version.package}:${version.name}`,
+    registryUrl: `${domain}/${version.path}:${version.name}`,
   };
 }
 
