@@ -21,3 +21,16 @@ describe('lists of allowed file: dependencies', () => {
     );
   });
 });
+
+describe('the cap of what the Fandogh CLI uploads', () => {
+  const NAME = 'STOWAGE_FANDOGH_UPLOAD_BYTES';
+
+  test('is 512 MiB, and another one if that is said', () => {
+    expect(readSettings({}).fandoghUploadBytes).toBe(536_870_912);
+    expect(readSettings({ [NAME]: '200000000' }).fandoghUploadBytes).toBe(200_000_000);
+  });
+
+  test.for(['199999999', '0', '-1', '1e9', 'x'])('not %s', (text) => {
+    expect(() => readSettings({ [NAME]: text })).toThrow(`${NAME} must be a whole number from 200000000 to`);
+  });
+});

@@ -103,6 +103,14 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     meaning: 'newest version of the Fandogh CLI, as told to it; older ones then refuse to work',
   }),
   row({
+    variable: 'STOWAGE_FANDOGH_UPLOAD_BYTES',
+    key: 'fandoghUploadBytes',
+    // Clients are sure that so many are taken (fandogh.md 8.1).
+    parse: count(200_000_000),
+    fallback: () => 512 * 1024 ** 2,
+    meaning: 'most bytes of a source that the Fandogh CLI uploads; at least 200000000',
+  }),
+  row({
     variable: 'STOWAGE_WORKER_USERNAMES',
     key: 'workerUsernames',
     parse: names,

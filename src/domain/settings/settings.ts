@@ -112,6 +112,8 @@ export interface Settings {
   imageAuthFile: string | null;
   /** What the Fandogh CLI is told of newer versions of itself; null: nothing. */
   fandoghLatestVersion: string | null;
+  /** Of one uploaded source; `limits.uploadBytes` if that is less. */
+  fandoghUploadBytes: number;
   /** How many gateways `stowage serve` starts; they share the port. */
   gatewayProcesses: number;
   logLevel: string;

@@ -11,15 +11,16 @@ import type { BlobStore } from '../storage/blob-store.ts';
 
 /**
  * Streams an archive into the blob store; it is unpacked, and checked, by the request that names it. Throws
- * InvalidInputError when it is empty or too large; then nothing is kept.
+ * InvalidInputError when it is empty or too large; then nothing is kept. `mostBytes`: of this kind of upload.
  */
 export async function receiveUpload(
   { database, blobs, settings }: { database: Database; blobs: BlobStore; settings: Settings },
   principal: Principal,
-  file: { name: string; open: () => Readable },
+  file: { name: string; open: () => Readable; mostBytes?: number },
 ): Promise<SourceUpload> {
   requireScope(principal, 'write');
-  const limited = new SizeCheck(settings.limits.uploadBytes);
+  const { mostBytes = Number.POSITIVE_INFINITY } = file;
+  const limited = new SizeCheck(Math.min(settings.limits.uploadBytes, mostBytes));
   const [blob] = await Promise.all([blobs.write(limited), pipeline(file.open(), limited)]);
   return await database.transaction(async ({ sql }) => {
     await recordBlobs(sql, [blob]);

@@ -264,6 +264,9 @@ describe('Projects', () => {
     });
     const seenByAda = await byName('ada');
     expect(seenByAda.open).toBeNull();
+    const memberships = await gateway.data('{ me { memberships { name } } }', {}, 'bob');
+    const mine = memberships.me.memberships.map(({ name }: { name: string }) => name);
+    expect(mine).toEqual(['apps', 'tools', 'open']);
     expect(await byName('admin')).toMatchObject({ open: ['bob OWNER'], apps: expect.any(Array) });
   });
 

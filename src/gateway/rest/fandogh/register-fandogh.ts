@@ -63,7 +63,7 @@ function addUploadRoute(scope: FastifyInstance, services: Services): void {
       method: publishVersion.method,
       url,
       handler: async (request, reply) => {
-        await publishVersion.handle(() => callOf(services, request), services, request, reply);
+        await publishVersion.handle(() => callOf(services, request), request, reply);
         return reply;
       },
     });

@@ -19,12 +19,7 @@ export interface FandoghRoute {
 export interface FandoghUploadRoute {
   method: 'POST';
   path: string;
-  handle(
-    caller: () => Promise<FandoghCall>,
-    services: FandoghServices,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<unknown>;
+  handle(caller: () => Promise<FandoghCall>, request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
 }
 
 export interface FandoghServices extends ContextServices {

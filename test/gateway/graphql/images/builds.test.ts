@@ -152,6 +152,20 @@ describe('an uploaded archive', () => {
     ).toBe(null);
   });
 
+  test('is published by developers, whom the image tells who they are', async () => {
+    const read = '{ publishedImages(first: 1) { nodes { mayPublish createdBy { number name } } } }';
+    for (const [as, mayPublish] of [
+      ['ada', true],
+      ['admin', true],
+      ['bob', false],
+      ['reader', false],
+    ] as const) {
+      const { publishedImages } = await gateway.data(read, {}, as);
+      const createdBy = { number: expect.any(Number), name: 'ada' };
+      expect(publishedImages.nodes).toEqual([{ mayPublish, createdBy }]);
+    }
+  });
+
   test('is published once if that is asked for', async () => {
     expect(await uploadAndBuild('policy: ONCE')).toMatchObject({ code: 'not-found' });
     await change(

@@ -392,3 +392,27 @@ test('bytes of an archive are what counts', async () => {
   const gz = gzipSync(await tar(file('p/Dockerfile', 'FROM scratch')));
   expect(await fandogh.publish('app', 'one-directory', gz)).toEqual([200, created]);
 });
+
+test('sources have a cap of their own, and the client is heard out (fandogh.md 8.1)', async () => {
+  const most = 200_000_000;
+  const { url } = await fandogh.stack.addGateway({ STOWAGE_FANDOGH_UPLOAD_BYTES: `${most}` });
+  const { body, headers } = versionForm([['source', { name: 'workspace', content: Buffer.alloc(0) }]]);
+  const split = body.lastIndexOf('\r\n--');
+  const piece = Buffer.alloc(1_000_000);
+  let sent = 0;
+  const form = async function* () {
+    yield body.subarray(0, split);
+    for (; sent < most + piece.length; sent += piece.length) yield piece;
+    yield body.subarray(split, split + 2);
+    yield versionForm([['version', 'huge']]).body;
+  };
+  const response = await fetch(`${url}${PATH}`, {
+    method: 'POST',
+    headers: { ...headers, authorization: `JWT ${fandogh.token}` },
+    body: form(),
+    duplex: 'half',
+  } as unknown as RequestInit);
+  const refusal = { source: [`The uploaded file has more than ${most} bytes`] };
+  expect([response.status, await response.json()]).toEqual([400, refusal]);
+  expect(sent).toBe(most + piece.length);
+});

@@ -25,11 +25,11 @@ import { refusedAs } from './refusals.ts';
 export const publishVersion: FandoghUploadRoute = {
   method: 'POST',
   path: '/images/:name/versions',
-  async handle(caller, { settings }, request, reply) {
+  async handle(caller, request, reply) {
     const name = imageNameOf(request);
     const [entrance, form] = await readAtTheDoor(
       () => enter(caller, name),
-      (call) => readVersionForm(request.raw, call && storeWith(call), mostBytes(settings)),
+      (call) => readVersionForm(request.raw, call && storeWith(call), MOST_READ_BYTES),
     );
     if (entrance.status === 'rejected') throw entrance.reason;
     if (form.status === 'rejected') {
@@ -61,13 +61,12 @@ async function enter(caller: () => Promise<FandoghCall>, name: string): Promise<
 }
 
 function storeWith(call: FandoghCall): StoreSource<SourceUpload> {
-  return (name, open) => receiveUpload(call, call.principal, { name, open });
+  const mostBytes = call.settings.fandoghUploadBytes;
+  return (name, open) => receiveUpload(call, call.principal, { name, open, mostBytes });
 }
 
-/** Forms that are a little too large are read, so that the client hears which field is. */
-function mostBytes({ limits }: FandoghCall['settings']): number {
-  return 2 * limits.uploadBytes + 64 * 1024 * 1024;
-}
+/** Forms that are too large are read, so that the client hears which field is; but not for ever. */
+const MOST_READ_BYTES = 16 * 1024 ** 3;
 
 async function publish(
   call: FandoghCall,
