@@ -9,9 +9,9 @@ import { ConflictError, InvalidInputError } from '../errors.ts';
 import { hashPassword } from './password.ts';
 import { type Principal, requireAdmin } from './principal.ts';
 import { User } from './user.ts';
+import { requireEmail, requirePassword } from './user-details.ts';
 
 const USER_NAME = /^[A-Za-z0-9][A-Za-z0-9._@/=, -]{0,199}$/;
-const LEAST_PASSWORD_LENGTH = 8;
 
 /** For administrators. Throws ConflictError when the name is taken. */
 export async function createUser(
@@ -26,17 +26,14 @@ export async function createUser(
 /** Throws ConflictError when the name is taken. */
 export async function addUser(
   database: Database,
-  input: { name: string; password?: string | null; isAdmin?: boolean },
+  input: { name: string; password?: string | null; email?: string | null; isAdmin?: boolean },
 ): Promise<User> {
   if (!USER_NAME.test(input.name)) {
     throw new InvalidInputError(`"${input.name}" is not a valid user name`, { details: { field: 'name' } });
   }
   const { password } = input;
-  if (password != null && password.length < LEAST_PASSWORD_LENGTH) {
-    throw new InvalidInputError(`A password needs at least ${LEAST_PASSWORD_LENGTH} characters`, {
-      details: { field: 'password' },
-    });
-  }
+  if (password != null) requirePassword(password);
+  if (input.email != null) requireEmail(input.email);
   const passwordHash = password == null ? null : await hashPassword(password);
   const taken = `There is a user "${input.name}" already`;
   const adding = database.transaction(async ({ em }) => {
@@ -44,11 +41,12 @@ export async function addUser(
     return em.create(User, {
       name: input.name,
       passwordHash,
+      email: input.email ?? null,
       isAdmin: input.isAdmin ?? false,
       disabledAt: null,
     });
   });
-  return await orConflict(taken, adding);
+  return await orConflict(input.email == null ? taken : `${taken}, or one with this email`, adding);
 }
 
 /**

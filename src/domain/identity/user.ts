@@ -9,6 +9,8 @@ export const User = defineEntity({
     name: p.text().unique(),
     /** scrypt, see password.ts; null: tokens only. */
     passwordHash: p.text().nullable().hidden(),
+    /** null: nobody said. */
+    email: p.text().nullable().default(null),
     isAdmin: p.boolean().default(false),
     createdAt: p.datetime().onCreate(() => new Date()),
     disabledAt: p.datetime().nullable(),

@@ -267,6 +267,18 @@ const ROWS: Row[] = [
     forbidden,
     yes,
   ),
+  row('Query.user', '{ x: user(name: "ada") { email } }', anonymous, yes, forbidden, no, no, yes, yes),
+  row(
+    'Mutation.changeUser',
+    'mutation { x: changeUser(name: "ada", email: "ada-#@mail.example") { __typename ... on Error { code } } }',
+    anonymous,
+    forbidden,
+    forbidden,
+    missing,
+    missing,
+    yes,
+    yes,
+  ),
   row(
     'Mutation.createToken',
     'mutation { x: createToken(name: "token-#", scopes: ["write"]) { __typename ... on Error { code } } }',

@@ -18,10 +18,11 @@ export async function openZipEntries(
   { blobs, digest, size }: { blobs: BlobStore; digest: Digest; size: number },
   limits: UnpackLimits,
 ): Promise<OpenZip> {
-  const { zip, windows } = await openBlobZip(blobs, digest, size).catch((error: Error) => {
+  const open = () => openBlobZip(blobs, digest, size);
+  const { zip, windows } = await open().catch((error: Error) => {
     throw brokenArchive(error.message, error);
   });
-  const archive = { zip, windows, limits };
+  const archive = { zip, windows, limits, open };
   return { entries: () => zipEntries(archive), close: () => zip.close() };
 }
 
@@ -29,6 +30,8 @@ interface Archive {
   zip: BlobZip;
   windows: BlobWindows;
   limits: UnpackLimits;
+  /** Once more. */
+  open(): ReturnType<typeof openBlobZip>;
 }
 
 async function* zipEntries(archive: Archive): AsyncGenerator<ArchiveEntry> {
@@ -41,7 +44,7 @@ async function* zipEntries(archive: Archive): AsyncGenerator<ArchiveEntry> {
       limits.countBytes(entry.uncompressedSize);
       yield await archiveEntry(archive, entry);
     }
-    parts.refuseOverlaps();
+    await refuseOverlap(archive, parts.overlap());
   } catch (error) {
     throw asFailure(error as Error);
   }
@@ -176,9 +179,8 @@ const EXPECTED_ENTRIES = 4096;
 class Parts {
   #bounds = new Float64Array(2 * EXPECTED_ENTRIES);
   #count = 0;
-  readonly #names: string[] = [];
 
-  add({ relativeOffsetOfLocalHeader: start, compressedSize, fileName }: yauzl.Entry): void {
+  add({ relativeOffsetOfLocalHeader: start, compressedSize }: yauzl.Entry): void {
     if (2 * this.#count === this.#bounds.length) {
       const larger = new Float64Array(2 * this.#bounds.length);
       larger.set(this.#bounds);
@@ -186,19 +188,34 @@ class Parts {
     }
     this.#bounds[2 * this.#count] = start;
     this.#bounds[2 * this.#count + 1] = start + LOCAL_HEADER_BYTES + compressedSize;
-    this.#names.push(fileName);
     this.#count += 1;
   }
 
-  /** Files that share their bytes make a small archive expand without end. */
-  refuseOverlaps(): void {
+  /** Which file, in their order, begins in the middle of another; null: none. */
+  overlap(): number | null {
     const order = Uint32Array.from({ length: this.#count }, (_, index) => index);
     order.sort((a, b) => this.#bounds[2 * a]! - this.#bounds[2 * b]!);
     let end = 0;
     for (const index of order) {
-      if (this.#bounds[2 * index]! < end) throw brokenArchive(`${this.#names[index]} overlaps another file`);
+      if (this.#bounds[2 * index]! < end) return index;
       end = this.#bounds[2 * index + 1]!;
     }
+    return null;
+  }
+}
+
+/** Files that share their bytes make a small archive expand without end. Names of a million files are not kept for it. */
+async function refuseOverlap({ open }: Archive, index: number | null): Promise<void> {
+  if (index === null) return;
+  const { zip } = await open();
+  let at = 0;
+  try {
+    for await (const { fileName } of zip.eachEntry()) {
+      if (at === index) throw brokenArchive(`${fileName} overlaps another file`);
+      at += 1;
+    }
+  } finally {
+    zip.close();
   }
 }
 

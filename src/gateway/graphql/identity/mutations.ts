@@ -2,6 +2,7 @@ import { createUser } from '../../../domain/identity/accounts.ts';
 import { createProject, removeProjectMember, setProjectMember } from '../../../domain/identity/projects.ts';
 import type { Token } from '../../../domain/identity/token.ts';
 import { createOwnToken, listTokens, revokeOwnToken } from '../../../domain/identity/tokens.ts';
+import { changeUserDetails } from '../../../domain/identity/user-details.ts';
 import { builder } from '../builder.ts';
 import { withoutNulls } from '../without-nulls.ts';
 import { ProjectRef, ProjectRoleEnum, ProjectVisibilityEnum } from './project.ts';
@@ -74,9 +75,27 @@ builder.mutationFields((t) => ({
     args: {
       name: t.arg.string({ required: true }),
       password: t.arg.string({ description: 'Absent: the user can use tokens only.' }),
+      email: t.arg.string(),
       isAdmin: t.arg.boolean(),
     },
     resolve: (_root, input, { database, principal }) => createUser(database, principal, withoutNulls(input)),
+  }),
+  changeUser: t.field({
+    type: UserRef,
+    nullable: false,
+    description: 'Of oneself; for administrators of anybody. What is absent stays.',
+    errors: {},
+    args: {
+      name: t.arg.string({ required: true }),
+      email: t.arg.string({ description: 'Null: none.' }),
+      password: t.arg.string(),
+      oldPassword: t.arg.string({ description: 'To change the password of oneself.' }),
+    },
+    resolve: (_root, { name, email, password, oldPassword }, { database, principal }) =>
+      changeUserDetails(database, principal, name, {
+        ...(email !== undefined && { email }),
+        ...(password != null && { password, oldPassword: oldPassword ?? null }),
+      }),
   }),
   createToken: t.field({
     type: CreatedTokenRef,

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 
 const HEADERS = {
   'access-control-allow-origin': '*',
-  'access-control-allow-methods': 'GET, HEAD, POST, DELETE, OPTIONS',
+  'access-control-allow-methods': 'GET, HEAD, POST, PATCH, DELETE, OPTIONS',
   'access-control-allow-headers': 'Authorization, ACTIVE-NAMESPACE, Content-Type',
   'access-control-max-age': '86400',
 };

@@ -59,7 +59,7 @@ function answerTo(error: unknown): { status: number; body: ErrorBody } {
   return error instanceof DomainError ? ofDomain(error) : ofFramework(error as FastifyError);
 }
 
-function ofDomain({ code, message, retryable }: DomainError): { status: number; body: ErrorBody } {
+function ofDomain({ code, message, retryable, details }: DomainError): { status: number; body: ErrorBody } {
   switch (code) {
     case 'unauthenticated':
       return messageError(401, TOKEN_NOT_VALID);
@@ -69,6 +69,7 @@ function ofDomain({ code, message, retryable }: DomainError): { status: number; 
     case 'name-unknown':
       return messageError(404, message);
     case 'invalid-input':
+      return typeof details.field === 'string' ? fieldError(details.field, message) : requestError(message);
     case 'conflict':
       return requestError(message);
     default:

@@ -4,6 +4,7 @@ export type Language = 'en' | 'fa';
 export const TEXTS = {
   imageCreated: { en: 'Image created successfully', fa: 'تصویر با موفقیت ایجاد گردید' },
   versionCreated: { en: 'Version created successfully', fa: 'ورژن جدید با موفقیت ساخته شد' },
+  namespaceCreated: { en: 'Namespace created successfully', fa: 'فضانام با موفقیت ایجاد گردید' },
   imageDeleted: { en: 'Image Deleted Successfully', fa: 'تصویر با موفقیت حذف گردید' },
 } as const satisfies Record<string, Record<Language, string>>;
 

@@ -7,7 +7,7 @@ import type { Language, TEXTS } from './language.ts';
 /** One call of the dialect: a file below routes/, a row in {@link file://./routes/routes.ts}. */
 export interface FandoghRoute {
   /** GET implies HEAD. */
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Below `/api` and `/fa/api`; a slash at the end changes nothing. */
   path: string;
   /** `nobody`: credentials do not matter; absent: one must be logged in. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SYSTEM } from '../../../../src/domain/identity/principal.ts';
 import { createProject, setProjectMember } from '../../../../src/domain/identity/projects.ts';
+import { PASSWORD } from '../../../support/registry-stack.ts';
 import { FandoghStack } from './fandogh-calls.ts';
 
 let fandogh: FandoghStack;
@@ -132,6 +133,75 @@ describe('namespaces (fandogh.md 1.2)', () => {
     const active = await answer('GET', '/api/api/users/namespaces/NAMESPACE', { namespace: 'second' });
     expect(active).toEqual([200, { name: 'second', ...limits }]);
     expect((await answer('GET', '/api/users/namespaces/hidden'))[0]).toBe(404);
+  });
+});
+
+describe('accounts (fandogh.md 4)', () => {
+  const change = (name: string, json: unknown, options = {}) =>
+    answer('PATCH', `/api/accounts/${name}`, { json, ...options });
+  const asAdmin = async () => ({
+    token: await fandogh.logIn('admin'),
+  });
+
+  test('one’s own, and everybody’s for administrators', async () => {
+    const ada = { id: expect.any(Number), username: 'ada', email: '' };
+    expect(await answer('GET', '/api/accounts/ADA')).toEqual([200, ada]);
+    expect(await answer('GET', '/fa/api/accounts/ada/', await asAdmin())).toEqual([200, ada]);
+    for (const name of ['bob', 'nobody', 'a%00']) {
+      expect((await answer('GET', `/api/accounts/${name}`))[0]).toBe(404);
+      expect((await change(name, { email: 'x@mail.example' }))[0]).toBe(404);
+    }
+    expect((await answer('GET', '/api/accounts/ada', { token: null }))[0]).toBe(401);
+  });
+
+  test('the e-mail, which the login tells', async () => {
+    const mail = 'ada@mail.example';
+    expect(await change('ada', { email: mail })).toMatchObject([200, { username: 'ada', email: mail }]);
+    const logIn = { token: null, json: { username: 'ada', password: PASSWORD } };
+    expect(await answer('POST', '/api/tokens', logIn)).toMatchObject([200, { email: mail }]);
+    const taken = { email: ['A user with this email already exists.'] };
+    expect(await change('bob', { email: mail.toUpperCase() }, await asAdmin())).toEqual([400, taken]);
+    for (const email of ['x', 'a b@c', '@', `${'x'.repeat(65)}@mail.example`, 'a\0@b']) {
+      expect(await change('ada', { email })).toEqual([400, { email: ['Enter a valid email address.'] }]);
+    }
+    expect(await change('ada', { email: 7 })).toEqual([400, { email: ['Not a valid string.'] }]);
+    expect(await change('ada', { email: '' })).toMatchObject([200, { email: '' }]);
+    expect(await change('ada', {})).toMatchObject([200, { email: '' }]);
+  });
+
+  test('the password, for who knows the old one', async () => {
+    const password = 'another horse';
+    const wrong = { old_password: ['The old password is wrong'] };
+    expect(await change('ada', { password })).toEqual([400, wrong]);
+    expect(await change('ada', { password, old_password: 'x' })).toEqual([400, wrong]);
+    const short = { password: 'short', old_password: PASSWORD };
+    expect(await change('ada', short)).toEqual([400, { password: [expect.stringContaining('at least 8')] }]);
+    const { authorization } = fandogh.stack.authorization('ada');
+    const byToken = { token: null, headers: { authorization: authorization! } };
+    expect((await change('ada', { password, old_password: PASSWORD }, byToken))[0]).toBe(403);
+    expect((await change('ada', { password, old_password: PASSWORD }))[0]).toBe(200);
+    const logIn = (word: string) =>
+      answer('POST', '/api/tokens', { token: null, json: { username: 'ada', password: word } });
+    expect((await logIn(PASSWORD))[0]).toBe(400);
+    expect((await logIn(password))[0]).toBe(200);
+    expect((await change('ada', { password: PASSWORD }, await asAdmin()))[0]).toBe(200);
+    expect((await logIn(PASSWORD))[0]).toBe(200);
+  });
+
+  test('namespaces are made once, by names that images can have', async () => {
+    const make = (name: unknown, options = {}) =>
+      answer('POST', '/api/users/namespaces', { json: { name }, ...options });
+    const { authorization } = fandogh.stack.authorization('bob');
+    const bob = { token: null, headers: { authorization: authorization! } };
+    expect(await make('mine', bob)).toEqual([200, message('Namespace created successfully')]);
+    expect(await make('mine')).toEqual([400, { name: ['namespace with this name already exists.'] }]);
+    for (const name of ['', 'A', 'a b', '-a', 'a-', 'a..b', '.', '../x', 'a/b', 'n'.repeat(65), 'a\0']) {
+      expect(await make(name)).toEqual([400, { name: ['Enter a valid value.'] }]);
+    }
+    expect(await make(undefined)).toEqual([400, { name: ['This field is required.'] }]);
+    expect((await make('x', { token: null }))[0]).toBe(401);
+    const listed = await answer('GET', '/api/api/users/namespaces', bob);
+    expect(listed).toEqual([200, [{ name: 'apps' }, { name: 'mine' }]]);
   });
 });
 

@@ -1,4 +1,5 @@
-import { storedOperation } from '../../../graphql/run-operation.ts';
+import { type StoredOperation, storedOperation } from '../../../graphql/run-operation.ts';
+import type { WriteResult } from './images.ts';
 
 interface Named {
   name: string;
@@ -9,5 +10,16 @@ export const NAMESPACES = storedOperation<{ me: { memberships: Named[] }; projec
   query Namespaces {
     me { memberships { name } }
     projects { name }
+  }
+`);
+
+/** The caller becomes its owner. */
+export const CREATE_NAMESPACE: StoredOperation<WriteResult<Named>, Named> = storedOperation(`
+  mutation CreateNamespace($name: String!) {
+    result: createProject(name: $name) {
+      __typename
+      ... on MutationCreateProjectSuccess { data { name } }
+      ... on Error { code message hint details }
+    }
   }
 `);

@@ -2,8 +2,9 @@ import { UnauthenticatedError } from '../../../../domain/errors.ts';
 import { activeProjectName } from '../../../../domain/identity/active-project.ts';
 import type { Principal } from '../../../../domain/identity/principal.ts';
 import { runOperation } from '../../../graphql/run-operation.ts';
-import { fieldError, messageError } from '../errors.ts';
-import { NAMESPACES } from '../operations/namespaces.ts';
+import { messageError } from '../errors.ts';
+import { LOGGED_IN } from '../operations/accounts.ts';
+import { requiredText } from '../parameters/body.ts';
 import { bodyObject } from '../request-body.ts';
 import type { FandoghCall, FandoghRoute } from '../route.ts';
 import { sendJson } from '../send-json.ts';
@@ -15,21 +16,20 @@ export const logIn: FandoghRoute = {
   login: 'nobody',
   async handle(call, request, reply) {
     const { username, password } = bodyObject(request);
-    const principal = await byPassword(call, textOf('username', username), textOf('password', password));
+    const principal = await byPassword(
+      call,
+      requiredText('username', username),
+      requiredText('password', password),
+    );
     const token = await call.authenticator.sessions.issue(principal);
     // The first one is where clients go: there is one for everybody.
     await activeProjectName(call.database, principal, null);
-    const { me } = await runOperation(call, { principal, baseUrl: call.baseUrl }, NAMESPACES, {});
+    const origin = { principal, baseUrl: call.baseUrl };
+    const { user, me } = await runOperation(call, origin, LOGGED_IN, { name: principal.name! });
     const namespaces = me.memberships.map(({ name }) => name);
-    return sendJson(reply, 200, { token, username: principal.name, email: '', namespaces });
+    return sendJson(reply, 200, { token, username: principal.name, email: user?.email ?? '', namespaces });
   },
 };
-
-function textOf(field: string, value: unknown): string {
-  if (value === undefined || value === null) throw fieldError(field, 'This field is required.');
-  if (typeof value !== 'string') throw fieldError(field, 'Not a valid string.');
-  return value;
-}
 
 /** Names are lower-case for these clients; ours keep their case. */
 async function byPassword(

@@ -1,7 +1,11 @@
-import { messageError } from '../errors.ts';
-import { NAMESPACES } from '../operations/namespaces.ts';
+import { dataOf } from '../../../graphql/run-operation.ts';
+import { fieldError, messageError } from '../errors.ts';
+import { CREATE_NAMESPACE, NAMESPACES } from '../operations/namespaces.ts';
+import { requiredText } from '../parameters/body.ts';
+import { bodyObject } from '../request-body.ts';
 import type { FandoghCall, FandoghRoute } from '../route.ts';
-import { sendJson } from '../send-json.ts';
+import { sendJson, sendMessage } from '../send-json.ts';
+import { refusedAs } from './refusals.ts';
 
 /** One client says `api` twice (fandogh.md 4). */
 const PATHS = ['/users/namespaces', '/api/users/namespaces'] as const;
@@ -15,6 +19,23 @@ export const listNamespaces: FandoghRoute[] = PATHS.map((path) => ({
       200,
       (await namespacesOf(call)).map((name) => ({ name })),
     );
+  },
+}));
+
+/** What may stand in the name of an image, too (fandogh.md 1.10, 4). */
+const NAME = /^[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*$/;
+const LONGEST_NAME = 64;
+
+export const createNamespace: FandoghRoute[] = PATHS.map((path) => ({
+  method: 'POST',
+  path,
+  async handle({ run, text }, request, reply) {
+    const name = requiredText('name', bodyObject(request).name);
+    if (name.length > LONGEST_NAME || !NAME.test(name)) throw fieldError('name', 'Enter a valid value.');
+    const { result } = await run(CREATE_NAMESPACE, { name });
+    const taken = () => fieldError('name', 'namespace with this name already exists.');
+    refusedAs({ conflict: taken }, () => dataOf(result));
+    return sendMessage(reply, text('namespaceCreated'));
   },
 }));
 

@@ -1,11 +1,12 @@
 import type { FandoghRoute } from '../route.ts';
+import { changeAccount, readAccount } from './accounts.ts';
 import { createImage } from './create-image.ts';
 import { deleteImage } from './delete-image.ts';
 import { readLatestVersion } from './latest-version.ts';
 import { listImages } from './list-images.ts';
 import { listVersions } from './list-versions.ts';
 import { logIn } from './log-in.ts';
-import { listNamespaces, readNamespace } from './namespaces.ts';
+import { createNamespace, listNamespaces, readNamespace } from './namespaces.ts';
 import { readBuilds } from './read-builds.ts';
 import { reportError } from './report-error.ts';
 
@@ -17,7 +18,10 @@ export const ROUTES: readonly FandoghRoute[] = [
   listVersions,
   readBuilds,
   logIn,
+  readAccount,
+  changeAccount,
   ...listNamespaces,
+  ...createNamespace,
   ...readNamespace,
   ...readLatestVersion,
   reportError,
