@@ -85,8 +85,7 @@ function goProject(proxy: GoProxy): HermeticProject {
   return {
     files: {
       Dockerfile:
-        'ARG BASE\nFROM $BASE AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /greet .\n' +
-        'FROM $BASE\nCOPY --from=build /greet /greet\nCMD ["/greet"]\n',
+        'ARG BASE\nFROM $BASE\nWORKDIR /src\nCOPY . .\nRUN go mod download\nRUN go build -o /greet .\nCMD ["/greet"]\n',
       'go.mod': 'module app.example/greet\n\ngo 1.19\n\nrequire modules.example/greet v1.1.0\n',
       'go.sum': proxy.sums(),
       'main.go':

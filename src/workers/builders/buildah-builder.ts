@@ -133,10 +133,10 @@ export class BuildahBuilder implements ImageBuilder {
       { source: profile, target: PROFILE, isWritable: false },
       ...(await stepRuntime(input.stepEnvironment, this.#settings, temporary)),
       ...secrets.map(({ source, target }) => ({ source, target, isWritable: false })),
-      ...input.mounts.map(({ directory }, index) => ({
+      ...input.mounts.map(({ directory, isWritable = false }, index) => ({
         source: directory,
         target: `/run/mounts/${index}`,
-        isWritable: false,
+        isWritable,
       })),
     ];
     const tracker = new StepTracker(plan);
@@ -152,7 +152,9 @@ export class BuildahBuilder implements ImageBuilder {
       },
     );
     let isDiskFull = false;
-    const watch = new DiskWatch([storage.directory, storage.scratch], input.limits.diskBytes, () => {
+    const written = input.mounts.flatMap(({ directory, isWritable }) => (isWritable ? [directory] : []));
+    const watched = [storage.directory, storage.scratch, ...written];
+    const watch = new DiskWatch(watched, input.limits.diskBytes, () => {
       isDiskFull = true;
       sandbox.kill();
     });
@@ -190,7 +192,10 @@ export class BuildahBuilder implements ImageBuilder {
       ...Object.entries(input.buildArguments).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
       ...Object.entries(input.labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
       ...secrets.flatMap(({ id, target }) => ['--secret', `id=${id},src=${target}`]),
-      ...input.mounts.flatMap(({ path }, index) => ['--volume', `/run/mounts/${index}:${path}:ro`]),
+      ...input.mounts.flatMap(({ path, isWritable = false }, index) => [
+        '--volume',
+        `/run/mounts/${index}:${path}:${isWritable ? 'rw' : 'ro'}`,
+      ]),
       ...(input.target === null ? [] : ['--target', input.target]),
       ...['--iidfile', '/var/tmp/image-id', '--file', '/run/Dockerfile', '/context'],
     ];

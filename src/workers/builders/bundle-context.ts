@@ -22,6 +22,8 @@ import type { ImageBuild } from './image-builder.ts';
 
 /** Where the steps of a build find the bundle: `deps/`, `config/` and `stowage.env`, read-only. */
 export const BUNDLE_MOUNT = '/stowage/bundle';
+/** Where package managers keep their caches, which have times in them: writable, and in no layer either. */
+const CACHE_MOUNT = '/stowage/cache';
 
 /** A build's input that is made of a bundle. */
 export interface BundleContext
@@ -54,6 +56,7 @@ export async function prepareBundleContext(
   const configuration = await readConfigurationFiles(sql, setup);
   const contextDirectory = join(directory, 'context');
   const bundleDirectory = join(directory, 'bundle');
+  const cacheDirectory = join(directory, 'cache');
   const layout = await openArchive(sql, blobs, bundle);
   const time = await unpack(
     readArchive(blobs, layout),
@@ -61,10 +64,14 @@ export async function prepareBundleContext(
     signal,
   );
   await layOver(new Tree(contextDirectory), configuration);
+  await mkdir(cacheDirectory);
   const { variables, unusable } = stepEnvironment(environment, request.packageManagers);
   return {
     contextDirectory,
-    mounts: [{ directory: bundleDirectory, path: BUNDLE_MOUNT }],
+    mounts: [
+      { directory: bundleDirectory, path: BUNDLE_MOUNT },
+      { directory: cacheDirectory, path: CACHE_MOUNT, isWritable: true },
+    ],
     // Compilers and packers write this time instead of their own.
     stepEnvironment: { ...variables, SOURCE_DATE_EPOCH: String(time) },
     sourceDateEpoch: time,
@@ -191,29 +198,31 @@ class Tree {
 
 // --- environment ----------------------------------------------------------------------------------------------------
 
-/**
- * The bundle is read-only and go wants to write into its cache: it gets modules from the bundle as if that were a proxy, and
- * has its own caches where it always has them.
- */
-const CACHES_OF_GO: ReadonlySet<string> = new Set(['GOCACHE', 'GOPATH', 'GOMODCACHE', 'GOPROXY']);
+/** The bundle is read-only and go wants to write into its cache: it gets modules from the bundle as if that were a proxy. */
 const GO: Readonly<Record<string, string>> = {
   GOPROXY: `file://${BUNDLE_MOUNT}/deps/gomod/pkg/mod/cache/download`,
+  GOMODCACHE: `${CACHE_MOUNT}/go-modules`,
+  GOCACHE: `${CACHE_MOUNT}/go-build`,
 };
-/** Without network, npm would wait for an audit and for news of itself. Its logs would make each image another one. */
+/** Left to its default: what go installs is looked for there. */
+const NOT_SET: ReadonlySet<string> = new Set(['GOPATH']);
+/** Without network, npm would wait for an audit and for news of itself. */
 const NPM: Readonly<Record<string, string>> = {
   npm_config_offline: 'true',
   npm_config_audit: 'false',
   npm_config_fund: 'false',
   npm_config_update_notifier: 'false',
-  npm_config_logs_max: '0',
+  npm_config_cache: `${CACHE_MOUNT}/npm`,
 };
-/** What pip keeps for a next time would make each image another one, too. */
-const PIP: Readonly<Record<string, string>> = { PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_CACHE_DIR: '1' };
+const PIP: Readonly<Record<string, string>> = {
+  PIP_DISABLE_PIP_VERSION_CHECK: '1',
+  PIP_CACHE_DIR: `${CACHE_MOUNT}/pip`,
+};
 
 const OF_MANAGER: Partial<Record<PackageManager, Readonly<Record<string, string>>>> = {
   gomod: GO,
   npm: NPM,
-  yarn: NPM,
+  yarn: { ...NPM, YARN_CACHE_FOLDER: `${CACHE_MOUNT}/yarn` },
   pip: PIP,
 };
 
@@ -226,7 +235,7 @@ export function stepEnvironment(
   const unusable: EnvironmentVariable[] = [];
   for (const variable of environment) {
     const { name, value, kind } = variable;
-    if (CACHES_OF_GO.has(name)) continue;
+    if (NOT_SET.has(name)) continue;
     if (kind === 'literal') variables[name] = value;
     else if (!value.startsWith(SOURCE)) variables[name] = posix.join(BUNDLE_MOUNT, value);
     // go looks for its workspace itself, from where it runs.

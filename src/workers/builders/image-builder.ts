@@ -32,8 +32,8 @@ export interface ImageBuild {
   cacheScope: string;
   /** Hermetic: steps have no network but `lo`. */
   isHermetic: boolean;
-  /** Seen by every step, read-only, never in a layer: the bundle of a hermetic build. */
-  mounts: readonly { directory: string; path: string }[];
+  /** Seen by every step, never in a layer: the bundle of a hermetic build, and where its package managers keep caches. */
+  mounts: readonly StepMount[];
   /** Set for every step, never in the image: where package managers find the bundle. */
   stepEnvironment: Readonly<Record<string, string>>;
   /** Seconds since 1970: the time of everything in the image. */
@@ -48,6 +48,13 @@ export interface ImageBuild {
   signal: AbortSignal;
   /** Of this build alone, and removed by who made it. */
   temporaryDirectory: string;
+}
+
+export interface StepMount {
+  directory: string;
+  path: string;
+  /** Steps may write there, and later ones of the same build see it; default: they may not. */
+  isWritable?: boolean;
 }
 
 export interface BuildLimits {

@@ -72,7 +72,9 @@ describe('an npm application', () => {
   });
 
   test('the mount is the rest of the bundle, at a fixed path', () => {
-    const [mount] = context.mounts;
+    const [mount, cache] = context.mounts;
+    expect(cache).toMatchObject({ path: '/stowage/cache', isWritable: true });
+    expect(filesIn(cache!.directory)).toEqual([]);
     expect(mount!.path).toBe('/stowage/bundle');
     expect(filesIn(mount!.directory)).toEqual([
       'config/app/.npmrc',
@@ -107,7 +109,7 @@ test('a Python application finds its archives at the mount', async () => {
     PIP_FIND_LINKS: '/stowage/bundle/deps/pip',
     PIP_NO_INDEX: 'true',
     PIP_DISABLE_PIP_VERSION_CHECK: '1',
-    PIP_NO_CACHE_DIR: '1',
+    PIP_CACHE_DIR: '/stowage/cache/pip',
     SOURCE_DATE_EPOCH,
   });
 });
@@ -116,6 +118,8 @@ test('go takes modules from the mount, and keeps caches that it can write to', a
   const context = await prepare('gomod', await bundleOf(projects.gomod.files));
   expect(context.stepEnvironment).toEqual({
     STOWAGE_BUNDLE: '/stowage/bundle',
+    GOMODCACHE: '/stowage/cache/go-modules',
+    GOCACHE: '/stowage/cache/go-build',
     GOPROXY: 'file:///stowage/bundle/deps/gomod/pkg/mod/cache/download',
     GOSUMDB: 'off',
     GOTOOLCHAIN: 'local',
@@ -182,9 +186,11 @@ test('what lies in the source is nowhere in an image', () => {
     ['gomod', 'pip'],
   );
   expect(Object.keys(variables).sort()).toEqual([
+    'GOCACHE',
+    'GOMODCACHE',
     'GOPROXY',
+    'PIP_CACHE_DIR',
     'PIP_DISABLE_PIP_VERSION_CHECK',
-    'PIP_NO_CACHE_DIR',
     'STOWAGE_BUNDLE',
   ]);
   expect(unusable).toEqual([path('PIP_CERT', 'app/ca.pem')]);
