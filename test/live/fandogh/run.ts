@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type LiveServer, startServer } from '../registry/server.ts';
 import { type FandoghCli, installCli, type Run } from './install-cli.ts';
+import { driveLibrary } from './library.ts';
 import { openTunnel } from './tunnel.ts';
 
 const execute = promisify(execFile);
 
 /**
- * The Fandogh CLI from PyPI, unmodified, against a server as an operator starts it (fandogh.md 5): from logging in to an
+ * The Fandogh CLI from PyPI and the library from npm, unmodified, against a server as an operator starts it (fandogh.md 5): from logging in to an
  * image that skopeo pulls. Prints one line for each step and stops at the first that fails.
  */
 const VERSIONS = ['1.22.5', '1.26.10'] as const;
@@ -29,6 +30,9 @@ async function main(): Promise<void> {
         close();
       }
     }
+    const app = await application(join(workspace, 'library-app'), 'CMD ["/bin/busybox", "true"]');
+    await driveLibrary(server, app, workspace);
+    await pulls(server, `${server.user}/images/from-npm:v1`, workspace);
   } finally {
     await server.stop();
     await rm(workspace, { recursive: true, force: true });

@@ -2,13 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 
 /** A proxy behind which one name means our server, over TLS. */
 export interface Tunnel {
   proxyUrl: string;
+  /** Of a listener that speaks TLS at once. */
+  tlsPort: number;
   authorityFile: string;
   close(): void;
 }
@@ -19,9 +21,7 @@ export async function openTunnel(name: string, target: string, directory: string
   const { hostname, port } = new URL(target);
   const server = createServer((_request, response) => void response.writeHead(405).end());
   const sockets = new Set<Socket>();
-  server.on('connect', (_request, socket: Socket) => {
-    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-    const client = new TLSSocket(socket, { isServer: true, key, cert });
+  const forward = (client: TLSSocket): void => {
     const upstream = connect(Number(port), hostname);
     for (const one of [client, upstream]) {
       sockets.add(one);
@@ -32,17 +32,28 @@ export async function openTunnel(name: string, target: string, directory: string
       });
     }
     client.pipe(upstream).pipe(client);
+  };
+  server.on('connect', (_request, socket: Socket) => {
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    forward(new TLSSocket(socket, { isServer: true, key, cert }));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const tlsServer = createTlsServer({ key, cert }, forward);
   return {
-    proxyUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    proxyUrl: `http://127.0.0.1:${await listen(server)}`,
+    tlsPort: await listen(tlsServer),
     authorityFile,
     close() {
       for (const socket of sockets) socket.destroy();
       server.close();
+      tlsServer.close();
     },
   };
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
 }
 
 function makeCertificate(
