@@ -267,7 +267,7 @@ async function follow(
       authorization: `Bearer ${token}`,
     },
     body: JSON.stringify({
-      query: 'subscription ($number: Int!) { imageBuildLog(number: $number) { at text } }',
+      query: 'subscription ($number: Int!) { imageBuildLogPages(number: $number) { lines { at text } } }',
       variables: { number },
     }),
   });
@@ -276,12 +276,15 @@ async function follow(
   const numbers: number[] = [];
   for await (const { event, data } of readEventStream(response.body!)) {
     if (event === 'complete') break;
-    const { at, text } = JSON.parse(data).data.imageBuildLog as { at: string; text: string };
-    if (!/^\d+$/.test(text)) continue;
-    if (Number(text) !== numbers.length + 1) throw new Error(`after line ${numbers.length} came ${text}`);
-    numbers.push(Number(text));
-    times.push(Date.parse(at));
-    delays.push(Date.now() - Date.parse(at));
+    const { lines } = JSON.parse(data).data.imageBuildLogPages as { lines: { at: string; text: string }[] };
+    const now = Date.now();
+    for (const { at, text } of lines) {
+      if (!/^\d+$/.test(text)) continue;
+      if (Number(text) !== numbers.length + 1) throw new Error(`after line ${numbers.length} came ${text}`);
+      numbers.push(Number(text));
+      times.push(Date.parse(at));
+      delays.push(now - Date.parse(at));
+    }
   }
   return { times, delays, numbers };
 }

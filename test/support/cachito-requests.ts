@@ -114,9 +114,12 @@ async function storeLog(sql: SqlExecutor, id: number, lines: number): Promise<vo
        insert into log_streams (subject_type, subject_id, lines, closed) values ('bundle-request', $1, $2, true)
        returning id
      )
-     insert into log_lines (stream_id, number, at, level, source, text)
-     select id, number, '2021-07-07T18:02:35.123Z', 'info', 'resolve-packages.npm', 'line ' || number
-     from stream, generate_series(1, $2) as number`,
+     insert into log_pages (stream_id, first_number, last_number, lines)
+     select id, 1, $2, (
+       select json_agg(json_build_array(1625680955123, 'info', 'resolve-packages.npm', 'line ' || number))
+       from generate_series(1, $2) as number
+     )
+     from stream where $2 > 0`,
     [id, lines],
   );
 }

@@ -96,7 +96,7 @@ const EVENTS = `subscription Events($number: Int!, $afterVersion: Int) {
 }`;
 
 const LOG = `subscription Log($number: Int!, $afterLine: Int) {
-  bundleRequestLog(number: $number, afterLine: $afterLine) { number at level source text }
+  bundleRequestLogPages(number: $number, afterLine: $afterLine) { lines { number at level source text } }
 }`;
 
 const LOG_PAGE = `query LogPage($number: Int!, $afterLine: Int!, $limit: Int!) {
@@ -158,17 +158,17 @@ export async function* followLog(
   number: number,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
-  const followed = follow<{ bundleRequestLog: LogLine }>(
+  const followed = follow<{ bundleRequestLogPages: { lines: LogLine[] } }>(
     client,
     {
       document: LOG,
       variables: { number },
       cursor: 'afterLine',
-      position: (item) => item.bundleRequestLog.number,
+      position: (item) => item.bundleRequestLogPages.lines.at(-1)!.number,
     },
     signal,
   );
-  for await (const { bundleRequestLog: line } of followed) yield normal(line);
+  for await (const item of followed) for (const line of item.bundleRequestLogPages.lines) yield normal(line);
 }
 
 /** The lines that there are now. */

@@ -84,7 +84,7 @@ const EVENTS = `subscription BuildEvents($number: Int!, $afterVersion: Int) {
 }`;
 
 const LOG = `subscription BuildLog($number: Int!, $afterLine: Int) {
-  imageBuildLog(number: $number, afterLine: $afterLine) { number at level source text }
+  imageBuildLogPages(number: $number, afterLine: $afterLine) { lines { number at level source text } }
 }`;
 
 const LOG_PAGE = `query BuildLogPage($number: Int!, $afterLine: Int!, $limit: Int!) {
@@ -147,17 +147,17 @@ export async function* followBuildLog(
   number: number,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
-  const followed = follow<{ imageBuildLog: LogLine }>(
+  const followed = follow<{ imageBuildLogPages: { lines: LogLine[] } }>(
     client,
     {
       document: LOG,
       variables: { number },
       cursor: 'afterLine',
-      position: (item) => item.imageBuildLog.number,
+      position: (item) => item.imageBuildLogPages.lines.at(-1)!.number,
     },
     signal,
   );
-  for await (const { imageBuildLog: line } of followed) yield normal(line);
+  for await (const item of followed) for (const line of item.imageBuildLogPages.lines) yield normal(line);
 }
 
 /** The lines that there are now. */

@@ -7,8 +7,8 @@ import { requireFeedCursor } from '../events/feed-cursor.ts';
 import { followUntilEnd } from '../events/follow-until-end.ts';
 import { VisibleSubjects } from '../events/visible-subjects.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
-import type { LogLine } from '../logs/log-line.ts';
-import { followLog } from '../logs/read-log.ts';
+import type { LogLine, LogSubject } from '../logs/log-line.ts';
+import { followLog, followLogPages, type LogPage } from '../logs/read-log.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { type BuildState, hasEnded, type ImageBuild } from './image-build.ts';
 import { requireBuildView } from './permissions.ts';
@@ -68,15 +68,49 @@ async function* visibleEvents<Event extends DomainEvent>(
   for await (const event of events) if (await visible.includes(event.subjectId)) yield event;
 }
 
+interface LogSource extends EventSource {
+  blobs: BlobStore;
+}
+
 /** Lines of a build's log after a number, then those to come, until the build has ended. Throws NotFoundError. */
 export async function followBuildLog(
-  { database, blobs, hub }: EventSource & { blobs: BlobStore },
+  source: LogSource,
   principal: Principal,
   id: number,
   afterLine: number,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<LogLine>> {
+  const { database, blobs, hub } = source;
+  return followLog(
+    database,
+    blobs,
+    hub,
+    await viewedLog(source, principal, id, afterLine),
+    afterLine,
+    signal,
+  );
+}
+
+/** The same lines by pages. */
+export async function followBuildLogPages(
+  source: LogSource,
+  principal: Principal,
+  id: number,
+  afterLine: number,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<LogPage>> {
+  const { database, blobs, hub } = source;
+  const subject = await viewedLog(source, principal, id, afterLine);
+  return followLogPages(database, blobs, hub, subject, afterLine, signal);
+}
+
+async function viewedLog(
+  { database }: LogSource,
+  principal: Principal,
+  id: number,
+  afterLine: number,
+): Promise<LogSubject> {
   await requireBuildView(database, principal, id);
   if (afterLine < 0) throw new InvalidInputError('afterLine must not be negative');
-  return followLog(database, blobs, hub, { subjectType: 'image-build', subjectId: id }, afterLine, signal);
+  return { subjectType: 'image-build', subjectId: id };
 }

@@ -6,8 +6,9 @@ import type { LogLevel, LogSubject, NewLogLine } from './log-line.ts';
 const BATCH_LINES = 200;
 /** Most lines of one statement, when they come faster than statements are done. */
 const MOST_LINES = 5_000;
-/** With so many waiting, whoever writes should wait too: see {@link LogWriter.room}. */
-const FULL = 10_000;
+/** With so many, or so long ones, waiting, whoever writes should wait too: see {@link LogWriter.room}. */
+const FULL_LINES = 10_000;
+const FULL_CHARACTERS = 8 * 1024 * 1024;
 /** Lines that come after each other are collected for so long; one that comes after a pause is sent almost at once. */
 const BATCH_MS = 50;
 const AFTER_PAUSE_MS = 5;
@@ -23,8 +24,11 @@ export class LogWriter {
   readonly #source: string;
   readonly #mask: (text: string) => string;
   #pending: NewLogLine[] = [];
+  #pendingCharacters = 0;
   /** null: nothing is being sent. */
   #sending: Promise<void> | null = null;
+  /** The batch that is on its way. */
+  #statement: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #sentAt = Number.NEGATIVE_INFINITY;
   #failure: unknown = null;
@@ -63,6 +67,7 @@ export class LogWriter {
     for (const line of linesOf(this.#mask(message))) {
       const text = line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)} … (cut)` : line;
       this.#pending.push({ at, level, source: this.#source, text });
+      this.#pendingCharacters += text.length;
     }
     if (this.#pending.length >= BATCH_LINES) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), this.#delay());
@@ -70,7 +75,7 @@ export class LogWriter {
 
   /** null: there is room for more lines. Otherwise resolves when there is. */
   room(): Promise<void> | null {
-    return this.#pending.length < FULL ? null : this.#untilRoom();
+    return this.#isFull ? this.#untilRoom() : null;
   }
 
   /** Resolves when everything written so far is in the database. */
@@ -82,7 +87,11 @@ export class LogWriter {
   }
 
   async #untilRoom(): Promise<void> {
-    while (this.#pending.length >= FULL && this.#sending) await this.#sending;
+    while (this.#isFull && this.#statement) await this.#statement;
+  }
+
+  get #isFull(): boolean {
+    return this.#pending.length >= FULL_LINES || this.#pendingCharacters >= FULL_CHARACTERS;
   }
 
   #delay(): number {
@@ -100,13 +109,20 @@ export class LogWriter {
   async #sendAll(): Promise<void> {
     do {
       this.#sentAt = performance.now();
-      const lines = this.#pending.splice(0, MOST_LINES);
-      await appendLogLines(this.#database.sql, this.#subject, lines).catch((error: unknown) => {
-        this.#failure = error;
-      });
+      this.#statement = this.#sendSome();
+      await this.#statement;
     } while (this.#pending.length >= BATCH_LINES);
+    this.#statement = null;
     this.#sending = null;
     if (this.#pending.length > 0) this.#timer ??= setTimeout(() => this.#send(), BATCH_MS);
+  }
+
+  async #sendSome(): Promise<void> {
+    const lines = this.#pending.splice(0, MOST_LINES);
+    for (const { text } of lines) this.#pendingCharacters -= text.length;
+    await appendLogLines(this.#database.sql, this.#subject, lines).catch((error: unknown) => {
+      this.#failure = error;
+    });
   }
 }
 

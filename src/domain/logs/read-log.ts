@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../database/database.ts';
 import { readLogLines, readLogStream } from '../database/sql/read-log-lines.ts';
 import type { EventHub } from '../events/event-hub.ts';
@@ -7,6 +8,17 @@ import { type LogLine, type LogSubject, logTopic } from './log-line.ts';
 import { compactedPages } from './stream-log.ts';
 
 const PAGE = 1000;
+/** For so long lines are passed on without a pause. */
+const TURN_MS = 10;
+
+/** Lines that follow each other, and the state of their log when they were read. */
+export interface LogPage {
+  lines: LogLine[];
+  /** Lines that there are. */
+  total: number;
+  /** No more lines come. */
+  closed: boolean;
+}
 
 /** A page of lines after a number, wherever they are kept. */
 export async function readLog(
@@ -15,21 +27,34 @@ export async function readLog(
   subject: LogSubject,
   afterNumber: number,
   limit = PAGE,
-  readFrom: ReadCompacted = (digest, after) => readCompacted(blobs, digest, after, limit),
-): Promise<{ lines: LogLine[]; total: number; closed: boolean }> {
+): Promise<LogPage> {
+  const page = await readWhole(database, subject, afterNumber, limit, (digest, after) =>
+    readCompacted(blobs, digest, after, limit),
+  );
+  return { ...page, lines: page.lines.slice(0, limit) };
+}
+
+/** As it is kept: there may be some more lines than `atLeast`. */
+async function readWhole(
+  database: Database,
+  subject: LogSubject,
+  afterNumber: number,
+  atLeast: number,
+  readFrom: ReadCompacted,
+): Promise<LogPage> {
   const stream = await readLogStream(database.sql, subject);
   if (!stream) return { lines: [], total: 0, closed: false };
   const { digest, compactedLines, lines: total, closed } = stream;
   const lines =
     digest !== null && afterNumber < compactedLines
       ? await readFrom(digest, afterNumber)
-      : await readLogLines(database.sql, subject, afterNumber, limit);
+      : await readLogLines(database.sql, subject, afterNumber, atLeast);
   if (
     lines.length === 0 &&
     total > afterNumber &&
     (await wasCompactedSince(database, subject, compactedLines))
   ) {
-    return await readLog(database, blobs, subject, afterNumber, limit, readFrom);
+    return await readWhole(database, subject, afterNumber, atLeast, readFrom);
   }
   return { lines, total, closed };
 }
@@ -53,23 +78,45 @@ export async function* followLog(
   afterNumber: number,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
+  let since = performance.now();
+  for await (const { lines } of followLogPages(database, blobs, hub, subject, afterNumber, signal)) {
+    for (const line of lines) {
+      if (signal.aborted) return;
+      yield line;
+      if (performance.now() - since < TURN_MS) continue;
+      // Others have their turn too: what takes lines one by one may never wait for anything.
+      await setImmediate();
+      since = performance.now();
+    }
+  }
+}
+
+/** The same, by as many lines as there are at a time: for logs that grow faster than one can take single lines. */
+export async function* followLogPages(
+  database: Database,
+  blobs: BlobStore,
+  hub: EventHub,
+  subject: LogSubject,
+  afterNumber: number,
+  signal: AbortSignal,
+): AsyncGenerator<LogPage> {
   const compacted = new CompactedReader(blobs);
-  const read = async (after: number): Promise<(LogLine | null)[]> => {
-    const { lines, closed, total } = await readLog(database, blobs, subject, after, PAGE, (digest, from) =>
+  const read = async (after: number): Promise<(LogPage & { last: number })[]> => {
+    const page = await readWhole(database, subject, after, PAGE, (digest, from) =>
       compacted.read(digest, from),
     );
-    const isEnd = closed && (lines.at(-1)?.number ?? after) >= total;
-    return isEnd ? [...lines, null] : lines;
+    const last = page.lines.at(-1)?.number ?? after;
+    const isEnd = page.closed && last >= page.total;
+    return page.lines.length > 0 || isEnd ? [{ ...page, last }] : [];
   };
-  const positionOf = (line: LogLine | null): number => line?.number ?? Number.POSITIVE_INFINITY;
   try {
-    for await (const line of hub.followPages(logTopic(subject), signal, {
+    for await (const { last, ...page } of hub.followPages(logTopic(subject), signal, {
       after: afterNumber,
       read,
-      positionOf,
+      positionOf: (page) => page.last,
     })) {
-      if (line === null) return;
-      yield line;
+      if (page.lines.length > 0) yield page;
+      if (page.closed && last >= page.total) return;
     }
   } finally {
     await compacted.close();

@@ -6,7 +6,9 @@ const MOST_ERROR_LINES = 20;
 export class StepTracker {
   readonly #plan: DockerfilePlan;
   #step: { line: number; text: string } | null = null;
-  #lastLines: string[] = [];
+  /** The last lines, each in the place of the one that came so many before. */
+  readonly #recent: string[] = [];
+  #count = 0;
 
   constructor(plan: DockerfilePlan) {
     this.#plan = plan;
@@ -18,15 +20,24 @@ export class StepTracker {
   }
 
   take(line: string): void {
+    if (line.includes('STEP ')) this.#takeStep(line);
+    this.#recent[this.#count % MOST_ERROR_LINES] = line;
+    this.#count += 1;
+  }
+
+  #takeStep(line: string): void {
     // Not at the start of the line when the step before has not ended its own.
     const [, stage, number, text] = /(?:\[(\d+)\/\d+\] )?STEP (\d+)\/\d+: (.*)$/.exec(line) ?? [];
-    if (number !== undefined) {
-      const lines = this.#plan.stages[Number(stage ?? this.#plan.stages.length) - 1]?.lines;
-      const at = lines?.[Number(number) - 1];
-      if (at !== undefined) this.#step = { line: at, text: text! };
-    }
-    this.#lastLines.push(line);
-    if (this.#lastLines.length > MOST_ERROR_LINES) this.#lastLines.shift();
+    if (number === undefined) return;
+    const lines = this.#plan.stages[Number(stage ?? this.#plan.stages.length) - 1]?.lines;
+    const at = lines?.[Number(number) - 1];
+    if (at !== undefined) this.#step = { line: at, text: text! };
+  }
+
+  /** Oldest first. */
+  get #lastLines(): string[] {
+    const oldest = this.#count % MOST_ERROR_LINES;
+    return [...this.#recent.slice(oldest), ...this.#recent.slice(0, oldest)];
   }
 
   /** The last thing that looks like an error of buildah itself. */

@@ -44,10 +44,20 @@ const HEADER =
  * without a password stays in ssh URLs, where it is none.
  */
 export function maskCredentials(text: string): string {
-  return text
-    .replace(USER_INFO, (whole, scheme: string, user: string) =>
-      /ssh:\/\/$/i.test(scheme) && !user.includes(':') ? whole : `${scheme}***@`,
-    )
-    .replace(PARAMETER, '$1=***')
-    .replace(HEADER, (_, name: string, scheme?: string) => `${name}${scheme ? `${scheme} ` : ''}***`);
+  let masked = text;
+  // What tells at a glance that there is nothing: logs have a hundred thousand lines a second.
+  if (masked.includes('@')) masked = masked.replace(USER_INFO, maskUserInfo);
+  if (masked.includes('=')) masked = masked.replace(PARAMETER, '$1=***');
+  if (AUTHORIZATION.test(masked)) masked = masked.replace(HEADER, maskHeader);
+  return masked;
+}
+
+const AUTHORIZATION = /authorization/i;
+
+function maskUserInfo(whole: string, scheme: string, user: string): string {
+  return /ssh:\/\/$/i.test(scheme) && !user.includes(':') ? whole : `${scheme}***@`;
+}
+
+function maskHeader(_whole: string, name: string, scheme?: string): string {
+  return `${name}${scheme ? `${scheme} ` : ''}***`;
 }

@@ -60,7 +60,7 @@ describe('logs', () => {
     const batches: string[][] = [];
     const sql = {
       query: async (_text: string, values: readonly unknown[]) => {
-        batches.push(values[5] as string[]);
+        batches.push(JSON.parse(values[5] as string).map((line: unknown[]) => line[3]));
         return [];
       },
     };
@@ -109,7 +109,7 @@ describe('logs', () => {
     expect(await texts(3)).toEqual([...expected, '3 three']);
     expect(
       await database.sql.query(
-        'select * from log_lines where stream_id = (select id from log_streams where subject_id = 3)',
+        'select * from log_pages where stream_id = (select id from log_streams where subject_id = 3)',
       ),
     ).toEqual([]);
   });

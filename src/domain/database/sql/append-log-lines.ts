@@ -2,6 +2,10 @@ import { CHANNEL } from '../../events/event.ts';
 import { type LogSubject, logTopic, type NewLogLine } from '../../logs/log-line.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
+/** Most of one page: who reads a line reads its whole page. */
+const PAGE_LINES = 1_000;
+const PAGE_CHARACTERS = 256 * 1024;
+
 /**
  * Appends lines under the stream's row lock, which numbers them without gaps, and wakes readers once. A closed log takes
  * no more lines: writers that were fenced off come too late.
@@ -11,27 +15,50 @@ export async function appendLogLines(
   subject: LogSubject,
   lines: readonly NewLogLine[],
 ): Promise<void> {
+  const pages = pagesOf(lines);
   await sql.query(
     `with stream as (
-       insert into log_streams as s (subject_type, subject_id, lines) values ($1, $2, $7)
-       on conflict (subject_type, subject_id) do update set lines = s.lines + $7 where not s.closed
-       returning id, lines - $7 as before
+       insert into log_streams as s (subject_type, subject_id, lines) values ($1, $2, $3)
+       on conflict (subject_type, subject_id) do update set lines = s.lines + $3 where not s.closed
+       returning id, lines - $3 as before
      ), written as (
-       insert into log_lines (stream_id, number, at, level, source, text)
-       select stream.id, stream.before + line.ordinality, line.at, line.level, line.source, line.text
-       from stream, unnest($3::timestamptz[], $4::text[], $5::text[], $6::text[])
-         with ordinality as line (at, level, source, text, ordinality)
+       insert into log_pages (stream_id, first_number, last_number, lines)
+       select stream.id, stream.before + page.first, stream.before + page.last, page.lines
+       from stream, unnest($4::bigint[], $5::bigint[], string_to_array($6, E'\\n')) as page (first, last, lines)
      )
-     select pg_notify('${CHANNEL}', $8)`,
+     select pg_notify('${CHANNEL}', $7)`,
     [
       subject.subjectType,
       subject.subjectId,
-      lines.map((line) => line.at),
-      lines.map((line) => line.level),
-      lines.map((line) => line.source),
-      lines.map((line) => line.text),
       lines.length,
+      pages.map((page) => page.first),
+      pages.map((page) => page.last),
+      // There are no line breaks in the JSON: cheaper than an array, which would have to be quoted once more.
+      pages.map((page) => page.json).join('\n'),
       logTopic(subject),
     ],
+    { prepared: true },
   );
+}
+
+interface Page {
+  /** From 1, among the lines that are appended. */
+  first: number;
+  last: number;
+  json: string;
+}
+
+function pagesOf(lines: readonly NewLogLine[]): Page[] {
+  const pages: Page[] = [];
+  for (let start = 0; start < lines.length; ) {
+    let end = start;
+    for (let characters = 0; end < lines.length && end - start < PAGE_LINES; end += 1) {
+      characters += lines[end]!.text.length;
+      if (characters > PAGE_CHARACTERS && end > start) break;
+    }
+    const page = lines.slice(start, end).map(({ at, level, source, text }) => [+at, level, source, text]);
+    pages.push({ first: start + 1, last: end, json: JSON.stringify(page) });
+    start = end;
+  }
+  return pages;
 }

@@ -29,7 +29,7 @@ export async function discardLog(sql: SqlExecutor, subjectType: string, subjectI
          set closed = true, lines = 0, compacted_lines = 0, digest = null
        returning id
      )
-     delete from log_lines where stream_id in (select id from emptied)`,
+     delete from log_pages where stream_id in (select id from emptied)`,
     [subjectType, subjectId],
   );
 }

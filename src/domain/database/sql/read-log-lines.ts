@@ -1,20 +1,37 @@
-import type { LogLine, LogSubject } from '../../logs/log-line.ts';
+import type { LogLevel, LogLine, LogSubject } from '../../logs/log-line.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
-/** Lines after `afterNumber`, oldest first, from the table (not yet compacted ones). */
+/**
+ * Lines after `afterNumber`, oldest first, from the table (not yet compacted ones): whole pages, those with the next
+ * `atLeast` lines.
+ */
 export async function readLogLines(
   sql: SqlExecutor,
   subject: LogSubject,
   afterNumber: number,
-  limit: number,
+  atLeast: number,
 ): Promise<LogLine[]> {
-  return await sql.query<LogLine>(
-    `select l.number, l.at, l.level, l.source, l.text
-     from log_streams s join log_lines l on l.stream_id = s.id
-     where s.subject_type = $1 and s.subject_id = $2 and l.number > $3
-     order by l.number limit $4`,
-    [subject.subjectType, subject.subjectId, afterNumber, limit],
+  const pages = await sql.query<{ first: number; lines: string }>(
+    `select first_number as first, lines from log_pages
+     where stream_id = (select id from log_streams where subject_type = $1 and subject_id = $2)
+       and last_number > $3 and first_number <= $3::bigint + $4::bigint
+     order by last_number`,
+    [subject.subjectType, subject.subjectId, afterNumber, atLeast],
+    { prepared: true },
   );
+  return pages.flatMap(({ first, lines }) => linesOf(first, lines, afterNumber));
+}
+
+function linesOf(first: number, json: string, afterNumber: number): LogLine[] {
+  const written = JSON.parse(json) as [number, LogLevel, string, string][];
+  const lines = written.map(([at, level, source, text], index) => ({
+    number: first + index,
+    at: new Date(at),
+    level,
+    source,
+    text,
+  }));
+  return first > afterNumber ? lines : lines.slice(afterNumber + 1 - first);
 }
 
 export interface LogStreamState {

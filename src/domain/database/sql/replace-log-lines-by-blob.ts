@@ -13,7 +13,7 @@ export async function replaceLogLinesByBlob(
        update log_streams set digest = $3, compacted_lines = $2
        where id = $1 and lines = $2 and closed returning id
      )
-     delete from log_lines where stream_id in (select id from compacted)`,
+     delete from log_pages where stream_id in (select id from compacted)`,
     [streamId, lines, digest],
   );
 }

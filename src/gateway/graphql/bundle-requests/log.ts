@@ -1,15 +1,9 @@
 import { InvalidInputError } from '../../../domain/errors.ts';
 import type { LogLine, LogSubject } from '../../../domain/logs/log-line.ts';
-import { readLog } from '../../../domain/logs/read-log.ts';
+import { type LogPage, readLog } from '../../../domain/logs/read-log.ts';
 import { builder } from '../builder.ts';
 import type { GraphQLContext } from '../context.ts';
 import { LogLevelEnum } from './enums.ts';
-
-export interface LogPage {
-  lines: LogLine[];
-  total: number;
-  closed: boolean;
-}
 
 export const LogLineRef = builder.objectRef<LogLine>('LogLine').implement({
   fields: (t) => ({

@@ -3,12 +3,12 @@ import { getRequest } from '../../../domain/bundle-requests/find.ts';
 import { followRequest, followRequests } from '../../../domain/bundle-requests/follow.ts';
 import { InvalidInputError } from '../../../domain/errors.ts';
 import type { DomainEvent, FeedCursor } from '../../../domain/events/event.ts';
-import { followLog } from '../../../domain/logs/read-log.ts';
+import { followLog, followLogPages } from '../../../domain/logs/read-log.ts';
 import { abortable, unbroken } from '../abortable.ts';
 import { builder } from '../builder.ts';
 import { BundleRequestRef } from './bundle-request.ts';
 import { RequestEventTypeEnum } from './enums.ts';
-import { LogLineRef, logOf } from './log.ts';
+import { LogLineRef, LogPageRef, logOf } from './log.ts';
 
 const RequestEventRef = builder.objectRef<DomainEvent>('BundleRequestEvent').implement({
   fields: (t) => ({
@@ -69,6 +69,23 @@ builder.subscriptionFields((t) => ({
         await getRequest(database, principal, number);
         if (afterLine < 0) throw new InvalidInputError('afterLine must not be negative');
         return followLog(database, blobs, hub, logOf(number), afterLine, signal);
+      }),
+    resolve: unbroken,
+  }),
+  bundleRequestLogPages: t.field({
+    type: LogPageRef,
+    nullable: false,
+    description:
+      'The same lines, as many at a time as there are: for logs that grow faster than one can take single lines.',
+    args: {
+      number: t.arg.int({ required: true }),
+      afterLine: t.arg.int({ required: true, defaultValue: 0 }),
+    },
+    subscribe: (_root, { number, afterLine }, { principal, database, blobs, hub }) =>
+      abortable(async (signal) => {
+        await getRequest(database, principal, number);
+        if (afterLine < 0) throw new InvalidInputError('afterLine must not be negative');
+        return followLogPages(database, blobs, hub, logOf(number), afterLine, signal);
       }),
     resolve: unbroken,
   }),

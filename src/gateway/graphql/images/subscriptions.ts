@@ -1,9 +1,14 @@
 import type { DomainEvent, FeedCursor } from '../../../domain/events/event.ts';
-import { followBuild, followBuildLog, followBuilds } from '../../../domain/images/follow-builds.ts';
+import {
+  followBuild,
+  followBuildLog,
+  followBuildLogPages,
+  followBuilds,
+} from '../../../domain/images/follow-builds.ts';
 import type { BuildEventData } from '../../../domain/images/image-build.ts';
 import { abortable, unbroken } from '../abortable.ts';
 import { builder } from '../builder.ts';
-import { LogLineRef } from '../bundle-requests/log.ts';
+import { LogLineRef, LogPageRef } from '../bundle-requests/log.ts';
 import { BuildEventTypeEnum } from './enums.ts';
 import { ImageBuildRef } from './refs.ts';
 
@@ -63,6 +68,19 @@ builder.subscriptionFields((t) => ({
     },
     subscribe: (_root, { number, afterLine }, { principal, ...source }) =>
       abortable((signal) => followBuildLog(source, principal, number, afterLine, signal)),
+    resolve: unbroken,
+  }),
+  imageBuildLogPages: t.field({
+    type: LogPageRef,
+    nullable: false,
+    description:
+      'The same lines, as many at a time as there are: for logs that grow faster than one can take single lines.',
+    args: {
+      number: t.arg.int({ required: true }),
+      afterLine: t.arg.int({ required: true, defaultValue: 0 }),
+    },
+    subscribe: (_root, { number, afterLine }, { principal, ...source }) =>
+      abortable((signal) => followBuildLogPages(source, principal, number, afterLine, signal)),
     resolve: unbroken,
   }),
   imageBuildFeed: t.field({
