@@ -187,53 +187,82 @@ async function bareBuild(directory: string, source: string, { gateway, token }: 
 
 // --- logs -----------------------------------------------------------------------------------------------------------
 
-const LOUD = [
-  'FROM scratch',
-  'COPY busybox /bin/busybox',
-  `RUN ["/bin/busybox", "seq", "1", "${LOG_LINES}"]`,
-].join('\n');
+/** As fast as it goes; and as fast as the budget says, in small bursts. */
+const LOUD = {
+  full: `seq 1 ${LOG_LINES}`,
+  steady: `n=1; while [ $n -lt ${LOG_LINES} ]; do seq $n $((n + 999)); n=$((n + 1000)); usleep 6500; done`,
+};
 const PROBE_MS = 10;
 
-/** One build that writes as fast as it can; a subscriber follows it live, and somebody else asks the gateway other things. */
+/** Builds that write a lot; a subscriber follows them live, and somebody else asks the gateway other things. */
 async function logSpeed({ stage, say }: BenchContext, stack: BuildStack): Promise<Figure[]> {
   const directory = await stage.newDirectory();
-  await copyFile('/bin/busybox', join(directory, 'busybox'));
-  await writeFile(join(directory, 'Dockerfile'), LOUD);
-  const archive = join(directory, 'loud.tar');
-  await run('tar', ['-C', directory, '-cf', archive, 'Dockerfile', 'busybox']);
   const quiet = await latencies(stack, pause(2000));
-  await stack.publish('loud', archive);
-  const watching = follow(stack, await stack.buildOf('loud'));
-  const loud = await latencies(stack, stack.built('loud'));
-  const { times, delays, numbers } = await watching;
-  if (numbers.length < LOG_LINES) throw new Error(`${numbers.length} lines of ${LOG_LINES} came`);
-  const seconds = (times.at(-1)! - times[0]!) / 1000;
-  say(
-    `log: ${Math.round(numbers.length / seconds)} lines/s, behind by ${percentile(delays, 99).toFixed(0)} ms (p99)`,
-  );
+  const full = await loudBuild(stack, directory, 'full');
+  const steady = await loudBuild(stack, directory, 'steady');
+  for (const { script, speed, delay, latency } of [full, steady]) {
+    say(
+      `log, ${script}: ${Math.round(speed)} lines/s, behind by ${delay.toFixed(0)} ms, another request ${latency.toFixed(0)} ms (p99)`,
+    );
+  }
+  const atSpeed = `at ${Math.round(steady.speed / 1000)},000/s`;
   return [
     {
       name: 'lines of one build kept',
-      measured: numbers.length / seconds,
+      measured: full.speed,
       unit: '/s',
       yardstick: null,
       budget: { of: 'value', comparison: 'at least', limit: 100_000 },
     },
     {
-      name: 'from such a line to its subscriber, p99',
-      measured: percentile(delays, 99),
+      name: `from a line to its subscriber ${atSpeed}, p99`,
+      measured: steady.delay,
       unit: 'ms',
       yardstick: null,
       budget: { of: 'value', comparison: 'at most', limit: 250 },
     },
     {
-      name: 'another request meanwhile, p99',
-      measured: percentile(loud, 99),
+      name: `another request ${atSpeed}, p99`,
+      measured: steady.latency,
       unit: 'ms',
       yardstick: { name: 'without the build', value: percentile(quiet, 99) },
       budget: { of: 'value', comparison: 'at most', limit: 100 },
     },
   ];
+}
+
+interface Loud {
+  script: string;
+  /** Lines a second, by the times that they were written at. */
+  speed: number;
+  /** p99, in milliseconds. */
+  delay: number;
+  latency: number;
+}
+
+/** Throws when a line is missing. */
+async function loudBuild(stack: BuildStack, directory: string, script: keyof typeof LOUD): Promise<Loud> {
+  const source = join(directory, script);
+  await mkdir(source);
+  await copyFile('/bin/busybox', join(source, 'busybox'));
+  await writeFile(
+    join(source, 'Dockerfile'),
+    [
+      'FROM scratch',
+      'COPY busybox /bin/busybox',
+      'RUN ["/bin/busybox", "--install", "-s", "/bin"]',
+      `RUN ${LOUD[script]}`,
+    ].join('\n'),
+  );
+  const archive = join(directory, `${script}.tar`);
+  await run('tar', ['-C', source, '-cf', archive, '.']);
+  await stack.publish(script, archive);
+  const watching = follow(stack, await stack.buildOf(script));
+  const latency = percentile(await latencies(stack, stack.built(script)), 99);
+  const { times, delays, numbers } = await watching;
+  if (numbers.length < LOG_LINES) throw new Error(`${numbers.length} lines of ${LOG_LINES} came`);
+  const speed = numbers.length / ((times.at(-1)! - times[0]!) / 1000);
+  return { script, speed, delay: percentile(delays, 99), latency };
 }
 
 async function latencies({ gateway, token }: BuildStack, until: Promise<unknown>): Promise<number[]> {

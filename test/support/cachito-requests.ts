@@ -116,7 +116,8 @@ async function storeLog(sql: SqlExecutor, id: number, lines: number): Promise<vo
      )
      insert into log_pages (stream_id, first_number, last_number, lines)
      select id, 1, $2, (
-       select json_agg(json_build_array(1625680955123, 'info', 'resolve-packages.npm', 'line ' || number))
+       select json_build_array(json_build_array(1625680955123, 'info', 'resolve-packages.npm',
+         json_agg('line ' || number)))
        from generate_series(1, $2) as number
      )
      from stream where $2 > 0`,

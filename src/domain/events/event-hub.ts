@@ -14,6 +14,8 @@ export interface Pages<Item, Position extends string | number> {
   read(after: Position): Promise<Item[]>;
   /** The position of an item. */
   positionOf(item: Item): Position;
+  /** Whether there was nothing behind an item when it was read; otherwise one looks. */
+  isNewest?(item: Item): boolean;
 }
 
 /** Who waits for a topic, and what those who were at the same position have read since it was woken last. */
@@ -93,11 +95,12 @@ export class EventHub {
     pages: Pages<Item, Position>,
   ): AsyncGenerator<Item> {
     let position = pages.after;
-    yield* this.follow(topic, signal, async () => {
+    yield* this.#follow(topic, signal, async () => {
       const items = await this.#readOnce(topic, position, () => pages.read(position));
       const last = items.at(-1);
-      if (last !== undefined) position = pages.positionOf(last);
-      return items;
+      if (last === undefined) return { items, isAll: true };
+      position = pages.positionOf(last);
+      return { items, isAll: pages.isNewest?.(last) ?? false };
     });
   }
 
@@ -106,6 +109,17 @@ export class EventHub {
    * between the read and the sleep is lost: whoever is woken in between reads again.
    */
   async *follow<T>(topic: string, signal: AbortSignal, read: () => Promise<T[]>): AsyncGenerator<T> {
+    yield* this.#follow(topic, signal, async () => {
+      const items = await read();
+      return { items, isAll: items.length === 0 };
+    });
+  }
+
+  async *#follow<T>(
+    topic: string,
+    signal: AbortSignal,
+    read: () => Promise<{ items: T[]; isAll: boolean }>,
+  ): AsyncGenerator<T> {
     const alarm = new Alarm();
     const unsubscribe = this.#subscribe(topic, () => alarm.ring());
     const stop = (): void => alarm.ring();
@@ -113,12 +127,12 @@ export class EventHub {
     try {
       while (!signal.aborted && !this.#closed) {
         alarm.reset();
-        const items = await this.#readInTheEnd(read, signal);
+        const { items, isAll } = await this.#readInTheEnd(read, signal);
         for (const item of items) {
           if (signal.aborted) return;
           yield item;
         }
-        if (items.length === 0 && !signal.aborted && !this.#closed) await alarm.rung();
+        if (isAll && !signal.aborted && !this.#closed) await alarm.rung();
       }
     } finally {
       signal.removeEventListener('abort', stop);
@@ -127,7 +141,7 @@ export class EventHub {
   }
 
   /** While the database is away it is asked again: followers see a pause, not an error. */
-  async #readInTheEnd<T>(read: () => Promise<T[]>, signal: AbortSignal): Promise<T[]> {
+  async #readInTheEnd<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (;;) {
       try {
         return await read();

@@ -2,8 +2,8 @@ import type { Database } from '../database/database.ts';
 import { appendLogLines } from '../database/sql/append-log-lines.ts';
 import type { LogLevel, LogSubject, NewLogLine } from './log-line.ts';
 
-/** So many lines are sent at once, without waiting for more. */
-const BATCH_LINES = 200;
+/** So many lines are sent at once, without waiting for more: each batch wakes whoever follows. */
+const BATCH_LINES = 2_000;
 /** Most lines of one statement, when they come faster than statements are done. */
 const MOST_LINES = 5_000;
 /** With so many, or so long ones, waiting, whoever writes should wait too: see {@link LogWriter.room}. */
@@ -87,6 +87,8 @@ export class LogWriter {
   }
 
   async #untilRoom(): Promise<void> {
+    // Long lines may be enough before they are a batch.
+    this.#send();
     while (this.#isFull && this.#statement) await this.#statement;
   }
 

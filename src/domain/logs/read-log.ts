@@ -114,6 +114,7 @@ export async function* followLogPages(
       after: afterNumber,
       read,
       positionOf: (page) => page.last,
+      isNewest: (page) => page.last >= page.total,
     })) {
       if (page.lines.length > 0) yield page;
       if (page.closed && last >= page.total) return;

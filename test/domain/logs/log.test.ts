@@ -3,9 +3,9 @@ import type { Database } from '../../../src/domain/database/database.ts';
 import { closeLog, reopenLog } from '../../../src/domain/database/sql/close-log.ts';
 import { EventHub } from '../../../src/domain/events/event-hub.ts';
 import { compactLog } from '../../../src/domain/logs/compact-log.ts';
-import type { LogSubject } from '../../../src/domain/logs/log-line.ts';
+import type { LogLine, LogSubject } from '../../../src/domain/logs/log-line.ts';
 import { LogWriter } from '../../../src/domain/logs/log-writer.ts';
-import { followLog, readLog } from '../../../src/domain/logs/read-log.ts';
+import { followLog, followLogPages, readLog } from '../../../src/domain/logs/read-log.ts';
 import { testDatabase } from '../../support/database.ts';
 import { MemoryBlobStore } from '../../support/memory-blob-store.ts';
 
@@ -56,11 +56,65 @@ describe('logs', () => {
     expect(await followed).toEqual(['one', 'two', 'three']);
   });
 
+  test('pages say the same as lines, wherever one begins and however they were written', async () => {
+    const writer = new LogWriter(database, subject(4), 'x');
+    const long = 'y'.repeat(16_000);
+    for (let line = 1; line <= 2_500; line++) writer.info(`line ${line}`);
+    await writer.flush();
+    for (let line = 1; line <= 40; line++) writer.warn(`${long} ${line}`);
+    writer.info('a "quoted" \\ line\tof 日本語 and \u2028');
+    await writer.flush();
+    await closeLog(database.sql, subject(4));
+    const signal = new AbortController().signal;
+    const written: string[] = [];
+    for await (const { text } of followLog(database, blobs, hub, subject(4), 0, signal)) written.push(text);
+    expect(written).toHaveLength(2_541);
+    expect(written.slice(2_498, 2_501)).toEqual(['line 2499', 'line 2500', `${long} 1`]);
+    expect(written.at(-1)).toBe('a "quoted" \\ line\tof 日本語 and \u2028');
+    for (const after of [0, 1, 999, 1_000, 1_001, 2_000, 2_499, 2_520, 2_540, 2_541]) {
+      const paged: LogLine[] = [];
+      for await (const page of followLogPages(database, blobs, hub, subject(4), after, signal)) {
+        expect(page.total).toBe(2_541);
+        expect(page.lines.length).toBeGreaterThan(0);
+        paged.push(...page.lines);
+      }
+      expect(paged.map(({ text }) => text)).toEqual(written.slice(after));
+      expect(paged.map(({ number }) => number)).toEqual(paged.map((_, index) => after + index + 1));
+      const { lines } = await readLog(database, blobs, subject(4), after, 30);
+      expect(lines).toEqual(paged.slice(0, 30));
+    }
+    // What is long lies in pages of its own.
+    const [largest] = await database.sql.query<{ characters: number }>(
+      `select max(length(lines)) as characters from log_pages
+       where stream_id = (select id from log_streams where subject_id = 4 and subject_type = 'bundle-request')`,
+    );
+    expect(largest!.characters).toBeLessThan(300_000);
+  });
+
+  test('who writes has to wait while as many lines or characters as fit are on their way', async () => {
+    const writer = new LogWriter(database, subject(5), 'x');
+    for (let line = 0; line < 9_999; line++) writer.info('short');
+    expect(writer.room()).toBe(null);
+    for (let line = 0; line < 2_001; line++) writer.info('short');
+    await writer.room();
+    await writer.flush();
+    const long = 'y'.repeat(16_000);
+    for (let line = 0; line < 600; line++) writer.info(long);
+    const room = writer.room();
+    expect(room).not.toBe(null);
+    await room;
+    expect(writer.room()).toBe(null);
+    await writer.flush();
+    expect((await readLog(database, blobs, subject(5), 12_599)).lines.map(({ text }) => text)).toEqual([
+      long,
+    ]);
+  });
+
   test('a line after a pause is written almost at once, those that follow it together', async () => {
     const batches: string[][] = [];
     const sql = {
       query: async (_text: string, values: readonly unknown[]) => {
-        batches.push(JSON.parse(values[5] as string).map((line: unknown[]) => line[3]));
+        batches.push(JSON.parse(values[5] as string).flatMap((run: unknown[]) => run[3]));
         return [];
       },
     };

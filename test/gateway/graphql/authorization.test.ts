@@ -335,6 +335,17 @@ const ROWS: Row[] = [
     no,
   ),
   row(
+    'Subscription.bundleRequestLogPages',
+    'subscription { x: bundleRequestLogPages(number: CANCELLED) { total } }',
+    anonymous,
+    no,
+    forbidden,
+    missing,
+    no,
+    no,
+    no,
+  ),
+  row(
     'Subscription.bundleRequestFeed',
     'subscription { x: bundleRequestFeed(after: "0.0") { number } }',
     anonymous,

@@ -62,6 +62,29 @@ describe('Lines of a log', () => {
     });
   });
 
+  test('come by pages as well, all of them in their order', async () => {
+    const request = await RequestHistory.begin(gateway);
+    await write(request, 1, 2_500);
+    const document = `subscription ($n: Int!) {
+      l: bundleRequestLogPages(number: $n, afterLine: 2) { lines { number text } total closed }
+    }`;
+    const received = (async () => {
+      const found: { number: number; text: string }[] = [];
+      let pages = 0;
+      for await (const { data } of gateway.sse(document, { n: request.number }, 'ada')) {
+        const { lines, total } = (data as { l: { lines: typeof found; total: number } }).l;
+        expect(lines.at(-1)!.number).toBeLessThanOrEqual(total);
+        found.push(...lines);
+        pages += 1;
+      }
+      expect(pages).toBeLessThan(10);
+      return found;
+    })();
+    await write(request, 2_501, 2_600);
+    await request.end('complete');
+    expect(await received).toEqual(range(3, 2_600).map((number) => ({ number, text: `line ${number}` })));
+  });
+
   test('come over graphql-ws as well', async () => {
     const request = await RequestHistory.begin(gateway);
     const client = gateway.socket();

@@ -1,5 +1,5 @@
 import { CHANNEL } from '../../events/event.ts';
-import { type LogSubject, logTopic, type NewLogLine } from '../../logs/log-line.ts';
+import { type LogLevel, type LogSubject, logTopic, type NewLogLine } from '../../logs/log-line.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
 /** Most of one page: who reads a line reads its whole page. */
@@ -56,9 +56,24 @@ function pagesOf(lines: readonly NewLogLine[]): Page[] {
       characters += lines[end]!.text.length;
       if (characters > PAGE_CHARACTERS && end > start) break;
     }
-    const page = lines.slice(start, end).map(({ at, level, source, text }) => [+at, level, source, text]);
-    pages.push({ first: start + 1, last: end, json: JSON.stringify(page) });
+    pages.push({ first: start + 1, last: end, json: JSON.stringify(runsOf(lines.slice(start, end))) });
     start = end;
   }
   return pages;
+}
+
+/** Lines that were written at the same time: the faster they come, the more they are. */
+export type LogRun = [at: number, level: LogLevel, source: string, texts: string[]];
+
+function runsOf(lines: readonly NewLogLine[]): LogRun[] {
+  const runs: LogRun[] = [];
+  let run: LogRun | undefined;
+  for (const { at, level, source, text } of lines) {
+    if (run && run[0] === at.getTime() && run[1] === level && run[2] === source) run[3].push(text);
+    else {
+      run = [at.getTime(), level, source, [text]];
+      runs.push(run);
+    }
+  }
+  return runs;
 }

@@ -1,5 +1,6 @@
-import type { LogLevel, LogLine, LogSubject } from '../../logs/log-line.ts';
+import type { LogLine, LogSubject } from '../../logs/log-line.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
+import type { LogRun } from './append-log-lines.ts';
 
 /**
  * Lines after `afterNumber`, oldest first, from the table (not yet compacted ones): whole pages, those with the next
@@ -19,19 +20,20 @@ export async function readLogLines(
     [subject.subjectType, subject.subjectId, afterNumber, atLeast],
     { prepared: true },
   );
-  return pages.flatMap(({ first, lines }) => linesOf(first, lines, afterNumber));
+  const found: LogLine[] = [];
+  for (const { first, lines } of pages) addLines(found, first, lines, afterNumber);
+  return found;
 }
 
-function linesOf(first: number, json: string, afterNumber: number): LogLine[] {
-  const written = JSON.parse(json) as [number, LogLevel, string, string][];
-  const lines = written.map(([at, level, source, text], index) => ({
-    number: first + index,
-    at: new Date(at),
-    level,
-    source,
-    text,
-  }));
-  return first > afterNumber ? lines : lines.slice(afterNumber + 1 - first);
+function addLines(to: LogLine[], first: number, json: string, afterNumber: number): void {
+  let number = first;
+  for (const [time, level, source, texts] of JSON.parse(json) as LogRun[]) {
+    const at = new Date(time);
+    for (const text of texts) {
+      if (number > afterNumber) to.push({ number, at, level, source, text });
+      number += 1;
+    }
+  }
 }
 
 export interface LogStreamState {

@@ -82,6 +82,7 @@ export const IMAGE_ROWS: ImagePermissionRow[] = [
   mutation('deletePublishedImage', 'number: I', unknown, denied, denied, missing, denied, yes, yes),
   subscription('imageBuildEvents', '(number: N) { version }', unknown, yes, denied, missing, yes, yes, yes),
   subscription('imageBuildLog', '(number: F) { number }', unknown, yes, denied, missing, yes, yes, yes),
+  subscription('imageBuildLogPages', '(number: F) { total }', unknown, yes, denied, missing, yes, yes, yes),
   // Its events are those that the caller may see; one of them everybody may.
   subscription('imageBuildFeed', '(after: "0.0") { number }', unknown, yes, denied, yes, yes, yes, yes),
 ];
