@@ -6,7 +6,7 @@ import { type Principal, requireScope } from './principal.ts';
 import { createProject } from './projects.ts';
 
 /** The projects that somebody is a member of, in the order in which they became one. */
-export async function ownProjectNames(database: Database, principal: Principal): Promise<string[]> {
+async function ownProjectNames(database: Database, principal: Principal): Promise<string[]> {
   requireScope(principal, 'read');
   return principal.userId === null ? [] : await listMemberships(database.sql, principal.userId);
 }
