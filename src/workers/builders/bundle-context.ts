@@ -21,7 +21,7 @@ import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import type { ImageBuild } from './image-builder.ts';
 
 /** Where the steps of a build find the bundle: `deps/`, `config/` and `stowage.env`, read-only. */
-export const BUNDLE_MOUNT = '/stowage/bundle';
+const BUNDLE_MOUNT = '/stowage/bundle';
 /** Where package managers keep their caches, which have times in them: writable, and in no layer either. */
 const CACHE_MOUNT = '/stowage/cache';
 

@@ -50,7 +50,7 @@ export interface ImageBuild {
   temporaryDirectory: string;
 }
 
-export interface StepMount {
+interface StepMount {
   directory: string;
   path: string;
   /** Steps may write there, and later ones of the same build see it; default: they may not. */
