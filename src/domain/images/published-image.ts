@@ -39,6 +39,11 @@ export const DEFAULT_REPOSITORY = 'images';
 const NAME = /^[A-Za-z0-9\-_]+$/;
 const LONGEST_NAME = 100;
 
+/** Whether there may be an image of this name at all. */
+export function canBePublished(name: string): boolean {
+  return name.length <= LONGEST_NAME && NAME.test(name);
+}
+
 /** The grammar of fandogh.md 1.5. Throws InvalidInputError. */
 export function requirePublishedName(name: string): void {
   if (name === '') throw new InvalidInputError('An image needs a name');

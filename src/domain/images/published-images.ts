@@ -28,6 +28,7 @@ import { changeBuildState } from './change-build-state.ts';
 import { cancelledBy } from './image-build.ts';
 import { requireDeveloper, requirePublishedView } from './permissions.ts';
 import {
+  canBePublished,
   mappedNames,
   type PublishedImage,
   type PublishedName,
@@ -125,6 +126,7 @@ export async function findPublishedImage(
   name: PublishedName,
 ): Promise<PublishedImage | null> {
   requireScope(principal, 'read');
+  if (!canBePublished(name.name)) return null;
   const image = await findPublishedImageRow(database.sql, name);
   if (!image) return null;
   const [visible] = await findVisiblePublishedImages(database.sql, principal, [image.id]);

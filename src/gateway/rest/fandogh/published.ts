@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { NotFoundError } from '../../../domain/errors.ts';
-import { ALL_BUILDS, NEWEST_BUILD } from './operations/builds.ts';
+import { isTag } from '../../../domain/registry/reference.ts';
+import { ALL_BUILDS, NEWEST_BUILD, type VersionName } from './operations/builds.ts';
 import {
   IMAGE,
   IMAGES,
@@ -87,6 +88,8 @@ export async function requireAllBuilds(call: FandoghCall, request: FastifyReques
 
 const NO_BUILD = "Couldn't find the resource";
 
-async function versionOf(call: FandoghCall, request: FastifyRequest) {
-  return { ...(await imageOf(call, imageNameOf(request))), version: versionNameOf(request) };
+async function versionOf(call: FandoghCall, request: FastifyRequest): Promise<VersionName> {
+  const version = versionNameOf(request);
+  if (!isTag(version)) throw new NotFoundError(NO_BUILD);
+  return { ...(await imageOf(call, imageNameOf(request))), version };
 }

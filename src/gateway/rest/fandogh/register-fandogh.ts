@@ -6,7 +6,7 @@ import { callerOf, namespaceOf, type PrincipalOf } from './credentials.ts';
 import { allowOrigins } from './cross-origin.ts';
 import { answerFandoghError, answerUnknownPath, requestError } from './errors.ts';
 import { languageOf, TEXTS } from './language.ts';
-import { leaveRequestBody, registerRequestBody } from './request-body.ts';
+import { discardBody, leaveRequestBody, registerRequestBody } from './request-body.ts';
 import type { FandoghCall, FandoghRoute, FandoghServices } from './route.ts';
 import { publishVersion } from './routes/publish-version.ts';
 import { ROUTES } from './routes/routes.ts';
@@ -28,11 +28,11 @@ export function registerFandogh(app: FastifyInstance, services: Services): void 
         scope.setErrorHandler(answerFandoghError);
         scope.setNotFoundHandler(answerUnknownCall);
         allowOrigins(scope);
-        registerRequestBody(scope);
-        for (const route of ROUTES) addRoute(scope, services, route);
-        scope.register(async (uploads) => {
-          leaveRequestBody(uploads);
-          addUploadRoute(uploads, services);
+        leaveRequestBody(scope);
+        addUploadRoute(scope, services);
+        scope.register(async (calls) => {
+          registerRequestBody(calls);
+          for (const route of ROUTES) addRoute(calls, services, route);
         });
       },
       { prefix },
@@ -100,7 +100,8 @@ const PATTERNS = [...ROUTES, publishVersion].map(
 );
 
 /** Another method of a path that there is, or nothing at all. */
-function answerUnknownCall(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+async function answerUnknownCall(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  await discardBody(request);
   const path = request.url.split('?', 1)[0]!;
   if (!PATTERNS.some((pattern) => pattern.test(path))) return answerUnknownPath(request, reply);
   return answerFandoghError(

@@ -16,6 +16,22 @@ export function leaveRequestBody(app: FastifyInstance): void {
   app.addContentTypeParser('*', (_request, _body, done) => done(null, undefined));
 }
 
+/** So much is read of what is refused, so that its sender hears why (fandogh.md 0.1). */
+export const MOST_READ_BYTES = 16 * 1024 ** 3;
+
+/** Reads what nobody wants to its end. */
+export async function discardBody({ raw }: FastifyRequest): Promise<void> {
+  let bytes = 0;
+  try {
+    for await (const chunk of raw.iterator({ destroyOnReturn: false })) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > MOST_READ_BYTES) return;
+    }
+  } catch {
+    // Who went away hears nothing.
+  }
+}
+
 function parse(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   try {

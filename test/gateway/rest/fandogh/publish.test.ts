@@ -365,6 +365,8 @@ describe('builds (fandogh.md 1.9)', () => {
     for (const path of [
       '/api/images/none/versions/v/builds',
       `${PATH}/none/builds`,
+      `${PATH}/a%00b/builds`,
+      '/api/images/a%00b/versions/v/builds',
       `${PATH}/${'v'.repeat(400)}/builds`,
     ]) {
       expect(await answer('GET', path)).toEqual([404, { message: "Couldn't find the resource" }]);
@@ -415,4 +417,24 @@ test('sources have a cap of their own, and the client is heard out (fandogh.md 8
   const refusal = { source: [`The uploaded file has more than ${most} bytes`] };
   expect([response.status, await response.json()]).toEqual([400, refusal]);
   expect(sent).toBe(most + piece.length);
+});
+
+test('what no grammar allows is not there', async () => {
+  for (const name of ['a%00b', '..%2fx', 'a'.repeat(300)]) {
+    const path = `/api/images/${name}`;
+    for (const [method, call] of [
+      ['GET', `${path}/versions`],
+      ['DELETE', path],
+    ] as const) {
+      expect([call, (await answer(method, call))[0]]).toEqual([call, 404]);
+    }
+    expect((await post([['version', 'v']], {}, `${path}/versions`))[0]).toBe(404);
+  }
+});
+
+test('what is sent to a path of nothing is heard out, whatever it is (fandogh.md 4)', async () => {
+  const { body, headers } = versionForm([['source', { name: 'x', content: Buffer.alloc(5_000_000) }]]);
+  const missing = { message: 'There is nothing at /api/sources' };
+  expect(await answer('POST', '/api/sources', { body, headers })).toEqual([404, missing]);
+  expect(await answer('POST', '/api/sources', { body, headers, token: null })).toEqual([404, missing]);
 });

@@ -7,6 +7,7 @@ import { type FandoghError, fieldError, messageError, requestError } from '../er
 import { BUILD_UPLOAD } from '../operations/builds.ts';
 import { imageNameOf } from '../parameters/path.ts';
 import { imageOf, requireImage } from '../published.ts';
+import { MOST_READ_BYTES } from '../request-body.ts';
 import type { FandoghCall, FandoghUploadRoute } from '../route.ts';
 import { sendMessage } from '../send-json.ts';
 import {
@@ -64,9 +65,6 @@ function storeWith(call: FandoghCall): StoreSource<SourceUpload> {
   const mostBytes = call.settings.fandoghUploadBytes;
   return (name, open) => receiveUpload(call, call.principal, { name, open, mostBytes });
 }
-
-/** Forms that are too large are read, so that the client hears which field is; but not for ever. */
-const MOST_READ_BYTES = 16 * 1024 ** 3;
 
 async function publish(
   call: FandoghCall,
