@@ -13,6 +13,8 @@ import type { S3Location } from '../../src/domain/storage/s3-bucket.ts';
 export interface S3Server {
   url: string;
   bucket: string;
+  /** Goes when the server is stopped. */
+  directory: string;
   /** What a process needs to use it as its store. */
   environment(prefix?: string): Record<string, string>;
   location(prefix?: string): S3Location;
@@ -82,6 +84,7 @@ export async function startS3Server(): Promise<S3Server> {
   return {
     url,
     bucket,
+    directory,
     environment: (prefix = 'blobs') => ({
       ...CREDENTIALS,
       STOWAGE_BLOB_STORE: `s3://${bucket}/${prefix}`,

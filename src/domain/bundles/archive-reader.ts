@@ -47,7 +47,9 @@ export async function* labelledBytes(
   { recent = false }: ReadOptions = {},
 ): AsyncGenerator<{ bytes: Uint8Array; isFraming: boolean }> {
   let turn = performance.now();
-  for (const { run, ahead } of recent ? readAtOnce(blobs, runs(pieces)) : readAhead(blobs, runs(pieces))) {
+  for (const { run, ahead } of recent && hasFiles(blobs)
+    ? readAtOnce(blobs, runs(pieces))
+    : readAhead(blobs, runs(pieces))) {
     if (recent && performance.now() - turn > LONGEST_TURN) {
       await nextTurn();
       turn = performance.now();
@@ -77,6 +79,11 @@ interface RunAhead {
   run: Run;
   /** Bytes of a small run; null: they are still to be read. */
   ahead: Promise<Buffer> | Buffer | null;
+}
+
+/** Whether blobs can be read at once; those of other machines are better asked for ahead. */
+function hasFiles(blobs: BlobStore): boolean {
+  return blobs.localPath(`sha256:${'0'.repeat(64)}`) !== null;
 }
 
 function* readAtOnce(blobs: BlobStore, all: Iterable<Run>): Generator<RunAhead> {
