@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { version } from '../domain/version.ts';
+import { blobsCommand } from './commands/blobs.ts';
 import { buildCommand } from './commands/build.ts';
 import { configCommand } from './commands/config.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -35,6 +36,7 @@ export function stowageProgram(): Command {
     doctorCommand(),
     gcCommand(),
     fsckCommand(),
+    blobsCommand(),
     userCommand(),
     pruneCommand(),
     logsCommand(),
