@@ -165,6 +165,13 @@ async function againstBuildah(context: BenchContext, stack: BuildStack): Promise
   ];
 }
 
+/** Where all of the benchmark has a real-time class, as on a machine that others use too, no group of `cpu` takes a step. */
+const WITHOUT_CPU_GROUPS = [
+  ...['--mount', 'sh', '-c'],
+  'if [ -d /sys/fs/cgroup/cpu ]; then umount /sys/fs/cgroup/cpu; fi; exec "$@"',
+  'sh',
+];
+
 async function bareBuild(directory: string, source: string, { gateway, token }: BuildStack): Promise<void> {
   const { host } = new URL(gateway.url!);
   const storage = ['--root', join(directory, 'storage'), '--runroot', join(directory, 'run')];
@@ -181,7 +188,9 @@ async function bareBuild(directory: string, source: string, { gateway, token }: 
     '0',
   ];
   const image = `${host}/bench/images/bare:latest`;
-  await run('buildah', [...storage, ...build, '-t', image, source], { maxBuffer: 64 * MIB });
+  await run('unshare', [...WITHOUT_CPU_GROUPS, 'buildah', ...storage, ...build, '-t', image, source], {
+    maxBuffer: 64 * MIB,
+  });
   await run('buildah', [...storage, 'push', '--tls-verify=false', '--creds', `bench:${token}`, image]);
 }
 
