@@ -37,6 +37,8 @@ export async function startBuildStack(stage: Stage): Promise<BuildStack> {
   const environment = {
     STOWAGE_DATA_DIR: await stage.newDirectory(),
     DATABASE_URL: await stage.newDatabase(),
+    // Sources are larger than those that the Fandogh CLI may send by default.
+    STOWAGE_FANDOGH_UPLOAD_BYTES: String(2 * 1024 ** 3),
   };
   const gateway = await startService(stage, 'gateway', { ...environment, STOWAGE_PORT: '0' });
   const database = await openDatabase({ url: environment.DATABASE_URL, connections: 2 });

@@ -57,6 +57,18 @@ export class EventHub {
     return [...this.#topics.keys()];
   }
 
+  /** Resolves when a topic is woken after this call, when the signal aborts, and when the hub is closed. */
+  async woken(topic: string, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#closed) return;
+    const alarm = new Alarm();
+    const ring = (): void => alarm.ring();
+    const unsubscribe = this.#subscribe(topic, ring);
+    signal.addEventListener('abort', ring);
+    await alarm.rung();
+    signal.removeEventListener('abort', ring);
+    unsubscribe();
+  }
+
   /** Every event of a subject after `afterVersion`, then those to come, until the signal aborts. */
   async *subject(
     subjectType: SubjectType,

@@ -19,9 +19,14 @@ enter_root() {
 
 bind() {
   mode=$1 from=$2 to=$3
-  if [ -d "$from" ]; then mkdir -p "$to"; else mkdir -p "${to%/*}" && : >"$to"; fi
-  mount --bind "$from" "$to"
-  [ "$mode" = --write ] || mount -o remount,bind,ro,nosuid "$to"
+  # Each program that is started here delays every build.
+  if [ -d "$from" ]; then
+    [ -d "$to" ] || mkdir -p "$to"
+  else
+    [ -d "${to%/*}" ] || mkdir -p "${to%/*}"
+    : >"$to"
+  fi
+  if [ "$mode" = --write ]; then mount --bind "$from" "$to"; else mount -o bind,ro,nosuid "$from" "$to"; fi
 }
 
 lay_out_devices() {

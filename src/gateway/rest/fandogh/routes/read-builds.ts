@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type BuildWithLog, readBuildLog } from '../../../../domain/images/build-log.ts';
 import { hasEnded } from '../../../../domain/images/image-build.ts';
@@ -26,16 +25,19 @@ export const readBuilds: FandoghRoute = {
 
 /** One client asks again at once, and none waits for longer than 3.5 s. */
 const HOLD_MS = 1_000;
+/** Lines are collected for so long; a change of the state is told at once. */
 const LOOK_AGAIN_MS = 250;
 
 /** Waits a little for who has seen all that there is; null: has seen nothing, and gets all at once. */
 async function readWhenNew(
-  { database, blobs, principal }: FandoghCall,
+  { database, blobs, hub, principal }: FandoghCall,
   id: number,
   seenLines: number | null,
   request: FastifyRequest,
 ): Promise<BuildWithLog> {
   const until = Date.now() + HOLD_MS;
+  const change = () => hub.woken(`image-build:${id}`, AbortSignal.timeout(LOOK_AGAIN_MS));
+  let changed = change();
   const first = await readBuildLog({ database, blobs }, principal, id);
   let now = first;
   while (
@@ -47,7 +49,8 @@ async function readWhenNew(
     Date.now() < until &&
     !request.raw.destroyed
   ) {
-    await sleep(LOOK_AGAIN_MS);
+    await changed;
+    changed = change();
     now = await readBuildLog({ database, blobs }, principal, id);
   }
   return now;
