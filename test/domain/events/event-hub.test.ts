@@ -48,6 +48,43 @@ describe('the event hub', () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
+  test('who waits for a topic once is woken by its next event or by its own signal, and leaves nothing behind', async () => {
+    const request = await submit(database);
+    const topic = `bundle-request:${request.id}`;
+    const abort = new AbortController();
+    const woken = hub.woken(topic, abort.signal);
+    expect(hub.topics).toContain(topic);
+    await cancelRequest(database, SYSTEM, request.id);
+    await woken;
+    expect(hub.topics).not.toContain(topic);
+    const given = hub.woken('bundle-request:4712', abort.signal);
+    abort.abort();
+    await given;
+    await hub.woken('bundle-request:4712', abort.signal);
+    expect(hub.topics).not.toContain('bundle-request:4712');
+  });
+
+  test('behind an item that says it is the newest nobody looks until the topic is woken', async () => {
+    // Not started: nothing wakes its followers.
+    const quiet = new EventHub(database);
+    const asked: number[] = [];
+    const items = quiet.followPages('bundle-request:4713', new AbortController().signal, {
+      after: 0,
+      read: async (after) => {
+        asked.push(after);
+        return [after + 1];
+      },
+      positionOf: (item) => item,
+      isNewest: (item) => item === 2,
+    });
+    expect([(await items.next()).value, (await items.next()).value]).toEqual([1, 2]);
+    const next = items.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(asked).toEqual([0, 1]);
+    await quiet.close();
+    expect((await next).done).toBe(true);
+  });
+
   test('the feed shows an event of a slow transaction although a later one has committed first', async () => {
     const abort = new AbortController();
     const event = (subjectId: number) =>
