@@ -68,7 +68,7 @@ describe('the event hub', () => {
     // Not started: nothing wakes its followers.
     const quiet = new EventHub(database);
     const asked: number[] = [];
-    const items = quiet.followPages('bundle-request:4713', new AbortController().signal, {
+    const items = quiet.followPages<number, number>('bundle-request:4713', new AbortController().signal, {
       after: 0,
       read: async (after) => {
         asked.push(after);
