@@ -50,7 +50,8 @@ export class BuildahBuilder implements ImageBuilder {
       : join(temporary, 'storage');
     const storage = new ContainerStorage(directory, temporary);
     try {
-      const built = await this.#run({ ...input, signal }, storage, temporary);
+      const release = await storage.hold(signal);
+      const built = await this.#run({ ...input, signal }, storage, temporary).finally(release);
       if (isKept && (await storage.size()) > this.#settings.buildCacheBytes) this.#tidyLater(directory);
       return built;
     } catch (error) {

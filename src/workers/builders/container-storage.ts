@@ -1,14 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { ControlGroup } from './control-group.ts';
 import { NAME_SERVER } from './outbound-network.ts';
-import { type Sandbox, type SandboxMount, type SandboxNetwork, startSandbox } from './sandbox.ts';
+import { PROGRAMS, type Sandbox, type SandboxMount, type SandboxNetwork, startSandbox } from './sandbox.ts';
 
 /** As a sandbox sees them. */
 const STORAGE = '/storage';
 const SCRATCH = '/var/tmp';
-const LOCK = `${STORAGE}/builds.lock`;
+const LOCK = 'builds.lock';
 /** `containers-storage:` for skopeo. */
 export const STORAGE_PREFIX = `containers-storage:[overlay@${STORAGE}+/run/storage]`;
 
@@ -68,7 +70,7 @@ export class ContainerStorage {
     const etc = await this.#configuration(directory, options);
     const flags =
       lock === 'exclusive' ? ['--exclusive', '--nonblock', '--conflict-exit-code', '0'] : ['--shared'];
-    const sandbox = await startSandbox(['flock', ...flags, LOCK, ...command], {
+    const sandbox = await startSandbox(['flock', ...flags, `${STORAGE}/${LOCK}`, ...command], {
       directory,
       network,
       controlGroup: options.controlGroup ?? null,
@@ -112,6 +114,39 @@ export class ContainerStorage {
     };
     for (const [name, content] of Object.entries(files)) await writeFile(join(etc, name), content);
     return [{ source: etc, target: '/etc', isWritable: false }, conf];
+  }
+
+  /**
+   * Keeps others from {@link tidy} until what it gives is called: between the commands of a build nobody may remove what
+   * the next one needs. Ends with this process, however that ends.
+   */
+  async hold(signal: AbortSignal): Promise<() => Promise<void>> {
+    signal.throwIfAborted();
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    const holder = spawn(
+      'setpriv',
+      [
+        ...['--pdeathsig', 'KILL', 'flock', '--shared', '--no-fork', join(this.directory, LOCK)],
+        ...['sh', '-c', 'echo held; exec cat > /dev/null'],
+      ],
+      { cwd: '/', env: { PATH: PROGRAMS }, stdio: ['pipe', 'pipe', 'ignore'] },
+    );
+    holder.stdin.on('error', () => undefined);
+    const ended = once(holder, 'close').then(
+      () => undefined,
+      () => undefined,
+    );
+    const release = async (): Promise<void> => {
+      holder.kill('SIGKILL');
+      await ended;
+    };
+    try {
+      await Promise.race([once(holder.stdout, 'data', { signal }), ended]);
+    } catch (error) {
+      await release();
+      throw signal.aborted ? signal.reason : error;
+    }
+    return release;
   }
 
   /**
