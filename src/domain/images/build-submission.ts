@@ -127,9 +127,20 @@ function validLabels(entries: Readonly<Record<string, string>>): Record<string, 
   return validEntries(entries, { kind: 'label', name: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/ });
 }
 
-/** Their names become those of files. */
-function validSecrets(entries: Readonly<Record<string, string>>): Record<string, string> {
-  return validEntries(entries, { kind: 'secret', name: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/ });
+/** Characters of a secret: shorter ones are parts of any text, and could not be kept out of logs. */
+export const SHORTEST_SECRET = 4;
+
+/** Their names become those of files. Throws InvalidInputError. */
+export function validSecrets(entries: Readonly<Record<string, string>>): Record<string, string> {
+  requireStorable(entries);
+  const secrets = validEntries(entries, { kind: 'secret', name: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/ });
+  for (const [name, value] of Object.entries(secrets)) {
+    if (value.trim().length >= SHORTEST_SECRET) continue;
+    throw new InvalidInputError(
+      `The secret "${name}" has less than ${SHORTEST_SECRET} characters: it could not be kept out of the log`,
+    );
+  }
+  return secrets;
 }
 
 function validPlatform(platform: string | null): string | null {

@@ -6,6 +6,7 @@ import { reopenLog } from '../database/sql/close-log.ts';
 import { lockBuild } from '../database/sql/image-build-rows.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
+import { validSecrets } from './build-submission.ts';
 import { changeBuildState } from './change-build-state.ts';
 import { cancelledBy, type ImageBuild } from './image-build.ts';
 import { requireBuildView, requireDeveloper } from './permissions.ts';
@@ -39,8 +40,9 @@ export async function retryBuild(
   settings: Settings,
   principal: Principal,
   id: number,
-  secrets: Readonly<Record<string, string>> = {},
+  given: Readonly<Record<string, string>> = {},
 ): Promise<ImageBuild> {
+  const secrets = validSecrets(given);
   return await changeBuild(database, settings, principal, id, async ({ sql }, build) => {
     if (build.state !== 'failed' && build.state !== 'cancelled') {
       const is = build.state === 'succeeded' ? 'has succeeded' : `is ${build.state}`;
