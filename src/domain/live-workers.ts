@@ -1,7 +1,9 @@
 import type { Database } from './database/database.ts';
 import {
+  listRunningBuilds,
   listRunningSteps,
   listWorkers,
+  type RunningBuildRow,
   type RunningStepRow,
   type WorkerRow,
 } from './database/sql/list-workers.ts';
@@ -10,14 +12,21 @@ import { type Principal, requireAdmin } from './identity/principal.ts';
 export interface LiveWorker extends WorkerRow {
   /** What it does now, the oldest first. */
   running: RunningStepRow[];
+  builds: RunningBuildRow[];
 }
 
 /** Workers that live, the oldest first. For administrators. */
 export async function findLiveWorkers(database: Database, principal: Principal): Promise<LiveWorker[]> {
   requireAdmin(principal);
-  const [workers, steps] = await Promise.all([listWorkers(database.sql), listRunningSteps(database.sql)]);
+  const { sql } = database;
+  const [workers, steps, builds] = await Promise.all([
+    listWorkers(sql),
+    listRunningSteps(sql),
+    listRunningBuilds(sql),
+  ]);
   return workers.map((worker) => ({
     ...worker,
     running: steps.filter((step) => step.workerId === worker.id),
+    builds: builds.filter((build) => build.workerId === worker.id),
   }));
 }

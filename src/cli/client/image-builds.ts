@@ -52,8 +52,8 @@ export interface BuildOutcome {
 export interface BuildEvent {
   version: number;
   at: string;
-  type: 'state' | 'source';
-  data: { state?: BuildState; commit?: string; attempt?: number };
+  type: 'state' | 'source' | 'queue';
+  data: { state?: BuildState; commit?: string; attempt?: number; position?: number };
 }
 
 const ERROR_FIELDS = '__typename ... on Error { code message hint details }';

@@ -33,7 +33,8 @@ export type StateChange =
 
 /**
  * The one place where a build changes its state. The caller holds the row lock (`lockBuild`), passes the row that it read
- * under it, and calls `admitBuilds` afterwards, once for all that it changes. Throws ConflictError for a transition that
+ * under it, and calls `admitBuilds` (or, if no place is free for others then, `tellQueuePositions`) afterwards, once for all
+ * that it changes. Throws ConflictError for a transition that
  * {@link BUILD_TRANSITIONS} does not have.
  */
 export async function changeBuildState(
@@ -74,7 +75,7 @@ const ENDED = 'finished_at = clock_timestamp(), worker_id = null, is_admitted = 
 
 function columnsOf(change: StateChange): { set: string; parameters: (BuildState | string | number)[] } {
   if (change.state === 'queued') {
-    const set = `worker_id = null, started_at = null, finished_at = null, ${NO_RESULT}`;
+    const set = `worker_id = null, started_at = null, finished_at = null, told_position = null, ${NO_RESULT}`;
     const anew = ', is_admitted = false, retries = retries + 1, queued_at = clock_timestamp()';
     return { set: 'isRetry' in change ? set + anew : set, parameters: [] };
   }

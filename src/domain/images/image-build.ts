@@ -104,6 +104,8 @@ export interface BuildEventData {
   state: { state: BuildState; attempt: number; failure?: BuildError; digest?: Digest; size?: number };
   /** What a repository's ref was resolved to. */
   source: { commit: string };
+  /** How manieth of its project it is to start now; where it began, the event of its state says. */
+  queue: { position: number };
 }
 
 export function cancelledBy(principal: Principal): BuildError {

@@ -6,6 +6,7 @@ import { readBuildSecrets } from '../database/sql/build-secrets.ts';
 import { lockBuild } from '../database/sql/image-build-rows.ts';
 import { recordBuildEvent } from '../database/sql/record-build-event.ts';
 import { findManifests, lockImage, moveTags, recordImageEvent } from '../database/sql/registry-manifests.ts';
+import { tellQueuePositions } from '../database/sql/tell-queue-positions.ts';
 import { NotFoundError } from '../errors.ts';
 import { LeaseLostError } from '../lease-lost.ts';
 import { BuildFailure } from './build-failure.ts';
@@ -36,6 +37,7 @@ export async function takeBuild(
     if (build.state === 'running') await changeBuildState(sql, build, { state: 'queued' });
     await changeBuildState(sql, build, { state: 'running', workerId });
     await ensurePlace({ sql }, placeOf(build));
+    await tellQueuePositions(sql, build.projectId);
     return { build: await lockBuild(sql, buildId), secrets: await readBuildSecrets(sql, buildId) };
   });
 }
@@ -111,6 +113,7 @@ export async function returnBuild(database: Database, lease: BuildLease): Promis
   return await ifLeased(database, lease, async (sql, build) => {
     await changeBuildState(sql, build, { state: 'queued' });
     await addBuildJob(sql, build);
+    await tellQueuePositions(sql, build.projectId);
   });
 }
 
@@ -126,6 +129,7 @@ export async function requeueBuildsOf(database: Database, workerIds: readonly st
       // Whoever took its job meanwhile has seen to it.
       if (build?.state !== 'running' || !workerIds.includes(build.workerId!)) return;
       await changeBuildState(sql, build, { state: 'queued' });
+      await tellQueuePositions(sql, build.projectId);
     });
   }
 }

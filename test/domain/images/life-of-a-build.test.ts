@@ -224,6 +224,43 @@ describe('places of a project', () => {
     expect(await queuePosition(database, again)).toBe(3);
   });
 
+  test('those that wait are told when they move up, and not who is the first anyway', async () => {
+    await createProject(database, SYSTEM, { name: 'line' });
+    const submit = (n: number) =>
+      submitImageBuild(database, { project: 'line', image: `l${n}`, settings: two });
+    const builds: ImageBuild[] = [];
+    for (const n of [1, 2, 3, 4]) builds.push(await submit(n));
+    const [first, second, third, fourth] = builds as [ImageBuild, ImageBuild, ImageBuild, ImageBuild];
+    const told = async ({ id }: ImageBuild) =>
+      (await readSubjectEvents(database.sql, 'image-build', id, 0, 100)).map(({ type, data }) =>
+        type === 'queue' ? data.position : data.state,
+      );
+    expect(await told(fourth)).toEqual(['queued']);
+    const lease = (await takeImageBuild(database, first))!;
+    expect(await told(fourth)).toEqual(['queued', 3]);
+    await failBuild(database, two, lease, FAILURE);
+    await cancelBuild(database, two, SYSTEM, second.id);
+    expect(await told(second)).toEqual(['queued', 1, 'cancelled']);
+    expect(await told(fourth)).toEqual(['queued', 3, 2]);
+    await retryBuild(database, two, SYSTEM, second.id);
+    const again = (await takeImageBuild(database, third))!;
+    await returnBuild(database, again);
+    expect(await told(third)).toEqual(['queued', 2, 1, 'running', 'queued']);
+    expect(await told(fourth)).toEqual(['queued', 3, 2, 1, 2]);
+    expect(await told(second)).toEqual(['queued', 1, 'cancelled', 'queued', 2, 3]);
+  });
+
+  test('in a long queue those at its end are not told of every step', async () => {
+    await createProject(database, SYSTEM, { name: 'long' });
+    const builds: ImageBuild[] = [];
+    for (let n = 0; n < 25; n++) {
+      builds.push(await submitImageBuild(database, { project: 'long', image: `n${n}`, settings: two }));
+    }
+    for (const build of builds.slice(0, 20)) await cancelBuild(database, two, SYSTEM, build.id);
+    const events = await readSubjectEvents(database.sql, 'image-build', builds[24]!.id, 0, 100);
+    expect(events.slice(1).map(({ data }) => data.position)).toEqual([20, 10, 9, 8, 7, 6, 5]);
+  });
+
   test('many at once never take more places than there are, and none is forgotten', async () => {
     await createProject(database, SYSTEM, { name: 'crowd' });
     const builds = await Promise.all(
@@ -242,6 +279,19 @@ describe('places of a project', () => {
     }
     expect(await admitted()).toEqual([]);
   });
+});
+
+test.each([
+  ['abc', 'The secret "token" has less than 4 characters: it could not be kept out of the log'],
+  ['  a\n ', 'The secret "token" has less than 4 characters: it could not be kept out of the log'],
+  ['', 'The secret "token" has less than 4 characters: it could not be kept out of the log'],
+  ['x'.repeat(70_000), 'The secret "token" has more than 65536 characters'],
+])('no secret is %j, neither at first nor again', async (value, message) => {
+  const build = await submitImageBuild(database, { image: 'secret', secrets: { token: 'long enough' } });
+  await cancelBuild(database, settings, SYSTEM, build.id);
+  const secrets = { token: value };
+  await expect(submitImageBuild(database, { image: 'secret', secrets })).rejects.toThrow(message);
+  await expect(retryBuild(database, settings, SYSTEM, build.id, secrets)).rejects.toThrow(message);
 });
 
 describe('deleting a published image', () => {

@@ -1,6 +1,7 @@
 import { isLocalRepository } from '../../sources/local-repository.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 import { addJob, LOCAL_SOURCE_JOB } from './add-job.ts';
+import { tellQueuePositions } from './tell-queue-positions.ts';
 
 /**
  * Gives the free places of a project to the builds that wait the longest, and each of them a job. Called in every
@@ -26,6 +27,7 @@ export async function admitBuilds(sql: SqlExecutor, projectId: number, places: n
     [projectId, places],
   );
   for (const build of admitted.sort((a, b) => a.id - b.id)) await addBuildJob(sql, build);
+  await tellQueuePositions(sql, projectId);
 }
 
 export async function addBuildJob(

@@ -18,6 +18,12 @@ export interface RunningStepRow {
   startedAt: Date;
 }
 
+export interface RunningBuildRow {
+  workerId: string;
+  buildId: number;
+  startedAt: Date;
+}
+
 /** Workers that live, oldest first. */
 export async function listWorkers(sql: SqlExecutor): Promise<WorkerRow[]> {
   return await sql.query<WorkerRow>(
@@ -32,5 +38,13 @@ export async function listRunningSteps(sql: SqlExecutor): Promise<RunningStepRow
     `select worker_id as "workerId", request_id as "requestId", task, package_manager as "packageManager",
        started_at as "startedAt"
      from bundle_request_steps where state = 'running' and worker_id is not null order by started_at`,
+  );
+}
+
+/** Images that live workers build now. */
+export async function listRunningBuilds(sql: SqlExecutor): Promise<RunningBuildRow[]> {
+  return await sql.query<RunningBuildRow>(
+    `select worker_id as "workerId", id as "buildId", started_at as "startedAt"
+     from image_builds where state = 'running' and worker_id is not null order by started_at, id`,
   );
 }

@@ -10,7 +10,7 @@ export const BuildFailureEnum = builder.enumType('ImageBuildFailureReason', {
 });
 
 export const BuildEventTypeEnum = builder.enumType('ImageBuildEventType', {
-  values: valuesOf(['state', 'source']),
+  values: valuesOf(['state', 'source', 'queue']),
 });
 
 export const PublishPolicyEnum = builder.enumType('PublishPolicy', {

@@ -1,6 +1,7 @@
-import type { RunningStepRow } from '../../../domain/database/sql/list-workers.ts';
+import type { RunningBuildRow, RunningStepRow } from '../../../domain/database/sql/list-workers.ts';
 import { findLiveWorkers, type LiveWorker } from '../../../domain/live-workers.ts';
 import { builder } from '../builder.ts';
+import { ImageBuildRef } from '../images/refs.ts';
 
 const RunningStepRef = builder.objectRef<RunningStepRow>('RunningStep').implement({
   fields: (t) => ({
@@ -11,8 +12,18 @@ const RunningStepRef = builder.objectRef<RunningStepRow>('RunningStep').implemen
   }),
 });
 
+const RunningBuildRef = builder.objectRef<RunningBuildRow>('RunningBuild').implement({
+  fields: (t) => ({
+    build: t.field({
+      type: ImageBuildRef,
+      resolve: ({ buildId }, _args, { loaders }) => loaders.images.build.load(buildId),
+    }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: false }),
+  }),
+});
+
 const WorkerRef = builder.objectRef<LiveWorker>('Worker').implement({
-  description: 'A process that runs steps.',
+  description: 'A process that runs steps and builds images.',
   fields: (t) => ({
     id: t.exposeID('id', { nullable: false }),
     host: t.exposeString('host', { nullable: false }),
@@ -21,6 +32,11 @@ const WorkerRef = builder.objectRef<LiveWorker>('Worker').implement({
     startedAt: t.expose('startedAt', { type: 'DateTime', nullable: false }),
     heartbeatAt: t.expose('heartbeatAt', { type: 'DateTime', nullable: false }),
     running: t.expose('running', { type: [RunningStepRef], nullable: false }),
+    builds: t.expose('builds', {
+      type: [RunningBuildRef],
+      nullable: false,
+      description: 'Images that it builds now.',
+    }),
   }),
 });
 
