@@ -59,23 +59,22 @@ export class S3BlobStore implements StagingStore {
   read(digest: Digest, range?: ByteRange): Readable {
     const key = keyOf(digest);
     if (range && range.end <= range.start) return Readable.from([]);
-    return Readable.from(known(digest, this.#bucket.read(key, range)), {
-      objectMode: false,
-      highWaterMark: READ_BYTES,
-    });
+    return this.#bucket.read(key, range, () => missing(digest));
   }
 
   async readPart(digest: Digest, range: ByteRange): Promise<Buffer> {
     const wanted = range.end - range.start;
     if (wanted === 0) return Buffer.alloc(0);
-    const bytes = await this.#readPart(digest, range);
+    const bytes = await this.#bucket.readPart(keyOf(digest), range, () => missing(digest));
     if (bytes.length < wanted) throw new Error(`The blob ${digest} is shorter than it was`);
     return bytes;
   }
 
   async readWhole(digest: Digest, maxBytes = 64 * 1024 * 1024): Promise<Buffer> {
     // Most are small: their size is known when they are there.
-    const bytes = await this.#readPart(digest, { start: 0, end: maxBytes + 1 });
+    const bytes = await this.#bucket.readPart(keyOf(digest), { start: 0, end: maxBytes + 1 }, () =>
+      missing(digest),
+    );
     if (bytes.length <= maxBytes) return bytes;
     throw new InvalidInputError(`The blob ${digest} has more than ${maxBytes} bytes`);
   }
@@ -160,14 +159,6 @@ export class S3BlobStore implements StagingStore {
     return wasThere;
   }
 
-  async #readPart(digest: Digest, range: ByteRange): Promise<Buffer> {
-    try {
-      return await this.#bucket.readPart(keyOf(digest), range);
-    } catch (error) {
-      throw isMissing(error) ? missing(digest) : error;
-    }
-  }
-
   async #abortUploads(before: number): Promise<number> {
     const { Bucket, Key: Prefix } = this.#bucket.target('');
     let removed = 0;
@@ -208,17 +199,6 @@ export class S3BlobStore implements StagingStore {
 const DAY_MS = 24 * 3600 * 1000;
 const SWEEP_MS = 10 * 60 * 1000;
 const WRITE_CHECK_MS = 30_000;
-const READ_BYTES = 256 * 1024;
-
-async function* known(digest: Digest, bytes: Readable): AsyncGenerator<Buffer> {
-  try {
-    yield* bytes as AsyncIterable<Buffer>;
-  } catch (error) {
-    throw isMissing(error) ? missing(digest) : error;
-  } finally {
-    bytes.destroy();
-  }
-}
 
 function missing(digest: Digest): NotFoundError {
   return new NotFoundError(`There is no blob ${digest}`);

@@ -55,7 +55,9 @@ export class S3Bucket {
         forcePathStyle: true,
         region: process.env.AWS_REGION ?? 'us-east-1',
       }),
-      // Reads are checked where their digest is: a sum of our own over every byte would only cost.
+      // Bytes that are sent are signed with their sha256, and read ones are checked where their digest is: a further sum
+      // over all of them would only cost.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: {
         connectionTimeout: 5_000,
@@ -127,15 +129,15 @@ export class S3Bucket {
     }
   }
 
-  /** Throws what {@link isMissing} knows. A connection that breaks in the middle is made anew from there. */
-  read(key: string, range?: ByteRange): Readable {
-    return Readable.from(this.#bytes(key, range), { objectMode: false, highWaterMark: 256 * 1024 });
+  /** A connection that breaks in the middle is made anew from there. `missing` is thrown where there is no such object. */
+  read(key: string, range: ByteRange | undefined, missing: () => Error): Readable {
+    return Readable.from(this.#bytes(key, range, missing), { objectMode: false, highWaterMark: 256 * 1024 });
   }
 
-  /** A range of an object, or all of it, in one piece; shorter where the object ends before the range does. */
-  async readPart(key: string, range?: ByteRange): Promise<Buffer> {
+  /** The same in one piece, shorter where the object ends before the range does. */
+  async readPart(key: string, range: ByteRange, missing?: () => Error): Promise<Buffer> {
     const pieces: Buffer[] = [];
-    for await (const piece of this.#bytes(key, range)) pieces.push(piece);
+    for await (const piece of this.#bytes(key, range, missing)) pieces.push(piece);
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
   }
 
@@ -195,12 +197,15 @@ export class S3Bucket {
     return await getSignedUrl(this.client, new GetObjectCommand(this.target(key)), { expiresIn: seconds });
   }
 
-  async *#bytes(key: string, range?: ByteRange): AsyncGenerator<Buffer> {
+  /** Without `missing` throws what {@link isMissing} knows. */
+  async *#bytes(key: string, range?: ByteRange, missing?: () => Error): AsyncGenerator<Buffer> {
     let position = range?.start ?? 0;
     const wanted = range?.end ?? Number.POSITIVE_INFINITY;
     let end = wanted;
     for (let failures = 0; position < end; ) {
-      const { body, size } = await this.#open(key, position, wanted);
+      const { body, size } = await this.#open(key, position, wanted).catch((error: unknown) => {
+        throw missing && isMissing(error) ? missing() : error;
+      });
       if (size === 0) return;
       end = position + size;
       try {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import pLimit from 'p-limit';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { ByteRange, StoredBlob } from './blob-store.ts';
+import { releaseBuffers } from './release-buffers.ts';
 import type { S3BlobStore } from './s3-blob-store.ts';
 import { isMissing, type S3Bucket, type S3Object } from './s3-bucket.ts';
 import { UPLOADS } from './s3-keys.ts';
@@ -129,14 +130,7 @@ export class S3StagedBlobs implements StagedBlobs {
 
   async *#bytes(name: string, size: number): AsyncGenerator<Buffer> {
     for (const { segment, end } of await this.#segments(name, size)) {
-      const bytes = this.#bucket.read(segment.key, { start: 0, end });
-      try {
-        yield* bytes as AsyncIterable<Buffer>;
-      } catch (error) {
-        throw isMissing(error) ? absent(name) : error;
-      } finally {
-        bytes.destroy();
-      }
+      yield* this.#bucket.read(segment.key, { start: 0, end }, () => absent(name)) as AsyncIterable<Buffer>;
     }
   }
 
@@ -260,17 +254,20 @@ class S3StagedBlob implements StagedBlob {
   }
 
   async #send(): Promise<void> {
-    const segment = this.#segment!.subarray(0, this.#filled);
+    const whole = this.#segment!;
+    const segment = whole.subarray(0, this.#filled);
     const key = this.#keyOf(this.#offset);
     this.#segment = null;
     this.#filled = 0;
-    this.#offset += segment.length;
+    const end = this.#offset + segment.length;
+    this.#offset = end;
     const sent = sentByAll(async () => {
       await this.#bucket.put(key, segment);
+      releaseBuffers([whole]);
     }).catch((error: unknown) => {
       this.#failure ??= { error };
     });
-    this.#sending.push({ end: this.#offset, sent });
+    this.#sending.push({ end, sent });
     if (this.#sending.length > SENT_AT_ONCE) await this.#oldest();
     if (this.#failure) throw this.#failure.error;
   }
