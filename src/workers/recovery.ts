@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { failStep, takeStep } from '../domain/bundle-requests/run-step.ts';
@@ -8,6 +7,7 @@ import { findWorkersOfHost, releaseDeadWorkers } from '../domain/database/sql/re
 import { unlockOwnerlessJobs } from '../domain/database/sql/unlock-ownerless-jobs.ts';
 import { failBuild, requeueBuildsOf, takeBuild } from '../domain/images/run-build.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
+import { removeTree } from './remove-tree.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /**
@@ -70,7 +70,7 @@ export class Recovery {
         'a worker died; its jobs were released',
       );
       if (worker.host !== hostname()) continue;
-      await rm(join(dirname(temporaryRoot), worker.id), { recursive: true, force: true });
+      await removeTree(join(dirname(temporaryRoot), worker.id));
     }
   }
 

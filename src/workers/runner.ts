@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   Logger as JobLogger,
@@ -19,6 +19,7 @@ import type { BlobStore } from '../domain/storage/blob-store.ts';
 import type { ImageBuilding } from './builders/image-building.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Recovery } from './recovery.ts';
+import { removeTree } from './remove-tree.ts';
 import { ServiceReports } from './status/service-reports.ts';
 import { createTasks } from './tasks/tasks.ts';
 import type { WorkerContext } from './worker-context.ts';
@@ -83,7 +84,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     await recovery.stop();
     await heartbeat.stop();
     await tasks.close();
-    await rm(temporaryRoot, { recursive: true, force: true });
+    await removeTree(temporaryRoot);
   };
   return {
     id: workerId,

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
+import { removeTree } from '../remove-tree.ts';
 import { type BaseImage, findBaseImages, lastLine, pullBaseImages, registryAccess } from './base-images.ts';
 import { BUILDAH_ARGUMENTS, ContainerStorage } from './container-storage.ts';
 import { ControlGroup } from './control-group.ts';
@@ -60,7 +61,7 @@ export class BuildahBuilder implements ImageBuilder {
       if (deadline.aborted) throw outOfTime(input, error);
       throw error;
     } finally {
-      await rm(temporary, { recursive: true, force: true });
+      await removeTree(temporary);
     }
   }
 
@@ -73,7 +74,7 @@ export class BuildahBuilder implements ImageBuilder {
       // The next build that ends tries it again.
       .catch(() => undefined)
       .finally(async () => {
-        await rm(temporary, { recursive: true, force: true });
+        await removeTree(temporary);
         this.#tidying.delete(done);
       });
     this.#tidying.add(done);

@@ -1,8 +1,9 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import { type GroupOptions, startProcessGroup } from '../process-group.ts';
+import { removeTree } from '../remove-tree.ts';
 import { type BaseImage, findBaseImages } from './base-images.ts';
 import { ContainerStorage } from './container-storage.ts';
 import { planDockerfile } from './dockerfile-plan.ts';
@@ -37,7 +38,7 @@ export class BuildkitBuilder implements ImageBuilder {
     try {
       return await this.#run(input, temporary, new DockerClient(this.#settings, input, client));
     } finally {
-      await rm(temporary, { recursive: true, force: true });
+      await removeTree(temporary);
     }
   }
 

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { removeTree } from '../remove-tree.ts';
 import type { ControlGroup } from './control-group.ts';
 import { NAME_SERVER } from './outbound-network.ts';
 import { PROGRAMS, type Sandbox, type SandboxMount, type SandboxNetwork, startSandbox } from './sandbox.ts';
@@ -90,7 +91,7 @@ export class ContainerStorage {
       ...sandbox,
       ended: sandbox.ended.finally(async () => {
         signal.removeEventListener('abort', kill);
-        await rm(directory, { recursive: true, force: true });
+        await removeTree(directory);
       }),
     };
   }

@@ -1,4 +1,5 @@
-import { lstat, readdir, statfs } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { lstat, opendir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -55,8 +56,7 @@ async function sizeOf(directories: readonly string[], signal: AbortSignal): Prom
   const waiting = [...directories];
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
     signal.throwIfAborted();
-    // What is read may go while it is read.
-    for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => [])) {
+    for await (const entry of entriesOf(directory)) {
       const path = join(directory, entry.name);
       bytes += ENTRY_BYTES;
       if (entry.isDirectory()) waiting.push(path);
@@ -67,4 +67,14 @@ async function sizeOf(directories: readonly string[], signal: AbortSignal): Prom
     }
   }
   return bytes;
+}
+
+/** One after the other: a step may put a million of them into one directory. What is read may go while it is read. */
+async function* entriesOf(directory: string): AsyncGenerator<Dirent> {
+  try {
+    yield* await opendir(directory, { bufferSize: 256 });
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code!))
+      throw error;
+  }
 }

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { removeTree } from '../remove-tree.ts';
 import type { ControlGroup } from './control-group.ts';
 import { OutboundNetwork } from './outbound-network.ts';
 
@@ -88,7 +89,7 @@ export async function startSandbox(
     stderr: child.stderr,
     ended: ended.finally(async () => {
       outbound?.close();
-      await rm(root, { recursive: true, force: true });
+      await removeTree(root);
     }),
     kill: () => void child.kill('SIGKILL'),
   };

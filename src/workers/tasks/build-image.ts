@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from 'graphile-worker';
 import type { BuildPayload } from '../../domain/database/sql/add-job.ts';
@@ -19,6 +19,7 @@ import { LeaseLostError } from '../../domain/lease-lost.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
 import type { BuildLimits, BuiltImage } from '../builders/image-builder.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import { attestImage } from './attest-image.ts';
 import { prepareContext } from './build-context.ts';
@@ -102,7 +103,7 @@ async function runBuild(
     return 'failed';
   } finally {
     watch.stop();
-    await rm(temporaryDirectory, { recursive: true, force: true });
+    await removeTree(temporaryDirectory);
     await log.flush().catch((error: unknown) => worker.logger.warn({ err: error }, 'log lines were lost'));
   }
 }
