@@ -1,7 +1,7 @@
 # Stowage itself, from its own bundle and without network:
-#   npx stowage build --git . --hermetic --build-arg BASE=IMAGE -t stowage
-# BASE has Node 20 or newer's npm, or Debian's nodejs and npm (docs/images.md makes one); the Node that runs is in the bundle.
-ARG BASE
+#   npx stowage build --git . --hermetic
+# BASE has Debian's nodejs and npm, or Node 20 and newer (docs/images.md makes one); the Node that runs is in the bundle.
+ARG BASE=library/images/debian-node:12
 FROM ${BASE}
 WORKDIR /opt/stowage
 COPY package.json package-lock.json .npmrc* ./

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { durationMs } from '../../domain/duration.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
 import { parseTarget } from '../../domain/images/published-image.ts';
@@ -7,7 +8,7 @@ import { isRequestNumber } from '../client/server-of-command.ts';
 
 /** The options of `stowage build`, as commander gives them. */
 export interface BuildOptions {
-  tag: string;
+  tag?: string;
   bundle?: string;
   git?: string;
   ref?: string;
@@ -55,12 +56,16 @@ export function sourceOf(directory: string | undefined, options: BuildOptions): 
  * @param defaultProject of a name without one
  */
 export async function buildInputOf(
+  source: BuildSourceArgument,
   options: BuildOptions,
   defaultProject: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<BuildInput> {
   const { file, target, platform, timeout, network } = options;
-  const { projectName, repository, name, version } = parseTarget(options.tag, defaultProject);
+  const { projectName, repository, name, version } = parseTarget(
+    options.tag ?? nameOf(source),
+    defaultProject,
+  );
   return {
     ...{ project: projectName, repository, image: name, version },
     ...(file !== undefined && { dockerfile: file }),
@@ -76,6 +81,28 @@ export async function buildInputOf(
     }),
   };
 }
+
+/** The image of a directory or repository is called like it. Throws InvalidInputError for a bundle. */
+function nameOf(source: BuildSourceArgument): string {
+  if (source.kind === 'bundle') throw new InvalidInputError('Name the image of a bundle with --tag');
+  const path =
+    source.kind === 'directory' || !source.location.includes(':')
+      ? resolve(placeOf(source))
+      : placeOf(source);
+  const name = basename(path)
+    .replace(/\.git$/, '')
+    .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, LONGEST_NAME);
+  if (name !== '') return name;
+  throw new InvalidInputError('Name the image with --tag');
+}
+
+function placeOf(source: Exclude<BuildSourceArgument, { kind: 'bundle' }>): string {
+  return source.kind === 'directory' ? source.path : source.location;
+}
+
+const LONGEST_NAME = 100;
 
 /** Whole seconds, or with a unit: `90`, `90s`, `15m`, `1h`. */
 function seconds(text: string): number {

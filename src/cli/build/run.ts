@@ -31,7 +31,7 @@ export async function build(
   const startedAt = performance.now();
   const settings = readSettings();
   const source = sourceOf(directory, options);
-  const input = await buildInputOf(options, settings.registryDefaultProject);
+  const input = await buildInputOf(source, options, settings.registryDefaultProject);
   const send = await prepareSource(source, { settings, input, reporter, signal: interrupted });
   const server = await connect(options, {
     allowLocalRepositories: send.isLocalRepository,

@@ -13,7 +13,10 @@ export function buildCommand(): Command {
   return new Command('build')
     .description('build an image and keep it in the registry')
     .argument('[directory]', 'with a Dockerfile; of it goes what .dockerignore leaves (default: .)')
-    .requiredOption('-t, --tag <name>', '[PROJECT/[REPOSITORY/]]NAME[:TAG] of the image')
+    .option(
+      '-t, --tag <name>',
+      '[PROJECT/[REPOSITORY/]]NAME[:TAG] of the image (default: the name of the directory or repository)',
+    )
     .option('--bundle <number>', 'from the bundle of this request, without network')
     .option('--git <repository>', 'from a commit: URL of a git repository, or the path of one here')
     .option('--ref <ref>', 'commit, branch or tag for --git (default: HEAD)')

@@ -2,12 +2,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type BuildOptions, buildInputOf, sourceOf } from '../../../src/cli/build/options.ts';
+import {
+  type BuildOptions,
+  type BuildSourceArgument,
+  buildInputOf,
+  sourceOf,
+} from '../../../src/cli/build/options.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'stowage-options-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const defaults: BuildOptions = { tag: 'site:1', cache: true };
+const HERE = { kind: 'directory', path: '.', isHermetic: false } as const;
 const place = { project: 'library', repository: 'images', image: 'site', version: '1' };
 
 describe('what is built', () => {
@@ -38,7 +44,7 @@ describe('what is built', () => {
 
 describe('how', () => {
   test('nothing is asked that was not said', async () => {
-    expect(await buildInputOf(defaults, 'library')).toEqual(place);
+    expect(await buildInputOf(HERE, defaults, 'library')).toEqual(place);
   });
 
   test('everything', async () => {
@@ -56,7 +62,7 @@ describe('how', () => {
       label: ['a.b=c', 'empty'],
       secret: [`id=one,src=${file}`, 'id=two,env=TOKEN', `type=file,id=three,source=${file}`],
     };
-    expect(await buildInputOf(options, 'library', { C: 'from outside', TOKEN: 'hidden' })).toEqual({
+    expect(await buildInputOf(HERE, options, 'library', { C: 'from outside', TOKEN: 'hidden' })).toEqual({
       ...place,
       dockerfile: 'ci/Dockerfile',
       target: 'run',
@@ -86,7 +92,7 @@ describe('how', () => {
     ['90s', 90],
     ['2h', 7200],
   ])('a timeout of %s', async (timeout, seconds) => {
-    expect(await buildInputOf({ ...defaults, timeout }, 'library')).toEqual({
+    expect(await buildInputOf(HERE, { ...defaults, timeout }, 'library')).toEqual({
       ...place,
       timeoutSeconds: seconds,
     });
@@ -103,7 +109,7 @@ describe('how', () => {
     ),
     [{ secret: ['id=a,env=NONE'] }, 'There is no variable NONE for the secret a'],
   ])('%o is refused', async (options, message) => {
-    await expect(buildInputOf({ ...defaults, ...options }, 'library', {})).rejects.toThrow(message);
+    await expect(buildInputOf(HERE, { ...defaults, ...options }, 'library', {})).rejects.toThrow(message);
   });
 
   test('a secret that is too large, or no text', async () => {
@@ -111,9 +117,35 @@ describe('how', () => {
     const binary = join(directory, 'binary');
     writeFileSync(large, 'x'.repeat(65_537));
     writeFileSync(binary, Buffer.from([0xff, 0xfe]));
-    const secret = (path: string) => buildInputOf({ ...defaults, secret: [`id=a,src=${path}`] }, 'library');
+    const secret = (path: string) =>
+      buildInputOf(HERE, { ...defaults, secret: [`id=a,src=${path}`] }, 'library');
     await expect(secret(large)).rejects.toThrow('The secret a has 65537 bytes, more than 65536');
     await expect(secret(binary)).rejects.toThrow('The secret a is not UTF-8');
     await expect(secret(join(directory, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('the image of which no name is given', () => {
+  test.each<[BuildSourceArgument, string]>([
+    [{ kind: 'directory', path: '/srv/My Site/', isHermetic: false }, 'My-Site'],
+    [{ kind: 'git', location: 'https://git.example/team/site.git', ref: null, isHermetic: true }, 'site'],
+    [
+      { kind: 'git', location: 'git@git.example:site.v2.git', ref: null, isHermetic: true },
+      'git-git-example-site-v2',
+    ],
+    [{ kind: 'git', location: '/srv/repositories/site', ref: null, isHermetic: true }, 'site'],
+  ])('%o is called %s', async (source, image) => {
+    expect(await buildInputOf(source, { cache: true }, 'library')).toEqual({
+      ...place,
+      image,
+      version: 'latest',
+    });
+  });
+
+  test.each<[BuildSourceArgument, string]>([
+    [{ kind: 'bundle', number: 1 }, 'Name the image of a bundle with --tag'],
+    [{ kind: 'directory', path: '/', isHermetic: false }, 'Name the image with --tag'],
+  ])('%o has none', async (source, message) => {
+    await expect(buildInputOf(source, { cache: true }, 'library')).rejects.toThrow(message);
   });
 });
