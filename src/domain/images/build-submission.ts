@@ -84,7 +84,8 @@ function validSource(
   return { uploadId, repository, requestedRef: ref, requestId };
 }
 
-function validDockerfile(path: string): string {
+/** Throws InvalidInputError. */
+export function validDockerfile(path: string): string {
   const normal = packagePath(path);
   if (normal === null || normal === '.' || normal === '') {
     throw new InvalidInputError(
@@ -147,8 +148,22 @@ function validPlatform(platform: string | null): string | null {
   if (platform !== null && !/^[a-z0-9]{1,32}\/[a-z0-9_]{1,32}(\/[a-z0-9]{1,32})?$/.test(platform)) {
     throw new InvalidInputError(`"${platform.slice(0, 60)}" is not a platform like linux/amd64`);
   }
+  const [os, architecture] = platform?.split('/') ?? [];
+  if (os !== undefined && os !== 'linux') {
+    throw new InvalidInputError(`Images can be built for linux only, not for ${os}`);
+  }
+  if (architecture !== undefined && !ARCHITECTURES.has(architecture)) {
+    throw new InvalidInputError(
+      `There is no architecture "${architecture}"; known are ${[...ARCHITECTURES].join(', ')}`,
+    );
+  }
   return platform;
 }
+
+/** As images call those that Linux runs on. */
+const ARCHITECTURES = new Set(
+  '386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x'.split(' '),
+);
 
 function validLimits(
   { timeoutSeconds, memoryBytes, processes }: BuildSubmission,

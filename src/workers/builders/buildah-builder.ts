@@ -47,7 +47,7 @@ export class BuildahBuilder implements ImageBuilder {
     await mkdir(temporary, { mode: 0o700 });
     const isKept = input.useCache || input.isHermetic;
     const directory = isKept
-      ? join(this.#settings.dataDir, 'builds', 'storage', input.cacheScope)
+      ? join(this.#settings.dataDir, 'builds', 'storage', cacheOf(input))
       : join(temporary, 'storage');
     const storage = new ContainerStorage(directory, temporary);
     try {
@@ -94,6 +94,7 @@ export class BuildahBuilder implements ImageBuilder {
       buildArguments: input.buildArguments,
       platformVariables: platformVariables(platform),
     });
+    requireNoHereDocument(plan, version);
     const baseContext = {
       storage,
       settings: this.#settings,
@@ -210,6 +211,25 @@ export class BuildahBuilder implements ImageBuilder {
     });
     return this.#version;
   }
+}
+
+/** buildah understands here-documents from 1.33 on; older ones take their lines for instructions. */
+function requireNoHereDocument({ hereDocument: line }: DockerfilePlan, version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (line === null || major > 1 || minor >= 33) return;
+  throw new BuildFailure(
+    'dockerfile-invalid',
+    `The here-document in line ${line} of the Dockerfile needs buildah 1.33 or newer, or BuildKit; this worker has buildah ${version}`,
+    { line },
+  );
+}
+
+/** Its cache does not tell platforms apart: a layer of one would be taken for that of another. */
+function cacheOf({ cacheScope, platform }: ImageBuild): string {
+  const text = platformText(parsePlatform(platform));
+  return text === platformText(parsePlatform(null))
+    ? cacheScope
+    : `${cacheScope}-${text.replaceAll('/', '-')}`;
 }
 
 interface Run {

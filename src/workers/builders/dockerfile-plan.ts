@@ -16,6 +16,8 @@ export interface DockerfilePlan {
   baseImages: readonly BaseReference[];
   /** Whether it says what only images in docker's own format can hold. */
   needsDockerFormat: boolean;
+  /** Line of the first here-document; null: it has none. */
+  hereDocument: number | null;
   /** Its text with other names in the place of these, in the same lines. */
   withNames(names: ReadonlyMap<BaseReference, string>): string;
 }
@@ -96,12 +98,26 @@ export function planDockerfile(text: string, options: PlanOptions): DockerfilePl
   return {
     stages: stages.map(({ name, from, body }) => ({ name, lines: [from, ...body].map(lineOf) })),
     baseImages: references,
+    hereDocument: firstHereDocument(stages),
     needsDockerFormat: stages.some(({ body }) => body.some((one) => DOCKER_ONLY.has(one.getKeyword()))),
     withNames: (names) => rewrite(text, edits, names),
   };
 }
 
+function firstHereDocument(stages: readonly ParsedStage[]): number | null {
+  const found = stages.flatMap(({ body }) => body).find(hasHereDocument);
+  return found === undefined ? null : lineOf(found);
+}
+
+function hasHereDocument(instruction: Instruction): boolean {
+  const keyword = instruction.getKeyword();
+  if (keyword !== 'RUN' && keyword !== 'COPY' && keyword !== 'ADD') return false;
+  return (instruction as Copy | Run).getHeredocs().length > 0;
+}
+
 const DOCKER_ONLY = new Set(['HEALTHCHECK', 'ONBUILD', 'SHELL']);
+/** FROM is looked at by itself; the others take something back by saying nothing. */
+const MAY_BE_EMPTY = new Set(['FROM', 'CMD', 'ENTRYPOINT']);
 const KEYWORDS = new Set(
   'ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL USER VOLUME WORKDIR'.split(
     ' ',
@@ -122,6 +138,7 @@ function partition(instructions: readonly Instruction[]): { globals: Instruction
     const keyword = instruction.getKeyword();
     const line = lineOf(instruction);
     if (!KEYWORDS.has(keyword)) throw invalid(`unknown instruction: ${instruction.getInstruction()}`, line);
+    requireArguments(instruction);
     if (keyword === 'FROM') {
       const from = instruction as From;
       if (from.getImage() === null) throw invalid('FROM names no image', line);
@@ -132,6 +149,17 @@ function partition(instructions: readonly Instruction[]): { globals: Instruction
   }
   if (stages.length === 0) throw invalid('it has no FROM', null);
   return { globals, stages };
+}
+
+/** Builders say it in words of their own, or not at all. */
+function requireArguments(instruction: Instruction): void {
+  const keyword = instruction.getKeyword();
+  const strings = keyword === 'COPY' || keyword === 'ADD' ? (instruction as Copy).getJSONStrings().length : 0;
+  const count = strings || instruction.getArguments().length;
+  const least = keyword === 'COPY' || keyword === 'ADD' ? 2 : 1;
+  if (MAY_BE_EMPTY.has(keyword) || count >= least) return;
+  const problem = count === 0 ? 'nothing behind it' : 'no destination';
+  throw invalid(`${keyword} has ${problem}`, lineOf(instruction));
 }
 
 function targetIndex(stages: readonly ParsedStage[], target: string | null): number {

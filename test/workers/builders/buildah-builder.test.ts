@@ -57,6 +57,23 @@ describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
     ]);
   });
 
+  it('keeps platforms apart in its cache', async () => {
+    const files = { Dockerfile: 'FROM scratch\nCOPY one.txt /', 'one.txt': 'one' };
+    const built: string[] = [];
+    for (const platform of ['linux/arm64', 'linux/amd64', 'linux/arm/v7', 'linux/arm64']) {
+      const { digest, mediaType } = await stack.build(files, { platform });
+      const image = await stack.registry.call('GET', `/v2/apps/images/app/manifests/${digest}`, {
+        headers: { accept: mediaType },
+      });
+      const { config } = image.json() as { config: { digest: string } };
+      const { architecture, variant } = (
+        await stack.registry.call('GET', `/v2/apps/images/app/blobs/${config.digest}`)
+      ).json() as { architecture: string; variant?: string };
+      built.push(variant === undefined ? architecture : `${architecture}/${variant}`);
+    }
+    expect(built).toEqual(['arm64', 'amd64', 'arm/v7', 'arm64']);
+  });
+
   it('starts from an image of our own registry, and names it by digest', async () => {
     const base = await stack.build(
       { Dockerfile: `${BUSYBOX}\nENV GREETING=hi` },
@@ -117,6 +134,11 @@ describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
       'an unknown instruction',
       { Dockerfile: 'FROM scratch\n\nFOO bar' },
       { code: 'dockerfile-invalid', details: { line: 3 } },
+    ],
+    [
+      'a step without a command',
+      { Dockerfile: 'FROM scratch\nRUN' },
+      { code: 'dockerfile-invalid', details: { line: 2 } },
     ],
     [
       'flags that do not exist',

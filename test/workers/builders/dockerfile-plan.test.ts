@@ -83,4 +83,30 @@ describe('planDockerfile', () => {
   it('refuses a target that is not there', () => {
     expect(() => plan(['FROM a'], { target: 'b' })).toThrow('it has no stage "b"');
   });
+
+  it.each([
+    ['RUN', 'RUN has nothing behind it'],
+    ['RUN --mount=type=cache,target=/x', 'RUN has nothing behind it'],
+    ['COPY', 'COPY has nothing behind it'],
+    ['COPY --chmod=700 a', 'COPY has no destination'],
+    ['ADD ["a"]', 'ADD has no destination'],
+    ['ENV', 'ENV has nothing behind it'],
+  ])('says what is missing: %s', (line, problem) => {
+    expect(() => plan(['FROM scratch', line])).toThrow(`The Dockerfile is not valid in line 2: ${problem}`);
+  });
+
+  it.each(['COPY ["a","b"]', 'COPY a b', 'CMD', 'CMD []', 'ENTRYPOINT []', 'RUN ["x"]', 'VOLUME []'])(
+    'misses nothing: %s',
+    (line) => {
+      expect(plan(['FROM scratch', line]).stages).toEqual([{ name: null, lines: [1, 2] }]);
+    },
+  );
+
+  it.each([
+    ['RUN <<EOF\necho\nEOF', 3],
+    ['COPY <<A /a\nx\nA', 3],
+    ['RUN cat <<<x; echo $((1<<2))', null],
+  ])('finds here-documents: %j', (line, found) => {
+    expect(plan(['FROM scratch', 'ENV a=b', line]).hereDocument).toBe(found);
+  });
 });

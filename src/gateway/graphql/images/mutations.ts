@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../../domain/errors.ts';
+import { validDockerfile } from '../../../domain/images/build-submission.ts';
 import { cancelBuild, retryBuild } from '../../../domain/images/change-build.ts';
 import type { ImageBuild } from '../../../domain/images/image-build.ts';
 import { DEFAULT_REPOSITORY } from '../../../domain/images/published-image.ts';
@@ -143,7 +144,8 @@ builder.mutationFields((t) => ({
 
 /** What cannot be built is refused at once, rather than when its turn comes. */
 async function inspect(context: GraphQLContext, uploadId: number, { dockerfile }: BuildInput): Promise<void> {
-  await inspectUpload(context, context.principal, uploadId, { dockerfile: dockerfile ?? null });
+  const path = dockerfile == null ? null : validDockerfile(dockerfile);
+  await inspectUpload(context, context.principal, uploadId, { dockerfile: path });
 }
 
 async function submit(

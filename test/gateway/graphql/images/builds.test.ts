@@ -143,6 +143,9 @@ describe('an uploaded archive', () => {
     ['a second source', CONTEXT, 'git: "https://git.example/a.git"'],
     ['a bad version', CONTEXT, 'version: "a b"'],
     ['a path out of the source', CONTEXT, 'dockerfile: "../Dockerfile"'],
+    ['another system', CONTEXT, 'platform: "windows/amd64"'],
+    ['an unknown architecture', CONTEXT, 'platform: "linux/x86"'],
+    ['a short secret', CONTEXT, 'secrets: [{ name: "a", value: "abc" }]'],
     ['an argument twice', CONTEXT, 'buildArguments: [{ name: "A", value: "1" }, { name: "A", value: "2" }]'],
     ['too much time', CONTEXT, 'timeoutSeconds: 1000000'],
   ])('with %s is refused, and nothing is built', async (_, content, input) => {
@@ -150,6 +153,13 @@ describe('an uploaded archive', () => {
     expect(
       (await gateway.data(`{ publishedImage(project: "apps", name: "${image}") { name } }`)).publishedImage,
     ).toBe(null);
+  });
+
+  test('may be built by a path that is written in another way', async () => {
+    const content = makeTar({ 'deep/Dockerfile': 'FROM scratch\n' });
+    expect(await uploadAndBuild('dockerfile: "./deep//Dockerfile"', content)).toMatchObject({
+      state: 'QUEUED',
+    });
   });
 
   test('is published by developers, whom the image tells who they are', async () => {
