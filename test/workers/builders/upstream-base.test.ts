@@ -31,6 +31,7 @@ describe.runIf(canBuild())('a base image of another registry', { timeout: 120_00
   });
 
   afterAll(async () => {
+    await builder?.settled();
     if (!isAway) await upstream?.close();
     await scheduler?.close();
     await registry?.close();
