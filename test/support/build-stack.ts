@@ -13,7 +13,7 @@ const run = promisify(execFile);
 /** Programs that the builder needs, as `stowage doctor` tells. */
 const PROGRAMS = ['buildah', 'runc', 'skopeo', 'slirp4netns', 'busybox', 'unshare', 'setpriv', 'flock', 'ip'];
 
-/** Why no build can run here; null: they can. A test that skips prints it. */
+/** Why no build can run here; null: they can. */
 export function whyNoBuilds(): string | null {
   if (process.getuid?.() !== 0) return 'builds need root';
   const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -21,7 +21,7 @@ export function whyNoBuilds(): string | null {
   return missing.length === 0 ? null : `not installed: ${missing.join(', ')}`;
 }
 
-/** `describe` or `describe.skip`, with the reason printed. */
+/** Whether builds can run here; prints why not. */
 export function canBuild(): boolean {
   const reason = whyNoBuilds();
   if (reason !== null) console.warn(`skipped: ${reason}`);

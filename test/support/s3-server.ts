@@ -36,7 +36,7 @@ const missing = await promisify(execFile)(BUILD, ['--if-built']).then(
 );
 if (missing) process.stderr.write(`skipped, S3: ${missing}\n`);
 
-/** `describe`, or `describe.skip` with the reason printed. */
+/** Tests that need the server; without it they are left out, and the reason was printed above. CI builds it first. */
 export const describeWithS3 = describe.skipIf(missing !== null);
 export const hasS3 = missing === null;
 
