@@ -206,7 +206,6 @@ export class S3Bucket {
       const { body, size } = await this.#open(key, position, wanted).catch((error: unknown) => {
         throw missing && isMissing(error) ? missing() : error;
       });
-      if (size === 0) return;
       end = position + size;
       try {
         for await (const piece of body as AsyncIterable<Buffer>) {

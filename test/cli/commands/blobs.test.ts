@@ -86,7 +86,8 @@ describe('stowage blobs copy', { timeout: 180_000 }, () => {
     });
     afterAll(() => s3.stop());
 
-    test('there and back, and again', async () => {
+    // A connection that is not let go of would keep a command for a minute.
+    test('there and back, and again', { timeout: 30_000 }, async () => {
       const env = s3.environment();
       const there = await copy(`file:${store.root}`, 's3://stowage/moved', env);
       expect([there.status, JSON.parse(there.stdout)]).toEqual([
