@@ -5,6 +5,7 @@ import { InvalidInputError } from '../../domain/errors.ts';
 import { parseTarget } from '../../domain/images/published-image.ts';
 import type { BuildInput, NamedValue } from '../client/image-builds.ts';
 import { isRequestNumber } from '../client/server-of-command.ts';
+import { repositoryName } from '../prefetch/source-argument.ts';
 
 /** The options of `stowage build`, as commander gives them. */
 export interface BuildOptions {
@@ -85,12 +86,7 @@ export async function buildInputOf(
 /** The image of a directory or repository is called like it. Throws InvalidInputError for a bundle. */
 function nameOf(source: BuildSourceArgument): string {
   if (source.kind === 'bundle') throw new InvalidInputError('Name the image of a bundle with --tag');
-  const path =
-    source.kind === 'directory' || !source.location.includes(':')
-      ? resolve(placeOf(source))
-      : placeOf(source);
-  const name = basename(path)
-    .replace(/\.git$/, '')
+  const name = lastPartOf(source)
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
     .replaceAll(/^-+|-+$/g, '')
     .slice(0, LONGEST_NAME);
@@ -98,8 +94,10 @@ function nameOf(source: BuildSourceArgument): string {
   throw new InvalidInputError('Name the image with --tag');
 }
 
-function placeOf(source: Exclude<BuildSourceArgument, { kind: 'bundle' }>): string {
-  return source.kind === 'directory' ? source.path : source.location;
+function lastPartOf(source: Exclude<BuildSourceArgument, { kind: 'bundle' }>): string {
+  if (source.kind === 'directory') return basename(resolve(source.path));
+  const { location } = source;
+  return repositoryName(location.includes(':') ? location : resolve(location));
 }
 
 const LONGEST_NAME = 100;

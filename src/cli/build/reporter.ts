@@ -1,5 +1,5 @@
-import type { LogLine } from '../client/bundle-requests.ts';
 import type { BuildEvent } from '../client/image-builds.ts';
+import type { LogLine } from '../client/subject-log.ts';
 import { type PrefetchReporter, prefetchReporter } from '../prefetch/reporter.ts';
 
 /** Who tells the user what `stowage build` does while it does it: of a bundle first, then of the build. */

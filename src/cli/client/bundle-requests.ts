@@ -27,14 +27,6 @@ export interface RequestEvent {
   data: RequestEventData[keyof RequestEventData];
 }
 
-export interface LogLine {
-  number: number;
-  at: string;
-  level: 'debug' | 'info' | 'warn' | 'error';
-  source: string;
-  text: string;
-}
-
 export interface BundleInfo {
   manifestDigest: string;
   tarDigest: string;
@@ -95,16 +87,6 @@ const EVENTS = `subscription Events($number: Int!, $afterVersion: Int) {
   bundleRequestEvents(number: $number, afterVersion: $afterVersion) { version at type data }
 }`;
 
-const LOG = `subscription Log($number: Int!, $afterLine: Int) {
-  bundleRequestLogPages(number: $number, afterLine: $afterLine) { lines { number at level source text } }
-}`;
-
-const LOG_PAGE = `query LogPage($number: Int!, $afterLine: Int!, $limit: Int!) {
-  bundleRequest(number: $number) {
-    log(afterLine: $afterLine, limit: $limit) { lines { number at level source text } total closed }
-  }
-}`;
-
 export async function submitRequest(
   client: StowageClient,
   input: SubmissionInput,
@@ -150,46 +132,6 @@ export async function* requestEvents(
   for await (const { bundleRequestEvents: event } of followed) {
     yield { ...event, type: event.type.toLowerCase() as RequestEvent['type'] };
   }
-}
-
-/** Every line of a request's log, until the log is closed. */
-export async function* followLog(
-  client: StowageClient,
-  number: number,
-  signal: AbortSignal,
-): AsyncGenerator<LogLine> {
-  const followed = follow<{ bundleRequestLogPages: { lines: LogLine[] } }>(
-    client,
-    {
-      document: LOG,
-      variables: { number },
-      cursor: 'afterLine',
-      position: (item) => item.bundleRequestLogPages.lines.at(-1)!.number,
-    },
-    signal,
-  );
-  for await (const item of followed) for (const line of item.bundleRequestLogPages.lines) yield normal(line);
-}
-
-/** The lines that there are now. */
-export async function* readLog(client: StowageClient, number: number): AsyncGenerator<LogLine> {
-  let afterLine = 0;
-  for (;;) {
-    const { bundleRequest } = await client.run<{
-      bundleRequest: { log: { lines: LogLine[]; total: number } };
-    }>(LOG_PAGE, { number, afterLine, limit: LOG_PAGE_LINES });
-    const { lines } = bundleRequest.log;
-    for (const line of lines) yield normal(line);
-    const last = lines.at(-1);
-    if (!last || lines.length < LOG_PAGE_LINES) return;
-    afterLine = last.number;
-  }
-}
-
-const LOG_PAGE_LINES = 1_000;
-
-function normal(line: LogLine): LogLine {
-  return { ...line, level: line.level.toLowerCase() as LogLine['level'] };
 }
 
 /** Names as the schema's enums spell them. */

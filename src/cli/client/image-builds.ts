@@ -1,5 +1,4 @@
 import type { BuildState } from '../../domain/images/image-build.ts';
-import type { LogLine } from './bundle-requests.ts';
 import { follow } from './follow.ts';
 import type { StowageClient } from './stowage-client.ts';
 
@@ -83,16 +82,6 @@ const EVENTS = `subscription BuildEvents($number: Int!, $afterVersion: Int) {
   imageBuildEvents(number: $number, afterVersion: $afterVersion) { version at type data }
 }`;
 
-const LOG = `subscription BuildLog($number: Int!, $afterLine: Int) {
-  imageBuildLogPages(number: $number, afterLine: $afterLine) { lines { number at level source text } }
-}`;
-
-const LOG_PAGE = `query BuildLogPage($number: Int!, $afterLine: Int!, $limit: Int!) {
-  imageBuild(number: $number) {
-    log(afterLine: $afterLine, limit: $limit) { lines { number at level source text } total closed }
-  }
-}`;
-
 export async function submitBuild(
   client: StowageClient,
   input: BuildInput,
@@ -139,46 +128,4 @@ export async function* buildEvents(
   for await (const { imageBuildEvents: event } of followed) {
     yield { ...event, type: event.type.toLowerCase() as BuildEvent['type'] };
   }
-}
-
-/** Every line of a build's log, until the log is closed. */
-export async function* followBuildLog(
-  client: StowageClient,
-  number: number,
-  signal: AbortSignal,
-): AsyncGenerator<LogLine> {
-  const followed = follow<{ imageBuildLogPages: { lines: LogLine[] } }>(
-    client,
-    {
-      document: LOG,
-      variables: { number },
-      cursor: 'afterLine',
-      position: (item) => item.imageBuildLogPages.lines.at(-1)!.number,
-    },
-    signal,
-  );
-  for await (const item of followed) for (const line of item.imageBuildLogPages.lines) yield normal(line);
-}
-
-/** The lines that there are now. */
-export async function* readBuildLog(client: StowageClient, number: number): AsyncGenerator<LogLine> {
-  let afterLine = 0;
-  for (;;) {
-    const { imageBuild } = await client.run<{ imageBuild: { log: { lines: LogLine[] } } }>(LOG_PAGE, {
-      number,
-      afterLine,
-      limit: LOG_PAGE_LINES,
-    });
-    const { lines } = imageBuild.log;
-    for (const line of lines) yield normal(line);
-    const last = lines.at(-1);
-    if (!last || lines.length < LOG_PAGE_LINES) return;
-    afterLine = last.number;
-  }
-}
-
-const LOG_PAGE_LINES = 1_000;
-
-function normal(line: LogLine): LogLine {
-  return { ...line, level: line.level.toLowerCase() as LogLine['level'] };
 }

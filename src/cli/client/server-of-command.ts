@@ -22,7 +22,9 @@ export async function withServer<T>(
   }
 }
 
-/** A request's number, as users type it. */
+const LARGEST_NUMBER = 2 ** 31 - 1;
+
+/** The number of a request or a build, as users type it. */
 export function isRequestNumber(text: string): boolean {
-  return /^[1-9]\d{0,14}$/.test(text);
+  return /^[1-9]\d{0,9}$/.test(text) && Number(text) <= LARGEST_NUMBER;
 }

@@ -1,11 +1,6 @@
 import { DomainError } from '../../domain/errors.ts';
-import {
-  cancelRequest,
-  followLog,
-  type RequestOutcome,
-  readOutcome,
-  requestEvents,
-} from '../client/bundle-requests.ts';
+import { cancelRequest, type RequestOutcome, readOutcome, requestEvents } from '../client/bundle-requests.ts';
+import { followWork } from '../client/follow-work.ts';
 import type { StowageClient } from '../client/stowage-client.ts';
 import type { PrefetchReporter } from './reporter.ts';
 
@@ -18,47 +13,23 @@ export async function followRequest(
   reporter: PrefetchReporter,
   interrupted: AbortSignal,
 ): Promise<RequestOutcome> {
-  const ended = new AbortController();
-  const onInterrupt = (): void => {
-    reporter.note(`cancelling request ${number}`);
-    cancelRequest(client, number).catch((error: Error) => {
-      // It may have ended by itself just now; anything else must not keep us.
-      setTimeout(() => ended.abort(error), LOG_GRACE_MS);
-    });
-  };
-  interrupted.addEventListener('abort', onInterrupt, { once: true });
-  if (interrupted.aborted) onInterrupt();
-  const log = showLog(client, number, reporter, ended.signal);
-  try {
-    const events = requestEvents(client, number, {
-      signal: ended.signal,
-      onLost: (error) => reporter.warn(`${error.message}; trying again`),
-    });
-    for await (const event of events) reporter.event(event);
-  } catch (error) {
-    if (!interrupted.aborted) throw error;
-  } finally {
-    interrupted.removeEventListener('abort', onInterrupt);
-    const grace = setTimeout(() => ended.abort(), interrupted.aborted ? 0 : LOG_GRACE_MS);
-    await log;
-    clearTimeout(grace);
-    ended.abort();
-  }
-  if (interrupted.aborted) throw new DomainError('interrupted', 'Interrupted');
+  const onLost = (error: Error) => reporter.warn(`${error.message}; trying again`);
+  await followWork(
+    client,
+    {
+      ...{ subject: 'bundleRequest', number, logGraceMs: LOG_GRACE_MS },
+      async showEvents(signal) {
+        for await (const event of requestEvents(client, number, { signal, onLost })) reporter.event(event);
+      },
+      showLine: (line) => reporter.log(line),
+      // The log is a courtesy; what matters comes as events.
+      onLogLost: () => undefined,
+      onInterrupt: () => reporter.note(`cancelling request ${number}`),
+      cancel: () => cancelRequest(client, number),
+    },
+    interrupted,
+  );
   return requireComplete(await readOutcome(client, number), number);
-}
-
-async function showLog(
-  client: StowageClient,
-  number: number,
-  reporter: PrefetchReporter,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    for await (const line of followLog(client, number, signal)) reporter.log(line);
-  } catch {
-    // The log is a courtesy; what matters comes as events.
-  }
 }
 
 function requireComplete(outcome: RequestOutcome | null, number: number): RequestOutcome {

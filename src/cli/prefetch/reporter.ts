@@ -1,5 +1,6 @@
 import type { RequestEventData } from '../../domain/bundle-requests/bundle-request.ts';
-import type { LogLine, RequestEvent } from '../client/bundle-requests.ts';
+import type { RequestEvent } from '../client/bundle-requests.ts';
+import type { LogLine } from '../client/subject-log.ts';
 import type { PrintableError } from '../print-error.ts';
 import { PrefetchProgress, planLines } from './progress.ts';
 import { formatBytes, formatSeconds } from './quantities.ts';

@@ -129,10 +129,8 @@ describe('the image of which no name is given', () => {
   test.each<[BuildSourceArgument, string]>([
     [{ kind: 'directory', path: '/srv/My Site/', isHermetic: false }, 'My-Site'],
     [{ kind: 'git', location: 'https://git.example/team/site.git', ref: null, isHermetic: true }, 'site'],
-    [
-      { kind: 'git', location: 'git@git.example:site.v2.git', ref: null, isHermetic: true },
-      'git-git-example-site-v2',
-    ],
+    [{ kind: 'git', location: 'git@git.example:site.v2.git', ref: null, isHermetic: true }, 'site-v2'],
+    [{ kind: 'git', location: 'https://git.example/site/?x=/y', ref: null, isHermetic: true }, 'site'],
     [{ kind: 'git', location: '/srv/repositories/site', ref: null, isHermetic: true }, 'site'],
   ])('%o is called %s', async (source, image) => {
     expect(await buildInputOf(source, { cache: true }, 'library')).toEqual({

@@ -1,34 +1,35 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type LiveServer, startServer } from '../registry/server.ts';
+import { application } from './application.ts';
+import { driveFaults } from './faults.ts';
 import { type FandoghCli, installCli, type Run } from './install-cli.ts';
 import { driveLibrary } from './library.ts';
-import { openTunnel } from './tunnel.ts';
+import { reach, VERSIONS } from './reach.ts';
 
 const execute = promisify(execFile);
 
 /**
- * The Fandogh CLI from PyPI and the library from npm, unmodified, against a server as an operator starts it (fandogh.md 5): from logging in to an
- * image that skopeo pulls. Prints one line for each step and stops at the first that fails.
+ * The Fandogh CLI from PyPI and the library from npm, unmodified, against a server as an operator starts it (fandogh.md
+ * 5): from logging in to an image that skopeo pulls, and through what may go wrong meanwhile. Prints one line for each
+ * step and stops at the first that fails.
  */
-const VERSIONS = ['1.22.5', '1.26.10'] as const;
-const BUSYBOX = '/bin/busybox';
-
 async function main(): Promise<void> {
   const workspace = await mkdtemp(join(tmpdir(), 'stowage-fandogh-'));
   const server = await startServer(join(workspace, 'data'));
   try {
     for (const version of VERSIONS) {
       const cli = await installCli(version, workspace);
-      const { environment, close } = await reach(version, server, workspace);
+      const { environment, close } = await reach(version, server.url, join(workspace, `home-${version}`));
       try {
         await drive(version, server, workspace, (directory, ...args) => cli(directory, environment, ...args));
       } finally {
         close();
       }
+      if (version === '1.26.10') await driveFaults(cli, workspace);
     }
     const app = await application(join(workspace, 'library-app'), 'CMD ["/bin/busybox", "true"]');
     await driveLibrary(server, app, workspace);
@@ -37,32 +38,6 @@ async function main(): Promise<void> {
     await server.stop();
     await rm(workspace, { recursive: true, force: true });
   }
-}
-
-/** How the client is told where the server is: the older one takes any URL, the newer one a name behind TLS. */
-async function reach(
-  version: (typeof VERSIONS)[number],
-  { url }: LiveServer,
-  workspace: string,
-): Promise<{ environment: NodeJS.ProcessEnv; close: () => void }> {
-  const home = join(workspace, `home-${version}`);
-  await mkdir(home);
-  const environment = {
-    PATH: process.env.PATH,
-    HOME: home,
-    TZ: 'UTC',
-    COLLECT_ERROR: 'no',
-    LC_ALL: 'C.UTF-8',
-  };
-  if (version === '1.22.5') {
-    return { environment: { ...environment, FANDOGH_HOST: url }, close: () => undefined };
-  }
-  const tunnel = await openTunnel('api.fandogh.test', url, home);
-  const names = { FANDOGH_HOST: 'fandogh.test', HTTPS_PROXY: tunnel.proxyUrl };
-  return {
-    environment: { ...environment, ...names, REQUESTS_CA_BUNDLE: tunnel.authorityFile },
-    close: tunnel.close,
-  };
 }
 
 type Client = (directory: string, ...args: string[]) => ReturnType<FandoghCli>;
@@ -107,19 +82,6 @@ async function drive(version: string, server: LiveServer, workspace: string, cli
   await step(app, ['image', 'versions', ...one], 0, 'BUILT', 'FAILED');
   await step(app, ['image', 'delete', ...one], 0, 'Image Deleted Successfully');
   await step(app, ['image', 'versions', ...one], 102, `Image with name ${image} does not exist.`);
-}
-
-async function application(directory: string, lastLine: string): Promise<string> {
-  await mkdir(directory);
-  await copyFile(BUSYBOX, join(directory, 'busybox'));
-  const lines = [
-    'FROM scratch',
-    'COPY busybox /bin/busybox',
-    'RUN ["/bin/busybox", "echo", "a step"]',
-    lastLine,
-  ];
-  await writeFile(join(directory, 'Dockerfile'), `${lines.join('\n')}\n`);
-  return directory;
 }
 
 async function pulls({ host, user, password }: LiveServer, name: string, workspace: string): Promise<void> {

@@ -18,9 +18,9 @@ export interface LiveServer {
 }
 
 /** The server as an operator starts it, with data of its own. */
-export async function startServer(dataDir: string): Promise<LiveServer> {
+export async function startServer(dataDir: string, port = '0'): Promise<LiveServer> {
   const child = spawn(join(ROOT, 'bin/stowage'), ['serve'], {
-    env: { ...process.env, STOWAGE_DATA_DIR: dataDir, STOWAGE_PORT: '0' },
+    env: { ...process.env, STOWAGE_DATA_DIR: dataDir, STOWAGE_PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const url = await readyUrl(child);

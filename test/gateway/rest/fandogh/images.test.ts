@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SYSTEM } from '../../../../src/domain/identity/principal.ts';
 import { createProject, setProjectMember } from '../../../../src/domain/identity/projects.ts';
+import { SignedTokens } from '../../../../src/domain/identity/signed-tokens.ts';
 import { PASSWORD } from '../../../support/registry-stack.ts';
 import { FandoghStack } from './fandogh-calls.ts';
 
@@ -66,6 +67,16 @@ describe('who calls (fandogh.md 1.1)', () => {
     await sql.query(`update users set disabled_at = now() where name = 'ada'`);
     expect(await answer('GET', '/api/images')).toEqual([401, invalid]);
     await sql.query(`update users set disabled_at = null where name = 'ada'`);
+  });
+
+  test('a token that is over', async () => {
+    const payload = fandogh.token.split('.')[1]!;
+    const { iat: _, exp: __, ...claims } = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    const tokens = new SignedTokens<object>(fandogh.stack.database, 'session-tokens');
+    const { token: good } = await tokens.issue(claims, 60);
+    expect((await answer('GET', '/api/images', { token: good }))[0]).toBe(200);
+    const { token: over } = await tokens.issue(claims, -1);
+    expect(await answer('GET', '/api/images', { token: over })).toEqual([401, invalid]);
   });
 
   test('the schemes that our own tools use', async () => {

@@ -341,6 +341,20 @@ describe('builds (fandogh.md 1.9)', () => {
     expect(await waiting).toMatchObject({ logs: 'more', lines_count: 5 });
   });
 
+  test('also while there is no line yet: who asks again at once is slowed down (fandogh.md 8.9)', async () => {
+    await fandogh.publish('app', 'waiting');
+    const path = `${PATH}/waiting/builds`;
+    const began = performance.now();
+    expect(await answer('GET', `${path}?image_offset=0`)).toMatchObject([
+      200,
+      { logs: '', state: 'PENDING' },
+    ]);
+    expect(performance.now() - began).toBeGreaterThan(900);
+    const changed = answer('GET', `${path}?image_offset=0`);
+    await fandogh.take(await fandogh.newestBuild());
+    expect(await changed).toMatchObject([200, { logs: '', state: 'BUILDING' }]);
+  });
+
   test('a log of many lines arrives whole', async () => {
     const lines = Array.from({ length: 20_000 }, (_, number) => `line ${number} of a build that says much`);
     await fandogh.write(id, ...lines);

@@ -28,7 +28,7 @@ const HOLD_MS = 1_000;
 /** Lines are collected for so long; a change of the state is told at once. */
 const LOOK_AGAIN_MS = 250;
 
-/** Waits a little for who has seen all that there is; null: has seen nothing, and gets all at once. */
+/** Waits a little for who has seen all that there is; null: does not say what it has, and gets all at once. */
 async function readWhenNew(
   { database, blobs, hub, principal }: FandoghCall,
   id: number,
@@ -42,7 +42,6 @@ async function readWhenNew(
   let now = first;
   while (
     seenLines !== null &&
-    seenLines > 0 &&
     now.totalLines <= seenLines &&
     !hasEnded(now.build) &&
     now.build.state === first.build.state &&
