@@ -1,6 +1,7 @@
 import { InvalidInputError } from './errors.ts';
 import { BUILD_SETTINGS } from './settings/build-settings.ts';
 import { PACKAGE_SETTINGS } from './settings/package-settings.ts';
+import { QUEUE_SETTINGS } from './settings/queue-settings.ts';
 import { SERVICE_SETTINGS } from './settings/service-settings.ts';
 import type { SettingRow } from './settings/setting-row.ts';
 import type { Settings } from './settings/settings.ts';
@@ -17,6 +18,7 @@ export const SETTINGS: readonly SettingRow[] = [
   ...PACKAGE_SETTINGS,
   ...STORAGE_SETTINGS,
   ...BUILD_SETTINGS,
+  ...QUEUE_SETTINGS,
 ];
 
 /** Variables that are ours but no settings of a server. */

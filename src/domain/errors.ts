@@ -60,6 +60,13 @@ export class ConflictError extends DomainError {
   }
 }
 
+/** As many wait already as may; the same may succeed when some of them are over. */
+export class TooManyRequestsError extends DomainError {
+  constructor(message: string, options?: DomainErrorOptions) {
+    super('too-many-requests', message, { retryable: true, ...options });
+  }
+}
+
 /** The blob store does not answer, or refuses us: nobody's input is wrong, and the same may succeed when it is back. */
 export class BlobStoreUnavailableError extends DomainError {
   constructor(message: string, options?: DomainErrorOptions) {

@@ -16,9 +16,13 @@ const STATUSES = new Map([
   ['conflict', 409],
   ['precondition-failed', 412],
   ['range-not-satisfiable', 416],
+  ['too-many-requests', 429],
   ['not-implemented', 501],
   ['database-unavailable', 503],
 ]);
+
+/** After a 429: places become free as fast as work is done. */
+export const RETRY_AFTER_SECONDS = 30;
 
 /** The HTTP status of an error that the domain threw. */
 export function statusOf(error: DomainError): number {
@@ -37,6 +41,7 @@ function errorBody(error: ReturnType<typeof clientError>['told']): ErrorBody {
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, told } = clientError(error, request);
   if (status === 401) reply.header('www-authenticate', challengesOf(request));
+  if (status === 429) reply.header('retry-after', RETRY_AFTER_SECONDS);
   return send(reply, status, told);
 }
 

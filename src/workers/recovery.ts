@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { tidyQueue } from '../domain/bundle-requests/request-queue.ts';
 import { failStep, takeStep } from '../domain/bundle-requests/run-step.ts';
 import { findAbandonedBuilds } from '../domain/database/sql/find-abandoned-builds.ts';
 import { findAbandonedSteps } from '../domain/database/sql/find-abandoned-steps.ts';
@@ -43,6 +44,7 @@ export class Recovery {
     try {
       await this.#releaseDead();
       await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
+      await tidyQueue(this.#context.database);
       await this.#failAbandoned();
       await this.#failAbandonedBuilds();
       await this.#context.blobs.sweepTemporaryFiles(isProcessAlive);

@@ -23,6 +23,8 @@ const DESCRIBED_DEFAULTS: Partial<Record<keyof Settings, string>> = {
   limits: 'below',
   buildConcurrency: 'cores',
   buildSourceLifetime: '`30d`',
+  taskConcurrency: '–',
+  drainSeconds: '`5s`',
 };
 
 test('the table of settings in the README is the table in the code', () => {

@@ -23,6 +23,10 @@ export const TRANSITIONS: Record<RequestState, readonly RequestState[]> = {
   stale: [],
 };
 
+/** Among the requests of one project; `low` yields to those of others too. */
+export const REQUEST_PRIORITIES = ['high', 'normal', 'low'] as const;
+export type RequestPriority = (typeof REQUEST_PRIORITIES)[number];
+
 export const STEP_TASKS = ['fetch-source', 'resolve-packages', 'assemble-bundle'] as const;
 export type StepTask = (typeof STEP_TASKS)[number];
 
@@ -45,6 +49,7 @@ export interface BundleRequest {
   flags: Flag[];
   dependencyReplacements: DependencyReplacement[];
   strictIntegrity: boolean;
+  priority: RequestPriority;
   state: RequestState;
   stateReason: string;
   updatedAt: Date;
@@ -81,6 +86,7 @@ export type NewRequest = Pick<
   | 'flags'
   | 'dependencyReplacements'
   | 'strictIntegrity'
+  | 'priority'
 >;
 
 /** Of a new request, what its submission says: valid by the rules of the interface that it came by. */

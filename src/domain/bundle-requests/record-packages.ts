@@ -1,8 +1,8 @@
 import type { Database } from '../database/database.ts';
 import { findSteps } from '../database/sql/bundle-request-rows.ts';
 import type { Digest, StoredBlob } from '../storage/blob-store.ts';
+import { addStepJobs, markQueued } from './request-queue.ts';
 import { finishStep, type StepLease } from './run-step.ts';
-import { queueStep } from './submit.ts';
 
 /**
  * Ends one `resolve-packages` step. `result` names the blob with everything that was found (see step-result.ts). The
@@ -21,6 +21,8 @@ export async function recordPackages(
     ]);
     const steps = await findSteps(tx.sql, request.id);
     const left = steps.filter((step) => step.task === 'resolve-packages' && step.state !== 'succeeded');
-    if (left.length === 0) await queueStep(tx, request.id, request.attempt, 'assemble-bundle', null);
+    if (left.length > 0) return;
+    await markQueued(tx.sql, request.id, 'assemble-bundle', null);
+    await addStepJobs(tx.sql, request);
   });
 }

@@ -3,8 +3,8 @@ import { insertSteps } from '../database/sql/insert-steps.ts';
 import { recordRequestEvent } from '../database/sql/record-request-event.ts';
 import { PACKAGE_MANAGERS, type PackageManager, type PackageOptions } from '../packages/package.ts';
 import type { Digest, StoredBlob } from '../storage/blob-store.ts';
+import { addStepJobs, markQueued } from './request-queue.ts';
 import { finishStep, type StepLease } from './run-step.ts';
-import { queueStep } from './submit.ts';
 
 export interface FetchedSource {
   commit: string | null;
@@ -64,8 +64,9 @@ export async function recordSource(
       [request.id, source.idle ?? []],
     );
     for (const manager of managers) {
-      await queueStep(tx, request.id, request.attempt, 'resolve-packages', manager);
+      await markQueued(tx.sql, request.id, 'resolve-packages', manager);
     }
-    if (managers.length === 0) await queueStep(tx, request.id, request.attempt, 'assemble-bundle', null);
+    if (managers.length === 0) await markQueued(tx.sql, request.id, 'assemble-bundle', null);
+    await addStepJobs(tx.sql, request);
   });
 }

@@ -6,8 +6,8 @@ import type { Principal } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { changeRequest } from './change-request.ts';
 import { changeState } from './change-state.ts';
+import { enterQueue, markQueued, type QueueSettings } from './request-queue.ts';
 import { reasonOf } from './state-reasons.ts';
-import { queueStep } from './submit.ts';
 
 /**
  * After that time the garbage collection may have taken files that only the result of a step names; it waits for an hour,
@@ -21,6 +21,7 @@ const RESULTS_KEPT = '50 minutes';
  */
 export async function retryRequest(
   database: Database,
+  settings: QueueSettings,
   principal: Principal,
   id: number,
 ): Promise<BundleRequest> {
@@ -40,16 +41,17 @@ export async function retryRequest(
          or (result_digest is not null and finished_at < now() - $3::interval))`,
       [id, request.snapshotId === null, RESULTS_KEPT],
     );
-    await queueNext(tx, id, request.attempt + 1);
+    await queueNext(tx, id);
+    await enterQueue(tx.sql, settings, request);
   });
 }
 
-async function queueNext(tx: Transaction, id: number, attempt: number): Promise<void> {
-  const steps = await findSteps(tx.sql, id);
+async function queueNext({ sql }: Transaction, id: number): Promise<void> {
+  const steps = await findSteps(sql, id);
   const waiting = steps.filter((step) => step.state === 'waiting');
   const source = waiting.find((step) => step.task === 'fetch-source');
-  if (source) return await queueStep(tx, id, attempt, 'fetch-source', null);
+  if (source) return await markQueued(sql, id, 'fetch-source', null);
   const managers = waiting.filter((step) => step.task === 'resolve-packages');
-  for (const step of managers) await queueStep(tx, id, attempt, step.task, step.packageManager);
-  if (managers.length === 0) await queueStep(tx, id, attempt, 'assemble-bundle', null);
+  for (const step of managers) await markQueued(sql, id, step.task, step.packageManager);
+  if (managers.length === 0) await markQueued(sql, id, 'assemble-bundle', null);
 }

@@ -9,6 +9,7 @@ import { LeaseLostError } from '../lease-lost.ts';
 import type { StoredBlob } from '../storage/blob-store.ts';
 import type { BundleRequest, BundleRequestStep, RequestError, StepCounters } from './bundle-request.ts';
 import { changeState } from './change-state.ts';
+import { leaveQueue } from './request-queue.ts';
 import { dueReasons, FETCHING_SOURCE } from './state-reasons.ts';
 
 /**
@@ -119,7 +120,10 @@ export async function leaseHolds(database: Database, lease: StepLease): Promise<
   return rows.length > 0;
 }
 
-/** After a final state: the steps that are left are cancelled, the log takes no more lines and is compacted. */
+/**
+ * After a final state: the steps that are left are cancelled, the log takes no more lines and is compacted, and others
+ * have its place. Nothing is locked afterwards in the same transaction.
+ */
 export async function endRequest({ sql }: Pick<Transaction, 'sql'>, request: BundleRequest): Promise<void> {
   const cancelled = await sql.query<{ id: number }>(
     `update bundle_request_steps set state = 'cancelled', finished_at = clock_timestamp(), worker_id = null
@@ -133,6 +137,7 @@ export async function endRequest({ sql }: Pick<Transaction, 'sql'>, request: Bun
     key: `compact-log:bundle-request:${request.id}`,
     priority: 10,
   });
+  await leaveQueue(sql, request.id);
 }
 
 /** How an error ends a request: known ones with their text, anything else masked (cachito.md 2.3). */

@@ -7,6 +7,7 @@ import { requireOutsideName } from '../identity/outside-users.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { cachitoSubmission, type SubmissionSettings } from './cachito-rules/submission.ts';
+import type { QueueSettings } from './request-queue.ts';
 import { storeRequest } from './submit.ts';
 
 /**
@@ -15,7 +16,7 @@ import { storeRequest } from './submit.ts';
  */
 export async function submitCachitoRequest(
   database: Database,
-  settings: SubmissionSettings,
+  settings: SubmissionSettings & QueueSettings,
   principal: Principal,
   body: unknown,
 ): Promise<BundleRequest> {
@@ -24,7 +25,7 @@ export async function submitCachitoRequest(
   if (userName !== null) requireOutsideName(userName);
   const storing = database.transaction(async (tx) => {
     const isForAnother = userName !== null;
-    return await storeRequest(tx, {
+    return await storeRequest(tx, settings, {
       ...submission,
       projectId: null,
       userId: isForAnother ? await userIdOf(tx.sql, userName) : submitter.userId,

@@ -1,6 +1,5 @@
 import type { Settings } from '../config.ts';
 import type { Database, Transaction } from '../database/database.ts';
-import { addJob, LOCAL_SOURCE_JOB } from '../database/sql/add-job.ts';
 import { findRequest } from '../database/sql/bundle-request-rows.ts';
 import { insertRequest } from '../database/sql/insert-request.ts';
 import { insertSteps } from '../database/sql/insert-steps.ts';
@@ -8,9 +7,9 @@ import { ForbiddenError, NotFoundError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import { requireProjectRole } from '../identity/projects.ts';
 import type { PackageManager } from '../packages/package.ts';
-import { isLocalRepository } from '../sources/local-repository.ts';
 import type { BundleRequest, NewRequest, StepTask } from './bundle-request.ts';
 import { type Submission, validSubmission } from './native-rules/submission.ts';
+import { enterQueue, markQueued, type QueueSettings } from './request-queue.ts';
 import { INITIAL_REASON } from './state-reasons.ts';
 
 /** Stores the request, its steps and its first job in one transaction. */
@@ -25,18 +24,24 @@ export async function submitRequest(
   return await database.transaction(async (tx) => {
     const projectId = await projectOf(tx, principal, submission.projectName ?? null);
     if (submission.uploadId != null) await requireUpload(tx, principal, submission.uploadId);
-    return await storeRequest(tx, { ...input, projectId, userId: principal.userId, submittedById: null });
+    const { userId } = principal;
+    return await storeRequest(tx, settings, { ...input, projectId, userId, submittedById: null });
   });
 }
 
 /** Stores what is known to be valid, under whichever rules. */
-export async function storeRequest(tx: Transaction, request: NewRequest): Promise<BundleRequest> {
+export async function storeRequest(
+  tx: Transaction,
+  settings: QueueSettings,
+  request: NewRequest,
+): Promise<BundleRequest> {
   const id = await insertRequest(tx.sql, request, INITIAL_REASON);
   await insertSteps(tx.sql, id, [
     { task: 'fetch-source', packageManager: null, state: 'queued' },
     ...stepsOf(request.packageManagers),
   ]);
-  await queueStep(tx, id, 1, 'fetch-source', null);
+  await markQueued(tx.sql, id, 'fetch-source', null);
+  await enterQueue(tx.sql, settings, { ...request, id });
   return (await findRequest(tx.sql, id))!;
 }
 
@@ -52,31 +57,6 @@ function stepsOf(
     })),
     { task: 'assemble-bundle', packageManager: null, state: 'waiting' },
   ];
-}
-
-/** Adds the job of a step that is marked queued in the same transaction. */
-export async function queueStep(
-  tx: Pick<Transaction, 'sql'>,
-  requestId: number,
-  requestAttempt: number,
-  task: StepTask,
-  packageManager: PackageManager | null,
-): Promise<void> {
-  const [step] = await tx.sql.query<{ id: number; repository: string | null }>(
-    // Under Cachito's rules a path is refused by whichever worker comes, with the reason that its clients know.
-    `update bundle_request_steps set state = 'queued', queued_at = clock_timestamp()
-     where request_id = $1 and task = $2 and package_manager is not distinct from $3
-     returning id, (select repository from bundle_requests where id = $1 and rules = 'native') as repository`,
-    [requestId, task, packageManager],
-  );
-  const { id: stepId, repository } = step!;
-  const isLocal = repository !== null && isLocalRepository(repository);
-  await addJob(
-    tx.sql,
-    task,
-    { requestId, stepId, requestAttempt },
-    { key: `step:${stepId}`, ...(isLocal && { flags: [LOCAL_SOURCE_JOB] }) },
-  );
 }
 
 async function projectOf(tx: Transaction, principal: Principal, name: string | null): Promise<number | null> {

@@ -1,5 +1,6 @@
 import type { EnvironmentVariable } from '../bundles/bundle-file.ts';
 import type { PackageManager } from '../packages/package.ts';
+import type { TaskName } from '../queue/tasks.ts';
 
 /** What a process is told by its environment; {@link file://../config.ts} reads it. */
 export interface Settings {
@@ -41,6 +42,17 @@ export interface Settings {
   /** Under Cachito's rules: variables that a manager's requests get besides, or with other values than, our own. */
   environmentVariables: Partial<Record<PackageManager, EnvironmentVariable[]>>;
   workerConcurrency: number;
+  /** null: all. */
+  workerTasks: TaskName[] | null;
+  /** Of the tasks that have places of their own in a worker. */
+  taskConcurrency: Partial<Record<TaskName, number>>;
+  /** How long jobs may still run when their worker stops. */
+  drainSeconds: number;
+  /** At a time, over all workers; of a user where there is no project. */
+  projectRequestConcurrency: number;
+  /** That wait or run. */
+  projectRequestLimit: number;
+  projectBuildLimit: number;
   downloadConcurrency: number;
   /** At most so many connections to one host. */
   downloadConcurrencyPerHost: number;

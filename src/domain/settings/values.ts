@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { durationMs } from '../duration.ts';
 import { InvalidInputError } from '../errors.ts';
 import { PACKAGE_MANAGERS, type PackageManager } from '../packages/package.ts';
+import { TASKS, type TaskName } from '../queue/tasks.ts';
 import { DEFAULT_LIMITS, type FileDepsAllowlist, type Limits, type Settings } from './settings.ts';
 
 /** Reads the text of a variable. Throws InvalidInputError that names the variable and says what may stand there. */
@@ -82,6 +83,26 @@ export const managers: Parser<PackageManager[]> = (value, name) => {
     return manager;
   });
 };
+
+const taskNamed = (word: string, name: string): TaskName => {
+  const task = TASKS.find((known) => known === word);
+  if (!task) throw new InvalidInputError(`${name}: "${word}" is not a task; tasks are ${TASKS.join(', ')}`);
+  return task;
+};
+
+export const tasks: Parser<TaskName[]> = (value, name) => {
+  const list = [...new Set(words(value, name).map((word) => taskNamed(word, name)))];
+  if (list.length > 0) return list;
+  throw new InvalidInputError(`${name} names no task; tasks are ${TASKS.join(', ')}`);
+};
+
+export const taskConcurrency: Parser<Settings['taskConcurrency']> = (value, name) =>
+  Object.fromEntries(
+    words(value, name).map((pair) => {
+      const [word = '', number = ''] = pair.split('=');
+      return [taskNamed(word, name), count(1, 1000)(number, `${name} ${word}`)];
+    }),
+  );
 
 export const managerPairs: Parser<[PackageManager, PackageManager][]> = (value, name) =>
   value === 'none'

@@ -10,6 +10,7 @@ import {
   ForbiddenError,
   InvalidInputError,
   NotFoundError,
+  TooManyRequestsError,
   UnauthenticatedError,
 } from '../../domain/errors.ts';
 import { LIST_MULTIPLIER } from './connections.ts';
@@ -36,7 +37,14 @@ export interface SchemaTypes {
 export const builder = new SchemaBuilder<SchemaTypes>({
   plugins: [ErrorsPlugin, ScopeAuthPlugin, RelayPlugin, ComplexityPlugin],
   errors: {
-    defaultTypes: [InvalidInputError, NotFoundError, ForbiddenError, UnauthenticatedError, ConflictError],
+    defaultTypes: [
+      InvalidInputError,
+      NotFoundError,
+      ForbiddenError,
+      UnauthenticatedError,
+      ConflictError,
+      TooManyRequestsError,
+    ],
     directResult: false,
   },
   scopeAuth: {

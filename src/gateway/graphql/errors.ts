@@ -4,6 +4,7 @@ import {
   ForbiddenError,
   InvalidInputError,
   NotFoundError,
+  TooManyRequestsError,
   UnauthenticatedError,
 } from '../../domain/errors.ts';
 import { builder } from './builder.ts';
@@ -24,6 +25,7 @@ const DESCRIPTIONS: [typeof DomainError, string][] = [
   [ForbiddenError as typeof DomainError, 'The caller is known and must not do this.'],
   [UnauthenticatedError as typeof DomainError, 'Log in first.'],
   [ConflictError as typeof DomainError, 'The subject is in a state in which this is not possible.'],
+  [TooManyRequestsError as typeof DomainError, 'As many wait already as may; try again later.'],
 ];
 
 for (const [type, description] of DESCRIPTIONS) {

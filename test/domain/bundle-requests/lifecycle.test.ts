@@ -4,6 +4,7 @@ import { recordPackages } from '../../../src/domain/bundle-requests/record-packa
 import { recordSource } from '../../../src/domain/bundle-requests/record-source.ts';
 import { retryRequest } from '../../../src/domain/bundle-requests/retry.ts';
 import { failStep, requestErrorOf } from '../../../src/domain/bundle-requests/run-step.ts';
+import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { findRequest, findSteps } from '../../../src/domain/database/sql/bundle-request-rows.ts';
 import { readSubjectEvents } from '../../../src/domain/database/sql/read-events.ts';
@@ -203,7 +204,7 @@ describe('the life of a bundle request', () => {
        where request_id = $1 and package_manager = 'npm'`,
       [request.id],
     );
-    await retryRequest(database, SYSTEM, request.id);
+    await retryRequest(database, readSettings({}), SYSTEM, request.id);
     expect(await steps(request.id)).toEqual([
       'fetch-source - succeeded',
       'resolve-packages npm queued',
@@ -221,7 +222,7 @@ describe('the life of a bundle request', () => {
     expect((await cancelRequest(database, SYSTEM, request.id)).state).toBe('cancelled');
     await expect(recordPackages(database, running!, RESULT.digest, [RESULT])).rejects.toThrow(LeaseLostError);
 
-    const retried = await retryRequest(database, SYSTEM, request.id);
+    const retried = await retryRequest(database, readSettings({}), SYSTEM, request.id);
     expect(retried).toMatchObject({ state: 'in_progress', attempt: 2, finishedAt: null });
     expect(await steps(request.id)).toEqual([
       'fetch-source - succeeded',
@@ -230,7 +231,7 @@ describe('the life of a bundle request', () => {
     ]);
     expect(await take(database, request, 'resolve-packages', 'npm')).toBeNull();
     expect(await take(database, retried, 'resolve-packages', 'npm')).not.toBeNull();
-    await expect(retryRequest(database, SYSTEM, request.id)).rejects.toThrow(ConflictError);
+    await expect(retryRequest(database, readSettings({}), SYSTEM, request.id)).rejects.toThrow(ConflictError);
   });
 
   test('events of a request count from 1 without gaps', async () => {

@@ -163,7 +163,7 @@ describe('pruning', () => {
       [submitted.id],
     );
     expect(await pruneSource(database, id, before)).toBe(true);
-    await retryRequest(database, SYSTEM, submitted.id);
+    await retryRequest(database, readSettings({}), SYSTEM, submitted.id);
     const steps = await findSteps(database.sql, submitted.id);
     expect(steps.map((step) => `${step.task} ${step.state}`)).toEqual([
       'fetch-source queued',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { retryRequest } from '../../../src/domain/bundle-requests/retry.ts';
+import { readSettings } from '../../../src/domain/config.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { compactLog } from '../../../src/domain/logs/compact-log.ts';
 import type { LogSubject } from '../../../src/domain/logs/log-line.ts';
@@ -132,7 +133,7 @@ describe('Lines of a log', () => {
     await write(request, 1, 10);
     await request.end('failed');
     await compactLog(database, blobs, logOf(request));
-    await retryRequest(database, SYSTEM, request.number);
+    await retryRequest(database, readSettings({}), SYSTEM, request.number);
     const [fromStart, resumed] = [numbers(subscribe(request)), numbers(subscribe(request, 10))];
     await write(request, 11, 20);
     await request.end('complete');

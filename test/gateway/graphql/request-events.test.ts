@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { retryRequest } from '../../../src/domain/bundle-requests/retry.ts';
+import { readSettings } from '../../../src/domain/config.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { type Caller, TestGateway } from '../../support/gateway.ts';
 import { all, RequestHistory, range, take } from './request-history.ts';
@@ -115,7 +116,7 @@ describe.each(Object.keys(transports))('Events of a request over %s', (transport
     const { database } = gateway.stack;
     const request = await RequestHistory.begin(gateway);
     const failed = await request.end('failed');
-    await retryRequest(database, SYSTEM, request.number);
+    await retryRequest(database, readSettings({}), SYSTEM, request.number);
     const received = all(subscribe(EVENTS, { n: request.number, after: 0 }));
     const resumed = all(subscribe(EVENTS, { n: request.number, after: failed }));
     await request.progress(2);

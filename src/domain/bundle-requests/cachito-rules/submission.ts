@@ -50,6 +50,7 @@ export function cachitoSubmission(
     flags,
     dependencyReplacements,
     strictIntegrity: false,
+    priority: 'normal',
     userName,
   };
 }

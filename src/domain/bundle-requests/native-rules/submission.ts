@@ -10,7 +10,7 @@ import {
 } from '../../packages/package.ts';
 import { packagePath } from '../../packages/package-path.ts';
 import { isLocalRepository } from '../../sources/local-repository.ts';
-import type { ValidSubmission } from '../bundle-request.ts';
+import type { RequestPriority, ValidSubmission } from '../bundle-request.ts';
 import { requireReplaceable } from '../cachito-rules/dependency-replacements.ts';
 
 /** What a client asks for. Exactly one of `repository` and `uploadId`. */
@@ -26,6 +26,7 @@ export interface Submission {
   flags?: readonly string[];
   dependencyReplacements?: readonly DependencyReplacement[];
   strictIntegrity?: boolean;
+  priority?: RequestPriority;
 }
 
 const LONGEST_REPOSITORY = 2_000;
@@ -55,6 +56,7 @@ export function validSubmission(submission: Submission, settings: Settings): Val
     flags: [...new Set((submission.flags ?? []).map(validateFlag))].sort(),
     dependencyReplacements: validateReplacements(submission.dependencyReplacements ?? [], packageManagers),
     strictIntegrity: submission.strictIntegrity ?? false,
+    priority: submission.priority ?? 'normal',
     rules: 'native',
   };
 }

@@ -30,6 +30,15 @@ export async function admitBuilds(sql: SqlExecutor, projectId: number, places: n
   await tellQueuePositions(sql, projectId);
 }
 
+/** Builds of a project that wait or run. */
+export async function countUnfinishedBuilds(sql: SqlExecutor, projectId: number): Promise<number> {
+  const [row] = await sql.query<{ count: number }>(
+    `select count(*) as count from image_builds where project_id = $1 and state in ('queued', 'running')`,
+    [projectId],
+  );
+  return row!.count;
+}
+
 export async function addBuildJob(
   sql: SqlExecutor,
   { id, retries, repository }: { id: number; retries: number; repository: string | null },

@@ -12,7 +12,7 @@ export const REQUEST_COLUMNS = `
   r.id, r.project_id as "projectId", r.user_id as "userId", r.submitted_by_id as "submittedById", r.repository,
   r.requested_ref as "requestedRef", r.upload_id as "uploadId", r.commit, r.rules, r.detect,
   r.package_managers as "packageManagers", r.packages, r.flags,
-  r.dependency_replacements as "dependencyReplacements", r.strict_integrity as "strictIntegrity", r.state,
+  r.dependency_replacements as "dependencyReplacements", r.strict_integrity as "strictIntegrity", r.priority, r.state,
   r.state_reason as "stateReason", r.updated_at as "updatedAt", r.version, r.attempt,
   r.reasons_recorded as "reasonsRecorded", r.error, r.snapshot_id as "snapshotId", r.bundle_digest as "bundleDigest",
   r.cyclonedx_digest as "cyclonedxDigest", r.spdx_digest as "spdxDigest", r.provenance_digest as "provenanceDigest",

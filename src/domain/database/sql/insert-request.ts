@@ -6,8 +6,9 @@ import { recordRequestEvent } from './record-request-event.ts';
 export async function insertRequest(sql: SqlExecutor, request: NewRequest, reason: string): Promise<number> {
   const [row] = await sql.query<{ id: number }>(
     `insert into bundle_requests (project_id, user_id, submitted_by_id, repository, requested_ref, upload_id, rules,
-       detect, package_managers, packages, flags, dependency_replacements, strict_integrity, state, state_reason, created_at, updated_at)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb, $13, 'in_progress', $14, at, at
+       detect, package_managers, packages, flags, dependency_replacements, strict_integrity, priority,
+       state, state_reason, created_at, updated_at)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb, $13, $14, 'in_progress', $15, at, at
      from clock_timestamp() as now (at)
      returning id`,
     [
@@ -24,6 +25,7 @@ export async function insertRequest(sql: SqlExecutor, request: NewRequest, reaso
       request.flags,
       JSON.stringify(request.dependencyReplacements),
       request.strictIntegrity,
+      request.priority,
       reason,
     ],
   );

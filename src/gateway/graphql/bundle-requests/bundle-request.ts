@@ -6,7 +6,13 @@ import { builder } from '../builder.ts';
 import { ProjectRef } from '../identity/project.ts';
 import { UserRef } from '../identity/user.ts';
 import { BundleRef } from './bundle.ts';
-import { FlagEnum, PackageManagerEnum, RequestStateEnum, SetupFormatEnum } from './enums.ts';
+import {
+  FlagEnum,
+  PackageManagerEnum,
+  RequestPriorityEnum,
+  RequestStateEnum,
+  SetupFormatEnum,
+} from './enums.ts';
 import { LogPageRef, logOf, readLogPage } from './log.ts';
 import { dependenciesField, packagesField } from './packages.ts';
 import { reportFields } from './report.ts';
@@ -57,6 +63,7 @@ builder.node(BundleRequestRef, {
     flags: t.expose('flags', { type: [FlagEnum], nullable: false }),
     dependencyReplacements: t.expose('dependencyReplacements', { type: 'JSON', nullable: false }),
     strictIntegrity: t.exposeBoolean('strictIntegrity', { nullable: false }),
+    priority: t.expose('priority', { type: RequestPriorityEnum, nullable: false }),
     user: t.field({
       type: UserRef,
       description: 'Who submitted it.',

@@ -1,4 +1,8 @@
-import { REQUEST_STATES, STEP_TASKS } from '../../../domain/bundle-requests/bundle-request.ts';
+import {
+  REQUEST_PRIORITIES,
+  REQUEST_STATES,
+  STEP_TASKS,
+} from '../../../domain/bundle-requests/bundle-request.ts';
 import { FLAGS, PACKAGE_MANAGERS } from '../../../domain/packages/package.ts';
 import { builder } from '../builder.ts';
 import { valuesOf } from '../enum-values.ts';
@@ -11,6 +15,12 @@ export const FlagEnum = builder.enumType('Flag', {
 });
 
 export const RequestStateEnum = builder.enumType('BundleRequestState', { values: valuesOf(REQUEST_STATES) });
+
+export const RequestPriorityEnum = builder.enumType('BundleRequestPriority', {
+  description:
+    'Which of the requests of a project begin first. LOW ones yield to those of other projects too.',
+  values: valuesOf(REQUEST_PRIORITIES),
+});
 
 export const StepTaskEnum = builder.enumType('StepTask', { values: valuesOf(STEP_TASKS) });
 

@@ -5,7 +5,7 @@ import type { DependencyReplacement, PackageOptions, PackageType } from '../../.
 import { builder } from '../builder.ts';
 import { withoutNulls } from '../without-nulls.ts';
 import { BundleRequestRef } from './bundle-request.ts';
-import { FlagEnum, PackageManagerEnum } from './enums.ts';
+import { FlagEnum, PackageManagerEnum, RequestPriorityEnum } from './enums.ts';
 
 const WheelSelectionInput = builder.inputType('WheelSelectionInput', {
   description: 'Which wheels pip takes beside or instead of source archives; lists are comma separated.',
@@ -54,6 +54,7 @@ const SubmitInput = builder.inputType('SubmitBundleRequestInput', {
     flags: t.field({ type: [FlagEnum] }),
     dependencyReplacements: t.field({ type: [DependencyReplacementInput] }),
     strictIntegrity: t.boolean({ description: 'Refuse files for which no digest is known beforehand.' }),
+    priority: t.field({ type: RequestPriorityEnum, description: 'Default: NORMAL.' }),
   }),
 });
 
@@ -75,6 +76,7 @@ builder.mutationFields((t) => ({
         flags: flags ?? [],
         dependencyReplacements: (dependencyReplacements ?? []).map(replacementOf),
         strictIntegrity: input.strictIntegrity ?? false,
+        priority: input.priority ?? 'normal',
       });
     },
   }),
@@ -91,7 +93,8 @@ builder.mutationFields((t) => ({
     description: 'Runs a failed or cancelled request again; steps that succeeded are kept.',
     errors: {},
     args: { number: t.arg.int({ required: true }) },
-    resolve: (_root, { number }, { database, principal }) => retryRequest(database, principal, number),
+    resolve: (_root, { number }, { database, settings, principal }) =>
+      retryRequest(database, settings, principal, number),
   }),
 }));
 

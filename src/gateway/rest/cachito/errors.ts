@@ -99,6 +99,9 @@ function answerToDomain(error: DomainError): { status: number; text: string } {
       return { status: 400, text: error.message };
     case 'broken-state':
       return { status: 500, text: error.message };
+    // Its clients submit again after a 5xx and know no 429.
+    case 'too-many-requests':
+      return { status: 503, text: error.message };
     case 'damaged':
     case 'internal':
       return { status: 500, text: TEXTS[500] };

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../../../domain/errors.ts';
+import { RETRY_AFTER_SECONDS } from '../../http-errors.ts';
 import { sendJson } from './send-json.ts';
 
 /** What clients read of an error: fields with what is wrong with each, or one message (fandogh.md 1.3). */
@@ -43,6 +44,7 @@ export function answerFandoghError(
 ): FastifyReply {
   const { status, body } = answerTo(error);
   if (status >= 500) request.log.error({ err: error }, 'request failed');
+  if (status === 429) reply.header('retry-after', RETRY_AFTER_SECONDS);
   if (status === 401) reply.header('www-authenticate', 'JWT realm="Stowage"');
   return sendJson(reply, status, body);
 }
@@ -72,6 +74,8 @@ function ofDomain({ code, message, retryable, details }: DomainError): { status:
       return typeof details.field === 'string' ? fieldError(details.field, message) : requestError(message);
     case 'conflict':
       return requestError(message);
+    case 'too-many-requests':
+      return { status: 429, body: { message: [message] } };
     default:
       return {
         status: retryable || code === 'database-unavailable' ? 503 : 500,
