@@ -36,13 +36,14 @@ interface StoredSetup {
   configurationFiles: { path: string; base64: string }[];
 }
 
+/** The caller syncs it. */
 export async function writeStepResult(blobs: BlobStore, result: StepResult): Promise<StoredBlob> {
   const text = JSON.stringify({
     ...result,
     offline: storedSetup(result.offline),
     registry: storedSetup(result.registry),
   });
-  return await blobs.write(Buffer.from(text));
+  return await blobs.write(Buffer.from(text), { durability: 'batch' });
 }
 
 export async function readStepResult(blobs: BlobStore, digest: Digest): Promise<StepResult> {

@@ -11,7 +11,7 @@ export type Piece =
   | { digest: Digest; start: number; end: number };
 
 /** A part of an archive: knows its length, and gives its bytes from any position. */
-interface Part {
+interface ArchivePart {
   /** Bytes in the compressed and in the uncompressed archive. */
   archiveSize: number;
   tarSize: number;
@@ -36,7 +36,7 @@ export function archiveLayout(
   source: { digest: Digest; size: number },
   crcOf: (digest: Digest) => number,
 ): ArchiveLayout {
-  const parts: Part[] = [];
+  const parts: ArchivePart[] = [];
   let sourceTarSize = 0;
   for (const entry of manifest.entries) {
     if (isSourceEntry(entry)) sourceTarSize += tarSizeOf(entry, manifest.time);
@@ -99,7 +99,11 @@ function tarSizeOf(entry: ManifestEntry, time: number): number {
 }
 
 /** Header, content and padding of one entry, in one stored member. */
-function entryPart(entry: ManifestEntry, time: number, crcOf: (digest: Digest) => number): Part {
+export function entryPart(
+  entry: ManifestEntry,
+  time: number,
+  crcOf: (digest: Digest) => number,
+): ArchivePart {
   const header = tarHeader(tarEntry(entry), time);
   const padding = Buffer.alloc(entry.type === 'file' ? tarPadding(entry.size) : 0);
   const content: Piece[] =
@@ -115,12 +119,12 @@ function entryPart(entry: ManifestEntry, time: number, crcOf: (digest: Digest) =
   return storedPart(pieces, crc);
 }
 
-function zerosPart(length: number): Part {
+function zerosPart(length: number): ArchivePart {
   const bytes = Buffer.alloc(length);
   return storedPart([{ bytes }], crc32(bytes));
 }
 
-function storedPart(pieces: readonly Piece[], crc: number): Part {
+function storedPart(pieces: readonly Piece[], crc: number): ArchivePart {
   const tarSize = pieces.reduce((sum, piece) => sum + pieceLength(piece), 0);
   return {
     archiveSize: storedMemberSize(tarSize),

@@ -1,9 +1,8 @@
-import { createHash, type Hash } from 'node:crypto';
-import { createGunzip } from 'node:zlib';
 import type { BundleFacts, BundleRow } from '../database/sql/find-bundle.ts';
 import { FileAccessError, InvalidRequestData } from '../errors.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
 import { damagedBlobs } from '../storage/damaged-blobs.ts';
+import { ArchiveDigests } from './archive-digests.ts';
 import { archiveLayout } from './archive-layout.ts';
 import { labelledBytes } from './archive-reader.ts';
 import {
@@ -15,6 +14,7 @@ import {
   manifestText,
 } from './bundle-manifest.ts';
 import { WRITER_VERSION } from './deterministic-gzip.ts';
+import type { DigestsAhead } from './digests-ahead.ts';
 import { reproducibleDigest } from './reproducible-part.ts';
 import { type SourceMemberCache, sourceMember } from './source-member.ts';
 
@@ -23,6 +23,8 @@ export interface AssemblyOptions extends BundleParts {
   /** The row of a bundle that was made before: nothing is computed again then, unless it is damaged. */
   known(manifestDigest: Digest): Promise<BundleRow | null>;
   sourceMembers: SourceMemberCache;
+  /** What was computed while the files were being fetched. */
+  ahead?: DigestsAhead | null;
   signal: AbortSignal;
 }
 
@@ -84,16 +86,12 @@ async function removeDamaged(
   });
 }
 
-/** One pass over all bytes: each blob is read once for both digests. */
+/** One pass over all bytes that were not looked at ahead: each blob is read once for both digests. */
 async function digestsOf(
-  options: AssemblyOptions,
+  { blobs, ahead, signal }: AssemblyOptions,
   { manifest, contents }: BundleContents,
   member: StoredBlob,
 ): Promise<Pick<BundleFacts, 'tarDigest' | 'tarSize' | 'archiveDigest' | 'archiveSize'>> {
-  const { blobs, signal } = options;
-  const tar = createHash('sha256');
-  const archive = createHash('sha256');
-  await hashSourceMember(blobs, member, tar, archive);
   const crcs = new Map<Digest, number>();
   for (const content of contents.values())
     if (content.kind === 'blob') crcs.set(content.digest, content.crc32);
@@ -104,34 +102,12 @@ async function digestsOf(
     return crc;
   };
   const layout = archiveLayout(manifest, member, crcOf);
-  for await (const { bytes, isFraming } of labelledBytes(
-    blobs,
-    layout.archive(member.size, layout.archiveSize),
-    { recent: true },
-  )) {
+  const digests = (await ahead?.after(manifest, member)) ?? (await ArchiveDigests.after(blobs, member));
+  const left = layout.archive(digests.archiveSize, layout.archiveSize);
+  for await (const { bytes, isFraming } of labelledBytes(blobs, left, { recent: true })) {
     signal.throwIfAborted();
-    archive.update(bytes);
-    if (!isFraming) tar.update(bytes);
+    digests.add(bytes, isFraming);
   }
-  return {
-    tarDigest: `sha256:${tar.digest('hex')}`,
-    tarSize: layout.tarSize,
-    archiveDigest: `sha256:${archive.digest('hex')}`,
-    archiveSize: layout.archiveSize,
-  };
-}
-
-async function hashSourceMember(
-  blobs: BlobStore,
-  member: StoredBlob,
-  tar: Hash,
-  archive: Hash,
-): Promise<void> {
-  if (member.size === 0) return;
-  const unpacked = createGunzip();
-  const input = blobs.read(member.digest);
-  input.on('data', (chunk: Buffer) => archive.update(chunk));
-  input.on('error', (error) => unpacked.destroy(error));
-  input.pipe(unpacked);
-  for await (const chunk of unpacked as AsyncIterable<Buffer>) tar.update(chunk);
+  const { tarSize, archiveSize } = layout;
+  return { ...digests.finish(), tarSize, archiveSize };
 }

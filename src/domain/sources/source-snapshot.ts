@@ -75,7 +75,8 @@ export async function writeSnapshot(
   signal?: AbortSignal,
 ): Promise<WrittenSnapshot> {
   const format: ObjectFormat = info.treeId?.length === 64 ? 'sha256' : 'sha1';
-  const writer = await blobs.createWriter(signal ? { signal } : {});
+  const options = { durability: 'batch', ...(signal && { signal }) } as const;
+  const writer = await blobs.createWriter(options);
   try {
     const order = new PathOrder();
     const packed: PackedEntry[] = [];
@@ -94,7 +95,8 @@ export async function writeSnapshot(
     const treeId = info.treeId ?? treeOf(objects, format);
     const { commit, time } = info;
     const head = { formatVersion: 1, commit, treeId, time, pack: pack.digest, packSize: pack.size } as const;
-    const index = await blobs.write(indexText({ ...head, entries: packed }), signal ? { signal } : {});
+    const index = await blobs.write(indexText({ ...head, entries: packed }), options);
+    await blobs.sync([pack.digest, index.digest]);
     return {
       snapshot: index.digest,
       pack: pack.digest,

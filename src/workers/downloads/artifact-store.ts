@@ -38,6 +38,8 @@ export interface ArtifactRequest {
    * A throw rejects the file. `name` changes when the meaning of the result changes.
    */
   inspect?: { name: string; run(open: () => Readable): Promise<unknown> };
+  /** Called when the bytes are in the store, verified; that others can find them, and after a crash, comes a little later. */
+  onStored?: (blob: StoredBlob) => void;
 }
 
 export interface Artifact extends StoredBlob {

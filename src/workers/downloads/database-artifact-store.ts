@@ -55,6 +55,7 @@ interface Wanted {
   /** The part of the metadata that the caller gets. */
   metadataName: string | null;
   inspect?: NonNullable<ArtifactRequest['inspect']>['run'];
+  onStored?: ArtifactRequest['onStored'] | undefined;
   /** Puts the bytes into the blob store, verified. */
   make(signal: AbortSignal): Promise<Made>;
 }
@@ -201,6 +202,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
     let isRecorded = false;
     try {
       if (wanted.inspect) Object.assign(made.metadata, await this.#inspect(wanted, made.blob));
+      wanted.onStored?.(made.blob);
       await this.#recorder.record(recordOf(wanted, made));
       isRecorded = true;
     } finally {
@@ -238,6 +240,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
     if (unknown.length > 0 || uninspected) await this.#recorder.record(recordOf(wanted, made));
     scheduler.counters.cacheHits += 1;
     progress.add({ files: 1, cachedFiles: 1 });
+    wanted.onStored?.(made.blob);
     return artifactOf(wanted, made, true);
   }
 
@@ -261,7 +264,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
 
   #wantedOf(request: ArtifactRequest): Wanted {
     const { scheduler, blobs, settings, log, progress } = this.#options;
-    const { key, url, expected, fileName, inspect } = request;
+    const { key, url, expected, fileName, inspect, onStored } = request;
     if (/\0/.test(key + url)) throw new InvalidInputError('A key or URL of a file contains a NUL character');
     const algorithms = request.record ?? [];
     return {
@@ -271,6 +274,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
       algorithms,
       metadataName: inspect?.name ?? null,
       ...(inspect && { inspect: inspect.run }),
+      onStored,
       make: async (signal) => ({
         ...(await scheduler.file({
           destination: this.#destinationOf(request),

@@ -7,7 +7,7 @@ import type {
   PackageOptions,
 } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
-import type { BlobStore } from '../../domain/storage/blob-store.ts';
+import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
 import type { ArtifactStore } from '../downloads/artifact-store.ts';
 import type { GitTrees } from '../git/git-trees.ts';
 
@@ -70,11 +70,25 @@ export interface ResolveContext {
   settings: Settings;
   log: StepLog;
   progress: StepProgress;
+  /**
+   * For managers that know before anything is fetched what comes of it: `work` tells, when downloads run and there is time
+   * for it; the function that this returns is told of each file that has come.
+   */
+  foresee?(work: () => Promise<Foreseen>): FileCame;
   /** Aborted on cancel and on shutdown; every wait must end. */
   signal: AbortSignal;
   /** Exists, empty, removed afterwards by the caller. */
   temporaryDirectory: string;
 }
+
+/** What a resolution is going to have, if nothing fails. */
+export interface Foreseen extends Pick<Resolution, 'directories' | 'offline'> {
+  /** In the bundle, of all files. */
+  paths: readonly string[];
+}
+
+/** A file is in the store, verified: under its path in the bundle. */
+export type FileCame = (path: string, blob: StoredBlob) => void;
 
 export interface StepLog {
   debug(message: string): void;

@@ -1,10 +1,10 @@
 import pLimit from 'p-limit';
 import type { Artifact, ArtifactRequest, HashAlgorithm } from '../downloads/artifact-store.ts';
-import type { ResolveContext } from '../ecosystems/ecosystem.ts';
+import type { FileCame, ResolveContext } from '../ecosystems/ecosystem.ts';
 import type { ExternalDependency, LockedDependency } from './dependency.ts';
 import { type Repacked, repack } from './external.ts';
 import { assertMatches } from './integrity.ts';
-import { externalSuffix, tarballName } from './layout.ts';
+import { externalSuffix, tarballName, tarballPath } from './layout.ts';
 import { type NpmRegistries, publicTarballUrl, upstreamTarball } from './registries.ts';
 
 /** What was fetched, by lock entry. */
@@ -18,6 +18,9 @@ interface DownloadNeeds {
   manager: string;
   /** Digests that the rewritten files need besides those of the lock. */
   digests: readonly HashAlgorithm[];
+  /** Where the files lie in the bundle, as in `deps/npm`: they are fetched in the order of their paths. */
+  directory: string;
+  onStored?: FileCame;
 }
 
 /** Git repositories that are fetched and packed at a time; downloads have limits of their own. */
@@ -57,14 +60,21 @@ interface DownloadPlan {
   assign(artifacts: readonly Artifact[]): Map<LockedDependency, Artifact>;
 }
 
+interface PlannedDownload {
+  request: ArtifactRequest;
+  wanted: LockedDependency[];
+  /** In the bundle. */
+  paths: string[];
+}
+
 /** One request for each file, however many lock entries ask for it. */
 function planDownloads(
   all: readonly LockedDependency[],
   registries: NpmRegistries,
   { request, log }: ResolveContext,
-  { manager, digests }: DownloadNeeds,
+  { manager, digests, directory, onStored }: DownloadNeeds,
 ): DownloadPlan {
-  const byKey = new Map<string, { request: ArtifactRequest; wanted: LockedDependency[] }>();
+  const byKey = new Map<string, PlannedDownload>();
   for (const dependency of all) {
     if (dependency.kind !== 'registry') continue;
     const { entry, fetchVersion, expected } = dependency;
@@ -78,9 +88,11 @@ function planDownloads(
     if (expected.length === 0)
       log.warn(`${manager}: ${entry.name}@${fetchVersion} has no integrity in the lock file`);
     const key = `npm:${upstream.registry}:${entry.name}@${fetchVersion}`;
+    const path = tarballPath(directory, dependency, dependency.version);
     const known = byKey.get(key);
     if (known) {
       known.wanted.push(dependency);
+      known.paths.push(path);
       const { expected: before, record } = known.request;
       known.request = {
         ...known.request,
@@ -89,8 +101,10 @@ function planDownloads(
       };
       continue;
     }
+    const paths = [path];
     byKey.set(key, {
       wanted: [dependency],
+      paths,
       request: {
         key,
         url: entry.source ?? publicTarballUrl(entry.name, fetchVersion),
@@ -98,10 +112,11 @@ function planDownloads(
         expected,
         fileName: tarballName(entry.name, fetchVersion),
         record: [...new Set([...digests, ...expected.map(({ algorithm }) => algorithm)])],
+        ...(onStored && { onStored: (blob) => paths.forEach((one) => void onStored(one, blob)) }),
       },
     });
   }
-  const planned = [...byKey.values()];
+  const planned = [...byKey.values()].sort((a, b) => (a.paths[0]! < b.paths[0]! ? -1 : 1));
   return {
     requests: planned.map((one) => one.request),
     assign: (artifacts) => assignArtifacts(planned, artifacts),
@@ -109,7 +124,7 @@ function planDownloads(
 }
 
 function assignArtifacts(
-  planned: readonly { request: ArtifactRequest; wanted: LockedDependency[] }[],
+  planned: readonly PlannedDownload[],
   artifacts: readonly Artifact[],
 ): Map<LockedDependency, Artifact> {
   const assigned = new Map<LockedDependency, Artifact>();

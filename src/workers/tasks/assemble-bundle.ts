@@ -41,6 +41,7 @@ export async function assembleBundle(context: StepContext): Promise<void> {
     directories: results.flatMap((result) => result.directories),
     known: (manifestDigest) => reuseBundle(sql, manifestDigest),
     sourceMembers: services.sourceMembers,
+    ahead: services.bundlesAhead.take(request.id),
     signal,
   });
   log.info(

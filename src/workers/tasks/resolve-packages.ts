@@ -16,8 +16,9 @@ export async function resolvePackages(context: StepContext): Promise<void> {
   if (!ecosystem)
     throw new ValidationError('unsupported-feature', `${manager} is not supported in this release`);
 
-  const source = await openSnapshot(blobs, await services.snapshotOf(request));
-  const resolved = await ecosystem.resolve({
+  const snapshot = await services.snapshotOf(request);
+  const source = await openSnapshot(blobs, snapshot);
+  const resolving = ecosystem.resolve({
     request: {
       id: String(request.id),
       repository: request.repository,
@@ -35,8 +36,13 @@ export async function resolvePackages(context: StepContext): Promise<void> {
     settings: worker.settings,
     log,
     progress,
+    foresee: (work) => services.bundlesAhead.begin(context, { tree: source, snapshot }, work),
     signal: context.signal,
     temporaryDirectory: context.temporaryDirectory,
+  });
+  const resolved = await resolving.catch((error: unknown) => {
+    services.bundlesAhead.drop(request.id);
+    throw error;
   });
   const resolution =
     request.rules === 'cachito'

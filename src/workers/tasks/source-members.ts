@@ -19,6 +19,7 @@ export class SourceMembers implements SourceMemberCache {
   readonly #context: WorkerContext;
   readonly #stop = new AbortController();
   readonly #inPreparation = new Map<Digest, Promise<void>>();
+  readonly #announced = new Map<Digest, Promise<void>>();
   #last: Promise<void> = Promise.resolve();
 
   constructor(context: WorkerContext) {
@@ -47,6 +48,15 @@ export class SourceMembers implements SourceMemberCache {
         if (!this.#stop.signal.aborted)
           this.#context.logger.info({ err: error }, 'a source was not compressed');
       });
+    const announced = this.#last.finally(() => {
+      if (this.#announced.get(snapshot) === announced) this.#announced.delete(snapshot);
+    });
+    this.#announced.set(snapshot, announced);
+  }
+
+  /** Resolves when a source that is being prepared is so. */
+  async prepared(snapshot: Digest): Promise<void> {
+    await this.#announced.get(snapshot);
   }
 
   async close(): Promise<void> {

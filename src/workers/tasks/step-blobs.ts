@@ -29,6 +29,8 @@ export class StepBlobs implements BlobStore {
   readonly #store: BlobStore;
   readonly #database: Database;
   readonly #written = new Map<Digest, StoredBlob>();
+  /** Of what was written: no need to wait for the disk once more. */
+  readonly #durable = new WeakSet<StoredBlob>();
 
   constructor(store: BlobStore, database: Database) {
     this.#store = store;
@@ -84,8 +86,11 @@ export class StepBlobs implements BlobStore {
     };
   }
 
-  sync(blobs: readonly Digest[]): Promise<void> {
-    return this.#store.sync(blobs);
+  async sync(blobs: readonly Digest[]): Promise<void> {
+    // What is written again while this runs is another object, and not durable by it.
+    const written = blobs.flatMap((digest) => this.#written.get(digest) ?? []);
+    await this.#store.sync(blobs.filter((digest) => !this.#isDurable(digest)));
+    for (const blob of written) this.#durable.add(blob);
   }
 
   read(digest: Digest, range?: ByteRange): Readable {
@@ -128,8 +133,14 @@ export class StepBlobs implements BlobStore {
     return this.#store.check(options);
   }
 
-  #remember(blob: StoredBlob, { wasPresent }: PresenceWatch): StoredBlob {
+  #isDurable(digest: Digest): boolean {
+    const blob = this.#written.get(digest);
+    return blob !== undefined && this.#durable.has(blob);
+  }
+
+  #remember(blob: StoredBlob, { wasPresent, options }: PresenceWatch): StoredBlob {
     const { digest } = blob;
+    if (options.durability !== 'batch') this.#durable.add(blob);
     const use = inUse.get(digest) ?? { steps: 0, isOurs: false, writtenAt: 0 };
     if (!this.#written.has(digest)) use.steps += 1;
     use.isOurs ||= !wasPresent;

@@ -12,6 +12,7 @@ import { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import { type FetchedSourceTree, fetchGitSource } from '../sources/fetch-git-source.ts';
 import { unpackArchive, unpackGitDirectory } from '../sources/unpack-archive.ts';
 import type { WorkerContext } from '../worker-context.ts';
+import { BundlesAhead } from './bundles-ahead.ts';
 import { SourceMembers } from './source-members.ts';
 import type { StepContext } from './step-task.ts';
 
@@ -19,6 +20,7 @@ import type { StepContext } from './step-task.ts';
 export class TaskServices {
   readonly context: WorkerContext;
   readonly sourceMembers: SourceMembers;
+  readonly bundlesAhead: BundlesAhead;
   readonly #scheduler: DownloadScheduler;
   #signer: Promise<Signer> | null = null;
   #registry: Registry | null = null;
@@ -27,6 +29,7 @@ export class TaskServices {
   constructor(context: WorkerContext) {
     this.context = context;
     this.sourceMembers = new SourceMembers(context);
+    this.bundlesAhead = new BundlesAhead(this.sourceMembers);
     this.#scheduler = new DownloadScheduler(context.settings);
     context.metrics.include(() => downloadMetrics(this.#scheduler.counters));
   }

@@ -84,3 +84,18 @@ describe('a step that fails', () => {
     expect(await store.size(digest)).toBe(bytes.length);
   });
 });
+
+test('what is on the disk is waited for once, until it is written again', async () => {
+  const synced: string[][] = [];
+  const watched = new FileBlobStore(root);
+  watched.sync = async (digests) => void synced.push([...digests]);
+  const blobs = new StepBlobs(watched, database);
+  const one = (await blobs.write(bytes, { durability: 'batch' })).digest;
+  const now = (await blobs.write(Buffer.from(`durable ${round}`))).digest;
+  const elsewhere = (await store.write(Buffer.from(`elsewhere ${round}`))).digest;
+  await blobs.sync([one, now, elsewhere]);
+  await blobs.sync([one, now]);
+  await blobs.write(bytes, { durability: 'batch' });
+  await blobs.sync([one]);
+  expect(synced).toEqual([[one, elsewhere], [], [one]]);
+});

@@ -9,6 +9,7 @@ export function spdx(subject: SbomSubject): string {
   const ids = new Map(subject.components.map((component) => [component.ref, packageId(component.ref)]));
   const rootId = 'SPDXRef-Source';
   const created = timestampOf(subject);
+  const own = new Set(subject.components.flatMap((one) => (one.isSourcePackage ? [one.ref] : [])));
   const document = {
     SPDXID: 'SPDXRef-DOCUMENT',
     spdxVersion: 'SPDX-2.3',
@@ -31,12 +32,9 @@ export function spdx(subject: SbomSubject): string {
     ],
     relationships: [
       relationship('SPDXRef-DOCUMENT', 'DESCRIBES', rootId),
-      ...rootDependencies(subject.components).map((ref) => {
-        const isOwn = subject.components.some(
-          (component) => component.ref === ref && component.isSourcePackage,
-        );
-        return relationship(rootId, isOwn ? 'CONTAINS' : 'DEPENDS_ON', ids.get(ref)!);
-      }),
+      ...rootDependencies(subject.components).map((ref) =>
+        relationship(rootId, own.has(ref) ? 'CONTAINS' : 'DEPENDS_ON', ids.get(ref)!),
+      ),
       ...subject.components.flatMap((component) =>
         (component.dependsOn ?? []).flatMap((ref) => {
           const target = ids.get(ref);

@@ -1,9 +1,11 @@
 import { posix } from 'node:path';
 import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
 import { consumerSetups, type PackageSetup } from '../../javascript-packages/consumer-setup.ts';
+import type { LockedDependency } from '../../javascript-packages/dependency.ts';
 import { type Fetched, fetchDependencies } from '../../javascript-packages/downloads.ts';
 import { logDroppedSettings } from '../../javascript-packages/dropped-settings.ts';
 import { isObject, type JsonObject, parseJsonObject } from '../../javascript-packages/json-object.ts';
+import { tarballPath } from '../../javascript-packages/layout.ts';
 import { offlineNpmrc, registryNpmrc } from '../../javascript-packages/npmrc.ts';
 import { placeDependency, type Replacement } from '../../javascript-packages/placement.ts';
 import { type NpmRegistries, readRegistries } from '../../javascript-packages/registries.ts';
@@ -13,7 +15,7 @@ import {
   reportDependencies,
 } from '../../javascript-packages/report.ts';
 import { BundleLayout } from '../bundle-layout.ts';
-import type { Resolution, ResolveContext } from '../ecosystem.ts';
+import type { FileCame, Resolution, ResolveContext } from '../ecosystem.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { isFile, readCapped } from '../source-files.ts';
 import { type Classified, classify } from './classify.ts';
@@ -48,16 +50,24 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   expectDependencies(context, all.length);
   log.info(`npm: ${all.length} dependencies in ${files.map(({ lockFile }) => lockFile).join(', ')}`);
 
-  const needs = { manager: 'npm', digests: [] };
+  const foreseen = all.some(isRepacked) ? null : foresee(context, found);
+  const needs = {
+    manager: 'npm',
+    digests: [],
+    directory: NPM_DIRECTORY,
+    ...(foreseen && { onStored: foreseen.onStored }),
+  };
   const fetched = await fetchDependencies(context, all, registries, needs);
 
   const layout = new BundleLayout(log);
   const resolved = found.map((one) => layOut(one, fetched, layout));
   context.progress.add({ packages: all.length });
-  const authority = await registryAuthority(settings, REGISTRY_CA);
-  const setups = await Promise.all(
-    resolved.map((one, index) => consumerFiles(context, found[index]!, one, authority)),
-  );
+  const setups = await (foreseen?.setups() ??
+    setupsOf(
+      context,
+      found,
+      resolved.map(({ replacements }) => replacements),
+    ));
   return {
     packages: found.map(({ files: { directory }, lock, dependencies }) => ({
       type: 'npm',
@@ -69,10 +79,45 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
     files: layout.files(),
     directories: [NPM_DIRECTORY],
     sourceChanges: [],
-    ...consumerSetups(setups, authority),
+    ...setups,
     components: npmComponents(resolved, context.request),
     tools: {},
   };
+}
+
+function isRepacked({ kind }: LockedDependency): boolean {
+  return kind === 'git' || kind === 'http';
+}
+
+/**
+ * Where nothing is packed again, the lock files tell all of the bundle but the bytes. What the consumer gets is made while
+ * downloads run, or when it is needed, once.
+ */
+function foresee(
+  context: ResolveContext,
+  found: readonly NpmPackage[],
+): { onStored: FileCame; setups: () => ReturnType<typeof setupsOf> } {
+  const replacements = found.map((one) => lockedReplacements(one));
+  let made: ReturnType<typeof setupsOf> | null = null;
+  const setups = () => (made ??= setupsOf(context, found, replacements));
+  const onStored = context.foresee?.(async () => ({
+    paths: replacements.flatMap((some) => [...some.values()].map(({ bundlePath }) => bundlePath)),
+    directories: [NPM_DIRECTORY],
+    offline: (await setups()).offline,
+  }));
+  return { onStored: onStored ?? (() => undefined), setups };
+}
+
+/** As {@link layOut} gives them for what comes from registries. */
+function lockedReplacements({ dependencies }: NpmPackage): Map<string, Replacement> {
+  const replacements = new Map<string, Replacement>();
+  for (const dependency of dependencies) {
+    if (dependency.kind !== 'registry') continue;
+    const { entry, version } = dependency;
+    const bundlePath = tarballPath(NPM_DIRECTORY, dependency, version);
+    replacements.set(entry.location, { bundlePath, version, sha1: undefined, integrity: null });
+  }
+  return replacements;
 }
 
 async function readPackage(
@@ -124,10 +169,20 @@ function manifestDependencies(manifest: JsonObject): string[] {
   ];
 }
 
+async function setupsOf(
+  context: ResolveContext,
+  found: readonly NpmPackage[],
+  replacements: readonly ReadonlyMap<string, Replacement>[],
+): Promise<ReturnType<typeof consumerSetups>> {
+  const authority = await registryAuthority(context.settings, REGISTRY_CA);
+  const setups = found.map((one, index) => consumerFiles(context, one, replacements[index]!, authority));
+  return consumerSetups(await Promise.all(setups), authority);
+}
+
 async function consumerFiles(
   context: ResolveContext,
   { files, lock, manifest, dependencies }: NpmPackage,
-  { replacements }: { replacements: ReadonlyMap<string, Replacement> },
+  replacements: ReadonlyMap<string, Replacement>,
   authority: ConfigurationFile | null,
 ): Promise<PackageSetup> {
   const { directory } = files;

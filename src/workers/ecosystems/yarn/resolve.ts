@@ -63,7 +63,7 @@ export async function resolve(context: ResolveContext): Promise<Resolution> {
   expectDependencies(context, all.length);
   log.info(`yarn: ${all.length} dependencies in ${files.map(({ lockFile }) => lockFile).join(', ')}`);
 
-  const needs = { manager: 'yarn', digests: ['sha1'] as const };
+  const needs = { manager: 'yarn', digests: ['sha1'] as const, directory: YARN_DIRECTORY };
   const fetched = await fetchDependencies(context, all, registries, needs);
 
   const layout = new BundleLayout(log);
