@@ -9,6 +9,7 @@ const BEAT_MS = 4_000;
 export class Heartbeat {
   readonly #context: WorkerContext;
   #timer: NodeJS.Timeout | null = null;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -24,11 +25,14 @@ export class Heartbeat {
       buildPoolId,
       concurrency: settings.workerConcurrency,
     });
-    this.#timer = setInterval(() => void this.#beat(), BEAT_MS);
+    this.#timer = setInterval(() => {
+      this.#last = this.#beat();
+    }, BEAT_MS);
   }
 
   async stop(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
+    await this.#last;
     await this.#beat();
     await endWorker(this.#sql, this.#context.workerId);
   }

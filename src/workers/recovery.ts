@@ -57,11 +57,12 @@ export class Recovery {
     const { database, logger, workerId, temporaryRoot } = this.#context;
     const neighbours = await findWorkersOfHost(database.sql, hostname());
     const gone = neighbours.filter((worker) => worker.id !== workerId && !isProcessAlive(worker.pid));
-    const dead = await releaseDeadWorkers(
-      database.sql,
-      SILENCE_SECONDS,
-      gone.map((worker) => worker.id),
-    );
+    const dead = await releaseDeadWorkers(database.sql, {
+      silentSeconds: SILENCE_SECONDS,
+      known: gone.map((worker) => worker.id),
+      // Who looks after the others lives, however long the machine has slept.
+      alive: workerId,
+    });
     await requeueBuildsOf(
       database,
       dead.map((worker) => worker.id),
@@ -71,7 +72,7 @@ export class Recovery {
         { worker: worker.id, host: worker.host, pid: worker.pid },
         'a worker died; its jobs were released',
       );
-      if (worker.host !== hostname()) continue;
+      if (worker.host !== hostname() || isProcessAlive(worker.pid)) continue;
       await removeTree(join(dirname(temporaryRoot), worker.id));
     }
   }

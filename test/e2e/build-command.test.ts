@@ -37,14 +37,14 @@ describe.runIf(canBuild())('stowage build --server', { timeout: 120_000 }, () =>
     });
     const [, url] = await server.until(/ready on (\S+)/);
     env = { STOWAGE_URL: url!, STOWAGE_TOKEN: secret, STOWAGE_DATA_DIR: join(directory, 'client') };
-  });
+  }, 120_000);
 
   afterAll(async () => {
     expect((await server.end('SIGTERM')).status).toBe(0);
     await database.close();
     await dropTestDatabase(databaseUrl);
     rmSync(directory, { recursive: true, force: true });
-  });
+  }, 120_000);
 
   const run = (...args: string[]) => stowage(args, { env });
   const numberIn = (text: string): string => /^build (\d+) on /m.exec(text)![1]!;

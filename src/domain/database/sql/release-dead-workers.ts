@@ -20,13 +20,13 @@ export async function findWorkersOfHost(sql: SqlExecutor, host: string): Promise
  */
 export async function releaseDeadWorkers(
   sql: SqlExecutor,
-  seconds: number,
-  knownDead: readonly string[],
+  { silentSeconds, known, alive }: { silentSeconds: number; known: readonly string[]; alive: string },
 ): Promise<DeadWorker[]> {
   return await sql.query<DeadWorker>(
     `with dead as (
        update workers set stopped_at = now()
-       where stopped_at is null and (heartbeat_at < now() - make_interval(secs => $1) or id = any($2::uuid[]))
+       where stopped_at is null and id <> $3
+         and (heartbeat_at < now() - make_interval(secs => $1) or id = any($2::uuid[]))
        returning id, host, pid, pool_id, build_pool_id
      ), unlocked as (
        select graphile_worker.force_unlock_workers(array_agg(pool)) from dead,
@@ -34,6 +34,6 @@ export async function releaseDeadWorkers(
        having count(*) > 0
      )
      select dead.id, dead.host, dead.pid from dead left join unlocked on true`,
-    [seconds, knownDead],
+    [silentSeconds, known, alive],
   );
 }

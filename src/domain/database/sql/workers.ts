@@ -17,14 +17,17 @@ export async function insertWorker(sql: SqlExecutor, worker: NewWorker): Promise
   );
 }
 
-/** A worker that was declared dead stays dead: its jobs belong to others by now. */
+/**
+ * A worker that was declared dead because it was silent for too long, on a machine that slept, lives again: the jobs that it
+ * had then belong to others, those that it takes from here on are its own.
+ */
 export async function updateHeartbeat(
   sql: SqlExecutor,
   id: string,
   metrics: Record<string, number>,
 ): Promise<void> {
   await sql.query(
-    'update workers set heartbeat_at = now(), metrics = $2::jsonb where id = $1 and stopped_at is null',
+    'update workers set heartbeat_at = now(), stopped_at = null, metrics = $2::jsonb where id = $1',
     [id, JSON.stringify(metrics)],
   );
 }

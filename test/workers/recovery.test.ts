@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readSettings } from '../../src/domain/config.ts';
+import type { Database } from '../../src/domain/database/database.ts';
+import { insertWorker, updateHeartbeat } from '../../src/domain/database/sql/workers.ts';
+import { EventHub } from '../../src/domain/events/event-hub.ts';
+import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
+import { Recovery } from '../../src/workers/recovery.ts';
+import { WorkerMetrics } from '../../src/workers/worker-metrics.ts';
+import { testDatabase } from '../support/database.ts';
+
+let database: Database;
+let directory: string;
+beforeAll(async () => {
+  database = await testDatabase();
+  directory = mkdtempSync(join(tmpdir(), 'stowage-recovery-'));
+});
+afterAll(async () => {
+  await database?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Workers whose hearts have not beaten for an hour: the machine slept. */
+async function silentWorker(host: string): Promise<string> {
+  const id = randomUUID();
+  await insertWorker(database.sql, {
+    ...{ id, host, pid: process.pid, poolId: `pool-${id}`, buildPoolId: `builds-${id}`, concurrency: 1 },
+  });
+  await database.sql.query(`update workers set heartbeat_at = now() - interval '1 hour' where id = $1`, [id]);
+  return id;
+}
+
+async function recoverOnce(workerId: string): Promise<void> {
+  const recovery = new Recovery({
+    ...{ settings: readSettings({ STOWAGE_DATA_DIR: directory }), database, hub: new EventHub(database) },
+    ...{ blobs: new FileBlobStore(join(directory, 'blobs')), logger: pino({ level: 'silent' }), workerId },
+    ...{ temporaryRoot: join(directory, 'tmp', workerId), metrics: new WorkerMetrics() },
+    shutdown: new AbortController().signal,
+  });
+  await recovery.start();
+  await recovery.stop();
+}
+
+async function living(): Promise<string[]> {
+  const rows = await database.sql.query<{ id: string }>('select id from workers where stopped_at is null');
+  return rows.map(({ id }) => id);
+}
+
+test('a worker does not declare itself dead, and one that was declared dead lives again', async () => {
+  const [self, other] = [await silentWorker(hostname()), await silentWorker('elsewhere')];
+  await recoverOnce(self);
+  expect(await living()).toEqual([self]);
+  await updateHeartbeat(database.sql, other, {});
+  expect((await living()).sort()).toEqual([self, other].sort());
+});
