@@ -1,57 +1,24 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { keptOfPackages, PACKAGES_TIME } from './debian-packages.ts';
 
-const SUITE = 'bookworm';
 /** What the applications of the tests are built with. */
 const PACKAGES = ['ca-certificates', 'golang-go', 'nodejs', 'npm', 'python3-pip', 'python3-venv'];
-const LEFT_OUT = ['doc', 'man', 'locale', 'info'];
-/** 2026-01-01: the same packages give the same image. */
-const TIME = 1_767_225_600;
-const VERSION = 1;
 
-/**
- * A base image made of Debian packages alone, as an OCI layout that is kept outside of the repository: made once, in two or
- * three minutes, of what the machine's own apt gives. Needs root and mmdebstrap. Returns its directory; its one
- * image has the tag `base`.
- */
+/** A base image made of Debian packages alone. Returns the directory of an OCI layout; its one image has the tag `base`. */
 export function debianImage(): string {
-  const cache = process.env.STOWAGE_TEST_CACHE ?? join(homedir(), '.cache', 'stowage-test');
-  const recipe = JSON.stringify([SUITE, PACKAGES, LEFT_OUT, TIME, VERSION, process.arch]);
-  const key = createHash('sha256').update(recipe).digest('hex').slice(0, 16);
-  const directory = join(cache, `debian-${key}`);
-  if (existsSync(directory)) return directory;
-  mkdirSync(cache, { recursive: true });
-  const aside = mkdtempSync(join(cache, 'making-'));
-  try {
-    makeImage(aside);
-    renameSync(join(aside, 'image'), directory);
-  } finally {
-    rmSync(aside, { recursive: true, force: true });
-  }
-  return directory;
+  return keptOfPackages('debian', PACKAGES, writeImage);
 }
 
-function makeImage(directory: string): void {
-  console.log(`making the base image of ${PACKAGES.join(', ')} (once)`);
-  const tar = join(directory, 'root.tar');
-  const options = [
-    ...['--quiet', '--variant=minbase', `--include=${PACKAGES.join(',')}`],
-    '--aptopt=APT::Install-Recommends "false"',
-    ...LEFT_OUT.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
-  ];
-  execFileSync('mmdebstrap', [...options, SUITE, tar], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, SOURCE_DATE_EPOCH: String(TIME) },
-  });
+function writeImage(tar: string, directory: string): void {
   const diffId = digestOfFile(tar);
   execFileSync('gzip', ['-n', '-1', tar]);
-  const layout = new Layout(join(directory, 'image'));
+  const layout = new Layout(directory);
   const layer = layout.addFile(`${tar}.gz`, 'application/vnd.oci.image.layer.v1.tar+gzip');
   const config = layout.add('application/vnd.oci.image.config.v1+json', {
-    created: new Date(TIME * 1000).toISOString(),
+    created: new Date(PACKAGES_TIME * 1000).toISOString(),
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
     config: { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: ['bash'] },

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startDockerDaemon } from '../../support/docker-daemon.ts';
 import { cosign, helm } from './artifact-scenarios.ts';
 import type { Client, ClientName } from './clients.ts';
-import { startDockerDaemon } from './docker-daemon.ts';
 import type { FixtureImage } from './fixture-image.ts';
 import type { LiveServer } from './server.ts';
 

@@ -1,0 +1,14 @@
+import { defineConfig, mergeConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+/** `npm run test:containers`: the whole topology under faults, with its PostgreSQL in a container. */
+export default mergeConfig(
+  { ...base, test: { ...base.test, include: [], exclude: [], globalSetup: [] } },
+  defineConfig({
+    test: {
+      include: ['test/containers/**/*.test.ts'],
+      testTimeout: 240_000,
+      hookTimeout: 600_000,
+    },
+  }),
+);
