@@ -1,10 +1,10 @@
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { prepareDatabase } from '../../src/cli/prepare-database.ts';
 import { startEmbeddedPostgres } from '../../src/domain/database/embedded-postgres.ts';
+import { makeRunDirectory } from './run-directory.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -17,9 +17,7 @@ declare module 'vitest' {
  * directory for everything temporary: nothing stays behind, also of a test that was ended.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const directory = await mkdtemp(join(tmpdir(), 'stowage-test-'));
-  // Users that a test becomes may look into it, as they may into the system's.
-  await chmod(directory, 0o755);
+  const directory = await makeRunDirectory();
   const usualTemporary = process.env.TMPDIR;
   process.env.TMPDIR = join(directory, 'tmp');
   await mkdir(process.env.TMPDIR);

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUSYBOX, type BuildOptions, BuildStack, canBuild } from '../../support/build-stack.ts';
@@ -20,7 +20,8 @@ describe.runIf(canBuild())('a hostile Dockerfile', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     stack = await BuildStack.start();
     process.env.STOWAGE_TEST_SECRET = SECRET;
-    secretFile = join(mkdtempSync(join(tmpdir(), 'stowage-secret-')), 'secret');
+    // On the disk, which steps try to mount, and not in memory.
+    secretFile = join(mkdtempSync('/var/tmp/stowage-secret-'), 'secret');
     writeFileSync(secretFile, SECRET);
     server = createServer((_, response) => {
       calls++;
