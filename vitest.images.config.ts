@@ -1,9 +1,11 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from './vitest.config.ts';
 
+const { projects: _, ...test } = base.test!;
+
 /** `npm run test:images`: builds with a base image of Debian packages, which takes minutes when it is made first. */
 export default mergeConfig(
-  { ...base, test: { ...base.test, include: [], exclude: [] } },
+  { ...base, test },
   defineConfig({
     test: {
       include: ['test/images/**/*.test.ts'],
