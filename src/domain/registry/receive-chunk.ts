@@ -22,7 +22,7 @@ export interface Chunk {
  */
 export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: number): Promise<void> {
   const start = upload.size;
-  const length = requireNext(chunk, start);
+  const length = requireNext(upload, chunk);
   if (length !== null && start + length > mostBytes) throw tooLarge(mostBytes);
 
   const { file, hash } = await upload.open();
@@ -67,7 +67,7 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
   upload.setBack(received);
   if (failure === null && length !== null && received - start !== length) {
     upload.setBack(start);
-    throw rangeInvalid(start, 'the chunk has another length than its range');
+    throw refused(upload, 'the chunk has another length than its range');
   }
   if (failure instanceof RegistryError) upload.setBack(start);
   if (failure !== null) throw failure;
@@ -77,14 +77,19 @@ export async function receiveChunk(upload: HeldUpload, chunk: Chunk, mostBytes: 
 const WRITE_BYTES = 256 * 1024;
 
 /** Bytes that the chunk must have; null: as many as come. */
-function requireNext({ range, contentLength }: Chunk, start: number): number | null {
+function requireNext(upload: HeldUpload, { range, contentLength }: Chunk): number | null {
   if (range === null) return contentLength;
   const length = range.last - range.first + 1;
-  if (range.first !== start) throw rangeInvalid(start, 'the chunk does not begin where the upload ends');
+  if (range.first !== upload.size) throw refused(upload, 'the chunk does not begin where the upload ends');
   if (length < 1 || (contentLength !== null && contentLength !== length)) {
-    throw rangeInvalid(start, 'the chunk has another length than its range');
+    throw refused(upload, 'the chunk has another length than its range');
   }
   return length;
+}
+
+function refused(upload: HeldUpload, message: string): RegistryError {
+  upload.told();
+  return rangeInvalid(upload.size, message);
 }
 
 export function rangeInvalid(size: number, message: string): RegistryError {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../database/database.ts';
 import {
+  type ClaimedUpload,
   claimUploadSession,
   deleteUploadSession,
   releaseUploadSession,
@@ -10,6 +11,7 @@ import {
 import { NotFoundError } from '../errors.ts';
 import type { StagedBlob, StagedBlobs } from '../storage/staged-blobs.ts';
 import { RegistryError } from './errors.ts';
+import type { Chunk } from './receive-chunk.ts';
 import type { Algorithm } from './reference.ts';
 import { UploadHash } from './upload-hash.ts';
 
@@ -18,7 +20,8 @@ import { UploadHash } from './upload-hash.ts';
  * gateway can go on; the state of the hash stays here and is made anew from the bytes where that is needed.
  *
  * One request at a time writes: a newer one stops the older, whose connection is likely to be dead. What the older one has
- * received is kept, to the last byte, unless a client was told of less in the meantime: it goes on from there.
+ * received is kept, to the last byte, unless a client was told of less in the meantime: it goes on from there. So does one
+ * that does not say from where.
  */
 export class UploadSessions {
   readonly #database: Database;
@@ -33,12 +36,16 @@ export class UploadSessions {
     this.#staged = staged;
   }
 
-  /** Holds the upload until `release` or `discard`, for a request that came at this time. Throws `blob-upload-unknown`. */
-  async hold(id: string, imageId: number, arrivedAt: number, signal?: AbortSignal): Promise<HeldUpload> {
+  /** Holds the upload until `release` or `discard`. Throws `blob-upload-unknown`. */
+  async hold(
+    id: string,
+    imageId: number,
+    { arrivedAt, range }: Pick<Chunk, 'arrivedAt' | 'range'>,
+  ): Promise<HeldUpload> {
     if (this.#isClosed) throw new DOMException('the gateway stops', 'AbortError');
     await this.#running.get(id)?.stop();
     const holder = randomUUID();
-    const claimed = await this.#claim({ id, imageId, holder, arrivedAt }, signal);
+    const claimed = await this.#claim({ id, imageId, holder, isUnranged: range === null }, arrivedAt);
     const hash = this.#hashes.get(id) ?? null;
     this.#hashes.delete(id);
     const upload = new HeldUpload(this.#database, this.#staged, { id, holder, ...claimed }, hash, (kept) => {
@@ -74,9 +81,9 @@ export class UploadSessions {
   }
 
   async #claim(
-    { arrivedAt, ...claim }: { id: string; imageId: number; holder: string; arrivedAt: number },
-    signal?: AbortSignal,
-  ) {
+    claim: { id: string; imageId: number; holder: string; isUnranged: boolean },
+    arrivedAt: number,
+  ): Promise<ClaimedUpload> {
     for (const deadline = Date.now() + TAKE_OVER_MS; Date.now() < deadline; ) {
       const claimed = await claimUploadSession(this.#database.sql, {
         ...claim,
@@ -85,7 +92,7 @@ export class UploadSessions {
       if (claimed === null) throw unknownUpload(claim.id);
       if (claimed !== 'held') return claimed;
       await this.#running.get(claim.id)?.stop();
-      await sleep(RETRY_MS, undefined, signal ? { signal } : {});
+      await sleep(RETRY_MS);
     }
     throw new RegistryError('blob-upload-invalid', 'another request is writing to this upload', {
       retryable: true,
@@ -135,7 +142,7 @@ export class HeldUpload {
   #generation: number;
   #hash: UploadHash | null;
   #isEnded = false;
-  #isWhole = false;
+  #isTold = false;
   #resolveEnded!: () => void;
 
   constructor(
@@ -203,9 +210,9 @@ export class HeldUpload {
     await this.ended;
   }
 
-  /** The request came to its end: all of it counts. */
-  completed(): void {
-    this.#isWhole = true;
+  /** The client is answered with how far the upload is, and goes on from there: all of it counts. */
+  told(): void {
+    this.#isTold = true;
   }
 
   /** Lets the next request go on, unless the upload is over. */
@@ -215,8 +222,8 @@ export class HeldUpload {
     const { id, size } = this;
     let counted: number | null = null;
     try {
-      const [holder, generation, isWhole] = [this.#holder, this.#generation, this.#isWhole];
-      const held = { id, holder, size, generation, isWhole };
+      const [holder, generation, isTold] = [this.#holder, this.#generation, this.#isTold];
+      const held = { id, holder, size, generation, isTold };
       counted = await releaseUploadSession(this.#database.sql, held);
     } finally {
       // The hash of bytes that do not count must never meet others in their place.

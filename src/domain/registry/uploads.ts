@@ -59,10 +59,10 @@ export async function appendToUpload(
   chunk: Chunk,
 ): Promise<number> {
   const imageId = await imageOfUpload(registry, principal, image, id);
-  const upload = await registry.uploads.hold(id, imageId, chunk.arrivedAt);
+  const upload = await registry.uploads.hold(id, imageId, chunk);
   try {
     await receiveChunk(upload, chunk, mostBytes(registry));
-    upload.completed();
+    upload.told();
     return upload.size;
   } finally {
     await upload.release();
@@ -105,7 +105,7 @@ export async function uploadBlob(
   try {
     await finish(registry, pushed, id, address, chunk);
   } catch (error) {
-    const upload = await registry.uploads.hold(id, pushed.imageId, chunk.arrivedAt).catch(() => null);
+    const upload = await registry.uploads.hold(id, pushed.imageId, chunk).catch(() => null);
     await upload?.discard();
     throw error;
   }
@@ -119,7 +119,7 @@ export async function cancelUpload(
   id: string,
 ): Promise<void> {
   const imageId = await imageOfUpload(registry, principal, image, id);
-  const upload = await registry.uploads.hold(id, imageId, performance.now());
+  const upload = await registry.uploads.hold(id, imageId, { arrivedAt: performance.now(), range: null });
   await upload.discard();
 }
 
@@ -151,7 +151,7 @@ async function finishHeld(
   address: Address,
   chunk: Chunk,
 ): Promise<void> {
-  const upload = await registry.uploads.hold(id, pushed.imageId, chunk.arrivedAt);
+  const upload = await registry.uploads.hold(id, pushed.imageId, chunk);
   try {
     const blob = await complete(registry, upload, address, chunk);
     if (!blob) {

@@ -209,6 +209,50 @@ describe('what a client was told is where it goes on, whatever still comes from 
     await expectBlob(bytes.subarray(0, told));
   });
 
+  /** A request that breaks when some of these bytes have come, of which no client is told. Returns how many. */
+  async function breakUntold(location: string, bytes: Uint8Array): Promise<number> {
+    for (;;) {
+      const socket = await startPatch(location, bytes, { 'content-length': bytes.length + 1 });
+      await expect.poll(() => session(location), { timeout: 10_000 }).toMatchObject({ isHeld: true });
+      socket.destroy();
+      await expect.poll(() => session(location), { timeout: 10_000 }).toMatchObject({ isHeld: false });
+      const { size } = await session(location);
+      if (size > 0) return size;
+    }
+  }
+
+  test.each([
+    ['a PATCH', 600_000],
+    ['a PUT', 600_000],
+    ['a small PUT', 60_000],
+  ])('also when its request came later, and %s does not say where it goes on', async (how, length) => {
+    const bytes = randomBytes(length);
+    const location = await begin();
+    expect(await progress(location)).toBe(0);
+    await breakUntold(location, randomBytes(50_000));
+    const path = `${location}?digest=${sha256(bytes)}`;
+    if (how === 'a PATCH') {
+      const answer = await stack.call('PATCH', location, { body: bytes, url: other });
+      expect([answer.status, answer.headers.get('range')]).toEqual([202, `0-${length - 1}`]);
+      expect((await finish(location, bytes)).status).toBe(201);
+    } else {
+      expect((await stack.call('PUT', path, { body: bytes })).status).toBe(201);
+    }
+    await expectBlob(bytes);
+  });
+
+  test('also by a 416', async () => {
+    const bytes = randomBytes(600_000);
+    const location = await begin();
+    const size = await breakUntold(location, bytes.subarray(0, 50_000));
+    const refused = await patch(location, bytes, 0, other);
+    expect(refused.status).toBe(416);
+    const answer = await stack.call('PATCH', location, { body: bytes.subarray(size) });
+    expect([answer.status, answer.headers.get('range')]).toEqual([202, `0-${bytes.length - 1}`]);
+    expect((await finish(location, bytes)).status).toBe(201);
+    await expectBlob(bytes);
+  });
+
   test('and other bytes in their place are not taken for them', async () => {
     const bytes = randomBytes(2_000_000);
     const location = await begin();

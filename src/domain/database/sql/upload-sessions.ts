@@ -69,27 +69,32 @@ export async function tellUploadSize(
 const NO_MORE_THAN_TOLD = (size: string): string =>
   `case when s.told_at > s.began_at then least(${size}, s.told_size) else ${size} end`;
 
-/** null: there is none, or somebody else is writing; then it is told to stop. `ageMs`: how long ago the request came. */
+/**
+ * null: there is none, or somebody else is writing; then it is told to stop. `ageMs`: how long ago the request came.
+ * `isUnranged`: it does not say where it goes on, so that must be where its client was told last: bytes of a request that
+ * broke, and that may have come late, count from when a client is told of them.
+ */
 export async function claimUploadSession(
   sql: SqlExecutor,
-  claim: { id: string; imageId: number; holder: string; ageMs: number },
+  claim: { id: string; imageId: number; holder: string; ageMs: number; isUnranged: boolean },
 ): Promise<ClaimedUpload | 'held' | null> {
   const rows = await sql.query<ClaimedUpload & { isClaimed: boolean }>(
     `with ${NOT_DURABLE}, one as (
-       select s.id, s.holder is null or s.held_until < clock_timestamp() as is_free, s.holder is not null as was_held
+       select s.id, s.holder is null or s.held_until < clock_timestamp() as is_free, s.holder is not null as was_held,
+         -- one that still has a holder was left by a dead one
+         case when s.holder is null then s.size else ${NO_MORE_THAN_TOLD('s.size')} end as counted
        from upload_sessions s, quick where s.id = $1 and s.image_id = $2 for update of s
      )
      update upload_sessions s set
        holder = case when one.is_free then $3::uuid else s.holder end,
        held_until = case when one.is_free then clock_timestamp() + interval '${HELD_FOR}' else s.held_until end,
-       -- one that still has a holder was left by a dead one
-       size = case when one.is_free and one.was_held then ${NO_MORE_THAN_TOLD('s.size')} else s.size end,
+       size = case when not one.is_free then s.size when $5 then least(one.counted, s.told_size) else one.counted end,
        began_at = case when one.is_free then clock_timestamp() - make_interval(secs => $4 / 1000.0) else s.began_at end,
        is_wanted = not one.is_free,
        active_at = clock_timestamp()
      from one where s.id = one.id
      returning s.size, s.generation, one.was_held as "isTakenOver", one.is_free as "isClaimed"`,
-    [claim.id, claim.imageId, claim.holder, claim.ageMs],
+    [claim.id, claim.imageId, claim.holder, claim.ageMs, claim.isUnranged],
     { prepared: true },
   );
   const [row] = rows;
@@ -114,10 +119,10 @@ export async function renewUploadSession(
   return rows[0]?.isWanted === false;
 }
 
-/** `isWhole`: the request came to its end, and its client is told so. Returns what counts; null: somebody has taken over. */
+/** `isTold`: the client of the request is told of the size. Returns what counts; null: somebody has taken over. */
 export async function releaseUploadSession(
   sql: SqlExecutor,
-  held: { id: string; holder: string; size: number; generation: number; isWhole: boolean },
+  held: { id: string; holder: string; size: number; generation: number; isTold: boolean },
 ): Promise<number | null> {
   const rows = await sql.query<{ size: number }>(
     `with ${NOT_DURABLE}
@@ -128,7 +133,7 @@ export async function releaseUploadSession(
        told_at = case when $5 then clock_timestamp() else s.told_at end
      from quick where s.id = $1 and s.holder = $2
      returning s.size`,
-    [held.id, held.holder, held.size, held.generation, held.isWhole],
+    [held.id, held.holder, held.size, held.generation, held.isTold],
     { prepared: true },
   );
   return rows[0]?.size ?? null;
