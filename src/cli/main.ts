@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { version } from '../domain/version.ts';
+import { auditCommand } from './commands/audit.ts';
 import { blobsCommand } from './commands/blobs.ts';
 import { buildCommand } from './commands/build.ts';
 import { configCommand } from './commands/config.ts';
@@ -7,6 +8,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { gatewayCommand } from './commands/gateway.ts';
 import { gcCommand } from './commands/gc.ts';
+import { keysCommand } from './commands/keys.ts';
 import { logsCommand } from './commands/logs.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { prefetchCommand } from './commands/prefetch.ts';
@@ -38,6 +40,8 @@ export function stowageProgram(): Command {
     fsckCommand(),
     blobsCommand(),
     userCommand(),
+    keysCommand(),
+    auditCommand(),
     pruneCommand(),
     logsCommand(),
     sbomCommand(),

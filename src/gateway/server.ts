@@ -161,5 +161,3 @@ async function prepareUploads(settings: Settings): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   return directory;
 }
-
-/** What the framework refuses before it has found a route, in the language of the dialect below whose prefix it is. */

@@ -27,10 +27,16 @@ export function userCommand(): Command {
 
 async function addUser(name: string, options: { admin?: boolean; passwordStdin?: boolean }): Promise<void> {
   const password = options.passwordStdin ? await passwordFromStdin() : null;
-  const accounts = await import('../../domain/identity/accounts.ts');
-  await withDatabase('stowage-user', async (database) => {
-    await accounts.addUser(database, { name, password, isAdmin: options.admin ?? false });
-  });
+  const isAdmin = options.admin ?? false;
+  const [accounts, { auditedCommand }] = await Promise.all([
+    import('../../domain/identity/accounts.ts'),
+    import('../../domain/audit/audit-log.ts'),
+  ]);
+  await withDatabase('stowage-user', (database) =>
+    auditedCommand(database, { action: 'createUser', details: { name, isAdmin } }, () =>
+      accounts.addUser(database, { name, password, isAdmin }),
+    ),
+  );
   process.stdout.write(`added ${options.admin ? 'administrator' : 'user'} ${name}\n`);
 }
 
@@ -41,9 +47,15 @@ async function addToken(
 ): Promise<void> {
   const expiresAt = options.expires === undefined ? null : new Date(Date.now() + durationMs(options.expires));
   const scopes = options.scope?.flatMap((words) => words.split(',').filter(Boolean));
-  const tokens = await import('../../domain/identity/tokens.ts');
+  const [tokens, { auditedCommand }] = await Promise.all([
+    import('../../domain/identity/tokens.ts'),
+    import('../../domain/audit/audit-log.ts'),
+  ]);
+  const details = { user: userName, name, expiresAt, ...(scopes && { scopes }) };
   const { secret } = await withDatabase('stowage-user', (database) =>
-    tokens.addToken(database, { userName, name, expiresAt, ...(scopes && { scopes }) }),
+    auditedCommand(database, { action: 'createToken', details }, () =>
+      tokens.addToken(database, { userName, name, expiresAt, ...(scopes && { scopes }) }),
+    ),
   );
   process.stdout.write(`${secret}\n`);
   const until = expiresAt === null ? '' : `, valid until ${expiresAt.toISOString()}`;

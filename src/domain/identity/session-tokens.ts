@@ -5,7 +5,6 @@ import type { Principal, Scope } from './principal.ts';
 import { SignedTokens } from './signed-tokens.ts';
 
 const SESSION_SECONDS = 24 * 3600;
-const PURPOSE = 'session-tokens';
 
 interface Claims {
   uid: number;
@@ -22,7 +21,7 @@ export class SessionTokens {
 
   constructor(database: Database) {
     this.#database = database;
-    this.#signed = new SignedTokens(database, PURPOSE);
+    this.#signed = new SignedTokens(database, 'session-tokens');
   }
 
   /** Throws UnauthenticatedError for who is nobody. */

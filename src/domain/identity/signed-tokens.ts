@@ -1,6 +1,6 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Database } from '../database/database.ts';
-import { sharedSecret } from '../database/sql/shared-secret.ts';
+import { type KeyPurpose, SharedKeys } from './shared-keys.ts';
 
 /** What every signed token says; seconds since 1970. */
 export interface TokenClaims {
@@ -13,24 +13,22 @@ const ISSUER = 'stowage';
 const HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
 
 /**
- * JSON web tokens (RFC 7519) for one purpose, signed with a secret of that purpose which all gateways share: those for
+ * JSON web tokens (RFC 7519) for one purpose, signed with a key of that purpose which all gateways share: those for
  * another purpose are not ours.
  */
 export class SignedTokens<Claims extends object> {
-  readonly #database: Database;
-  readonly #purpose: string;
-  #secret: Promise<Buffer> | null = null;
+  readonly #keys: SharedKeys;
 
-  constructor(database: Database, purpose: string) {
-    this.#database = database;
-    this.#purpose = purpose;
+  constructor(database: Database, purpose: KeyPurpose) {
+    this.#keys = new SharedKeys(database, purpose);
   }
 
   async issue(claims: Claims, lifetimeSeconds: number): Promise<{ token: string; issuedAt: Date }> {
     const iat = Math.floor(Date.now() / 1000);
     const all: TokenClaims & Claims = { iss: ISSUER, iat, exp: iat + lifetimeSeconds, ...claims };
     const payload = Buffer.from(JSON.stringify(all)).toString('base64url');
-    const signature = sign(`${HEADER}.${payload}`, await this.#key());
+    const [newest] = await this.#keys.all();
+    const signature = sign(`${HEADER}.${payload}`, newest!);
     return {
       token: `${HEADER}.${payload}.${signature.toString('base64url')}`,
       issuedAt: new Date(iat * 1000),
@@ -41,21 +39,11 @@ export class SignedTokens<Claims extends object> {
   async read(token: string): Promise<(TokenClaims & Claims) | null> {
     const [header, payload = '', signature = '', ...rest] = token.split('.');
     if (header !== HEADER || rest.length > 0) return null;
-    const expected = sign(`${HEADER}.${payload}`, await this.#key());
     const actual = Buffer.from(signature, 'base64url');
-    if (actual.length !== expected.length || !timingSafeEqual(actual, expected)) return null;
+    const keys = await this.#keys.all();
+    if (!keys.some((key) => isEqual(actual, sign(`${HEADER}.${payload}`, key)))) return null;
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as TokenClaims & Claims;
     return claims.exp > Date.now() / 1000 ? claims : null;
-  }
-
-  #key(): Promise<Buffer> {
-    this.#secret ??= sharedSecret(this.#database.sql, this.#purpose, randomBytes(32)).catch(
-      (error: unknown) => {
-        this.#secret = null;
-        throw error;
-      },
-    );
-    return this.#secret;
   }
 }
 
@@ -66,4 +54,8 @@ export function looksSigned(token: string): boolean {
 
 function sign(text: string, key: Buffer): Buffer {
   return createHmac('sha256', key).update(text).digest();
+}
+
+function isEqual(actual: Buffer, expected: Buffer): boolean {
+  return actual.length === expected.length && timingSafeEqual(actual, expected);
 }

@@ -10,21 +10,20 @@ import { ANY_IMAGE, type BuildRun, type Grant, type RegistryPrincipal } from './
 
 export const TOKEN_SECONDS = 3600;
 const REFRESH_SECONDS = 90 * 24 * 3600;
-const PURPOSE = 'registry-tokens';
 
 /**
- * Tokens of docker clients (oci-registry.md 2): JWTs, signed with a secret that all gateways share. They tell who the
+ * Tokens of docker clients (oci-registry.md 2): JWTs, signed with a key that all gateways share. They tell who the
  * bearer is and what it asked for; what it may really do is looked up each time.
  */
 export class RegistryTokens {
   readonly #database: Database;
   readonly #signed: SignedTokens<Claims>;
-  /** Verified ones, with the second in which they end: a client uses the same for many requests. */
+  /** Verified ones, with the second in which they are looked at again: a client uses the same for many requests. */
   readonly #verified = new Map<string, { principal: RegistryPrincipal; until: number }>();
 
   constructor(database: Database) {
     this.#database = database;
-    this.#signed = new SignedTokens(database, PURPOSE);
+    this.#signed = new SignedTokens(database, 'registry-tokens');
   }
 
   async issue(
@@ -82,7 +81,8 @@ export class RegistryTokens {
     if (!claims) throw new UnauthenticatedError('Invalid or expired token');
     const principal = principalOf(claims);
     if (this.#verified.size >= MOST_VERIFIED) this.#verified.clear();
-    this.#verified.set(token, { principal, until: claims.exp });
+    const until = Math.min(claims.exp, Date.now() / 1000 + VERIFIED_SECONDS);
+    this.#verified.set(token, { principal, until });
     return principal;
   }
 
@@ -131,6 +131,8 @@ interface Claims {
 
 const REFRESH_PREFIX = 'stwr_';
 const MOST_VERIFIED = 10_000;
+/** The key that has signed it may be forgotten. */
+const VERIFIED_SECONDS = 10;
 
 /** Whether it is an administrator the database says each time. */
 function principalOf({ uid, sub, tid, scopes, access, build }: Claims): RegistryPrincipal {

@@ -26,6 +26,8 @@ export interface OperationOrigin {
   principal: RegistryPrincipal;
   /** Base of absolute links, without a slash at its end. */
   baseUrl: string;
+  /** Of the client. */
+  address?: string | undefined;
   /** Part of this program, not sent by a client: limits on what may be asked for do not apply. */
   isStored?: boolean;
   /** Who asks, found out once more; throws UnauthenticatedError when the credentials are no longer good. */
@@ -34,7 +36,7 @@ export interface OperationOrigin {
 
 export function contextOf(services: ContextServices, origin: OperationOrigin): GraphQLContext {
   const { settings, database, blobs, hub, registry } = services;
-  const { principal, baseUrl, isStored = false, checkCredentials } = origin;
+  const { principal, baseUrl, address, isStored = false, checkCredentials } = origin;
   const loaders = createLoaders(database, principal, registry);
   return {
     settings,
@@ -44,6 +46,7 @@ export function contextOf(services: ContextServices, origin: OperationOrigin): G
     registry,
     principal,
     baseUrl,
+    address,
     isStored,
     loaders,
     ...(checkCredentials && { checkCredentials }),

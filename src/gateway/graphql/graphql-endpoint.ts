@@ -76,7 +76,8 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
       if ((req.headers.accept ?? '').includes('text/event-stream')) streams.add(reply.raw);
       reply.raw.once('close', () => streams.delete(reply.raw));
       const checkCredentials = () => services.authenticateAgain(req.raw, req.headers.authorization);
-      const origin = { principal, baseUrl: baseUrlOf(settings, req), checkCredentials, req, reply };
+      const baseUrl = baseUrlOf(settings, req);
+      const origin = { principal, baseUrl, address: req.ip, checkCredentials, req, reply };
       return await yoga.handleNodeRequestAndResponse(req, reply, origin);
     },
   });

@@ -29,7 +29,9 @@ import './registry/named-repositories.ts';
 import './images/queries.ts';
 import './images/mutations.ts';
 import './images/subscriptions.ts';
+import './audit/audit-entry.ts';
+import { withAuditedMutations } from './audit/audited-mutations.ts';
 import { builder } from './builder.ts';
 
 /** The whole domain in one schema; printed to schema/schema.graphql. */
-export const schema = builder.toSchema();
+export const schema = withAuditedMutations(builder.toSchema());

@@ -69,7 +69,8 @@ export function attachSockets(
         const checkCredentials = checks.get(extra)!;
         const principal = await checkCredentials().catch(maskError(logger));
         if (principal instanceof GraphQLError) return [principal];
-        const origin: OperationOrigin = { principal, baseUrl, checkCredentials };
+        const address = raw.socket.remoteAddress;
+        const origin: OperationOrigin = { principal, baseUrl, address, checkCredentials };
         const enveloped = yoga.getEnveloped({ ...origin, params });
         const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped;
         const document = documentOf(parse, params.query);

@@ -55,7 +55,11 @@ export async function readBlob(exchange: OciExchange, name: string, text: string
 
 export async function dropBlob(exchange: OciExchange, name: string, text: string): Promise<void> {
   const { registry, principal } = exchange;
-  await deleteBlob(registry, principal, exchange.image(name), parseAddress(text));
+  const image = exchange.image(name);
+  const digest = parseAddress(text);
+  await exchange.audited('deleteBlob', { image: image.path, digest }, () =>
+    deleteBlob(registry, principal, image, digest),
+  );
   exchange.send(202, {});
 }
 

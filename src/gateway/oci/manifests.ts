@@ -33,7 +33,9 @@ export async function writeManifest(exchange: OciExchange, name: string, text: s
   await requireMayPush(registry, principal, image);
   const bytes = await readBody(request, registry.settings.limits.manifestBytes);
   const contentType = request.headers['content-type'] ?? null;
-  const pushed = await putManifest(registry, principal, image, { reference, tags, bytes, contentType });
+  const pushed = await exchange.audited('pushManifest', { image: image.path, reference: text, tags }, () =>
+    putManifest(registry, principal, image, { reference, tags, bytes, contentType }),
+  );
   exchange.send(201, {
     location: exchange.path(image, `manifests/${pushed.address}`),
     'docker-content-digest': pushed.address,
@@ -44,7 +46,10 @@ export async function writeManifest(exchange: OciExchange, name: string, text: s
 
 export async function dropManifest(exchange: OciExchange, name: string, text: string): Promise<void> {
   const { registry, principal } = exchange;
-  await removeManifest(registry, principal, exchange.image(name), parseReference(text));
+  const image = exchange.image(name);
+  await exchange.audited('deleteManifest', { image: image.path, reference: text }, () =>
+    removeManifest(registry, principal, image, parseReference(text)),
+  );
   exchange.send(202, {});
 }
 

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { finished } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { audited } from '../../domain/audit/audit-log.ts';
 import type { RegistryPrincipal } from '../../domain/registry/access.ts';
 import { type ImageName, parseImageName } from '../../domain/registry/image-name.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
@@ -51,6 +52,12 @@ export class OciExchange {
   /** Relative: no proxy can make it wrong. */
   path(image: ImageName, rest: string): string {
     return `${this.prefix}/v2/${image.asWritten}/${rest}`;
+  }
+
+  /** Does something that belongs in the audit log. */
+  async audited<T>(action: string, details: object, work: () => Promise<T>): Promise<T> {
+    const { registry, principal, request } = this;
+    return await audited(registry.database, principal, { action, details, address: request.ip }, work);
   }
 
   send(status: number, headers: OutgoingHttpHeaders, body: Buffer | null = null): void {

@@ -120,6 +120,17 @@ const ROWS: Row[] = [
     yes,
     yes,
   ),
+  row(
+    'Query.auditLog',
+    '{ x: auditLog(first: 1) { nodes { number } } }',
+    anonymous,
+    forbidden,
+    forbidden,
+    forbidden,
+    forbidden,
+    forbidden,
+    yes,
+  ),
   row('Query.status', '{ x: status { unavailable } }', yes, yes, yes, yes, yes, yes, yes),
   row(
     'Query.components',

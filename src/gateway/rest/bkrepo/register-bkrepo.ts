@@ -101,11 +101,12 @@ async function callOf(
   request.bkrepoUser = principal.name;
   if (login === 'user' && principal.name === null) throw new UnauthenticatedError();
   const baseUrl = baseUrlOf(services.settings, request);
+  const origin = { principal, baseUrl, address: request.ip };
   return {
     ...services,
     principal,
     baseUrl,
-    run: (operation, variables) => runOperation(services, { principal, baseUrl }, operation, variables),
+    run: (operation, variables) => runOperation(services, origin, operation, variables),
   };
 }
 

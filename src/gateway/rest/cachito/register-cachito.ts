@@ -4,6 +4,7 @@ import { requireSubmitter, requireWorker } from '../../../domain/identity/cachit
 import { type Principal, PUBLIC_READER } from '../../../domain/identity/principal.ts';
 import type { Registry } from '../../../domain/registry/registry.ts';
 import { baseUrlOf } from '../../base-url.ts';
+import type { OperationOrigin } from '../../graphql/context.ts';
 import { runOperation } from '../../graphql/run-operation.ts';
 import type { GatewayOptions } from '../../server.ts';
 import { answerCachitoError, answerUnknownResource, MethodNotAllowedError } from './errors.ts';
@@ -100,17 +101,19 @@ async function callOf(
   route: CachitoRoute,
   request: FastifyRequest,
 ): Promise<CachitoCall> {
+  const principal = await callerOf(services, route, request);
   const baseUrl = baseUrlOf(services.settings, request);
-  return callBy(services, await callerOf(services, route, request), baseUrl);
+  return callBy(services, { principal, baseUrl, address: request.ip });
 }
 
-function callBy(services: CachitoServices, principal: Principal, baseUrl: string): CachitoCall {
+function callBy(services: CachitoServices, origin: OperationOrigin): CachitoCall {
+  const { principal, baseUrl } = origin;
   return {
     ...services,
     principal,
     baseUrl,
-    run: (operation, variables) => runOperation(services, { principal, baseUrl }, operation, variables),
-    as: (other) => callBy(services, other, baseUrl),
+    run: (operation, variables) => runOperation(services, origin, operation, variables),
+    as: (other) => callBy(services, { ...origin, principal: other }),
   };
 }
 

@@ -83,6 +83,7 @@ function pathsOf(path: string): string[] {
 async function callOf(services: Services, request: FastifyRequest, login?: 'nobody'): Promise<FandoghCall> {
   const principal = login === 'nobody' ? ANONYMOUS : await callerOf(services.principalOf, request);
   const baseUrl = baseUrlOf(services.settings, request);
+  const origin = { principal, baseUrl, address: request.ip };
   const language = languageOf(request.url);
   return {
     ...services,
@@ -91,7 +92,7 @@ async function callOf(services: Services, request: FastifyRequest, login?: 'nobo
     language,
     text: (name) => TEXTS[name][language],
     namespace: () => namespaceOf(services.database, principal, request),
-    run: (operation, variables) => runOperation(services, { principal, baseUrl }, operation, variables),
+    run: (operation, variables) => runOperation(services, origin, operation, variables),
   };
 }
 

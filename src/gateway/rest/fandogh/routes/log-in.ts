@@ -1,3 +1,4 @@
+import { audited } from '../../../../domain/audit/audit-log.ts';
 import { UnauthenticatedError } from '../../../../domain/errors.ts';
 import { activeProjectName } from '../../../../domain/identity/active-project.ts';
 import type { Principal } from '../../../../domain/identity/principal.ts';
@@ -21,7 +22,10 @@ export const logIn: FandoghRoute = {
       requiredText('username', username),
       requiredText('password', password),
     );
-    const token = await call.authenticator.sessions.issue(principal);
+    const action = { action: 'logIn', details: {}, address: request.ip };
+    const token = await audited(call.database, principal, action, () =>
+      call.authenticator.sessions.issue(principal),
+    );
     // The first one is where clients go: there is one for everybody.
     await activeProjectName(call.database, principal, null);
     const origin = { principal, baseUrl: call.baseUrl };
