@@ -21,10 +21,10 @@ export function sbomSubject(
   overrides: Partial<SbomSubject> = {},
 ): SbomSubject {
   return {
-    manifestDigest: `sha256:${'1'.repeat(64)}`,
+    identity: `sha256:${'1'.repeat(64)}`,
     repository: 'https://git.example/org/app.git',
     commit: 'c'.repeat(40),
-    treeId: 'd'.repeat(40),
+    sourceId: 'd'.repeat(40),
     time: 1_600_000_000,
     components,
     ...overrides,

@@ -19,6 +19,8 @@ export interface SbomComponent {
   license?: string;
   /** Paths of the fetched file inside the bundle. */
   bundlePaths: string[];
+  /** Relative to the source root: the lock files that name a component that was not fetched. */
+  lockFiles?: string[];
   /** E.g. `cdx:npm:package:development` = `true`; only those that are set. */
   properties: Record<string, string>;
   /** Refs of direct dependencies, where the lock file gives the graph; null when it does not. */

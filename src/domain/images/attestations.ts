@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BundleRequest } from '../bundle-requests/bundle-request.ts';
+import { digestOf } from '../bundles/bundle-manifest.ts';
 import { type Envelope, parseEnvelope, type Signer } from '../bundles/signing.ts';
 import { addImageBlob } from '../database/sql/image-blobs.ts';
 import { SYSTEM } from '../identity/principal.ts';
@@ -29,12 +30,12 @@ export interface Attestation {
 /** Of the artifact, and of its one layer: a DSSE envelope as JSON. */
 export const ENVELOPE_TYPE = 'application/vnd.dsse.envelope.v1+json';
 
-/** Of a bundle that an image was built from. */
-export type BundleDocuments = Pick<BundleRequest, 'cyclonedxDigest' | 'provenanceDigest'>;
+/** What is known of the source of an image: the documents of its bundle, or an SBOM (CycloneDX, as text) of its own. */
+export type SourceDocuments = Pick<BundleRequest, 'cyclonedxDigest' | 'provenanceDigest'> | { sbom: string };
 
 /**
  * Signs what is known about an image that a build has pushed, and attaches it as OCI referrers, before the build counts as
- * succeeded: SBOM of the source's dependencies (of images from bundles), SLSA provenance, and the provenance of the bundle, so
+ * succeeded: SBOM of the source's dependencies, SLSA provenance, and the provenance of the bundle, if it was built from one, so
  * that the chain image → bundle → commit can be checked wherever the image is copied with them. Like any push: blobs first,
  * then the manifest that names them. Once more, it attaches the same again under another time.
  */
@@ -42,12 +43,12 @@ export async function attachAttestations(
   registry: Registry,
   signer: Signer,
   facts: Omit<ImageFacts, 'sbom'>,
-  bundle: BundleDocuments | null,
+  source: SourceDocuments,
 ): Promise<Attestation[]> {
   const image = parseImageName(facts.name, registry.settings);
   const access = await requirePushAccess(registry, SYSTEM, image);
   const subject = await findManifest(registry, SYSTEM, image, { address: facts.digest });
-  const { sbom, provenance } = await documentsOf(registry.blobs, bundle);
+  const { sbom, provenance } = await documentsOf(registry.blobs, source);
   const statements: [string, Envelope][] = [];
   if (sbom) statements.push([CYCLONEDX_PREDICATE, signer.sign(imageSbom(facts, sbom.document))]);
   statements.push([PROVENANCE_PREDICATE, signer.sign(imageProvenance({ ...facts, sbom }))]);
@@ -65,11 +66,15 @@ const LARGEST_DOCUMENT = 256 * 1024 * 1024;
 
 async function documentsOf(
   blobs: BlobStore,
-  bundle: BundleDocuments | null,
+  source: SourceDocuments,
 ): Promise<{ sbom: { digest: Digest; document: object } | null; provenance: Envelope | null }> {
   const read = async (digest: Digest): Promise<string> =>
     (await blobs.readWhole(digest, LARGEST_DOCUMENT)).toString('utf8');
-  const { cyclonedxDigest = null, provenanceDigest = null } = bundle ?? {};
+  if ('sbom' in source) {
+    const { sbom } = source;
+    return { sbom: { digest: digestOf(sbom), document: JSON.parse(sbom) as object }, provenance: null };
+  }
+  const { cyclonedxDigest, provenanceDigest } = source;
   return {
     sbom: cyclonedxDigest && {
       digest: cyclonedxDigest,

@@ -16,18 +16,14 @@ export const BASE_IMAGE = 'base image';
 
 /** What an image was built from. */
 export type BuiltFrom =
-  | { kind: 'upload'; digest: Digest }
-  | GitSource
+  | PlainSource
   /** `source`: what the bundle's own source was. */
-  | { kind: 'bundle'; bundle: BundleFacts; source: GitSource | { kind: 'upload'; digest: Digest } | null };
+  | { kind: 'bundle'; bundle: BundleFacts; source: PlainSource | null };
 
-interface GitSource {
-  kind: 'git';
-  repository: string;
-  /** As asked for. */
-  ref: string | null;
-  commit: string;
-}
+export type PlainSource =
+  | { kind: 'upload'; digest: Digest }
+  /** `ref` as asked for. */
+  | { kind: 'git'; repository: string; ref: string | null; commit: string };
 
 export interface ImageFacts {
   /** Path in the registry, without a tag. */

@@ -4,7 +4,14 @@ import { InvalidInputError } from '../errors.ts';
 /** Says which paths of a build context are left out. */
 export type IgnoreRule = (path: string) => boolean;
 
+/** Of the text with the patterns. */
+export const MAX_IGNORE_BYTES = 1024 * 1024;
 const MOST_PATTERNS = 10_000;
+
+/** Where the patterns for a Dockerfile are; the first file that there is counts. */
+export function ignoreFiles(dockerfile: string): string[] {
+  return [`${dockerfile}.dockerignore`, '.dockerignore'];
+}
 
 /**
  * The rules of a `.dockerignore` (https://docs.docker.com/build/concepts/context/#dockerignore-files): one pattern a line,

@@ -17,17 +17,8 @@ export interface SourceEntry {
   commit?: string;
 }
 
-/**
- * A read-only source tree: that of a commit, read from git objects, or of an uploaded archive. Nothing outside the tree
- * can be reached through it.
- */
-export interface SourceTree {
-  /** 40 (or 64) hex characters; null for an uploaded archive. */
-  readonly commit: string | null;
-  /** Id of the root tree in git's own terms (also computed for archives). */
-  readonly treeId: string;
-  /** Seconds since 1970: commit time; for an archive the newest entry. */
-  readonly time: number;
+/** The files of a source, to be looked at. Nothing outside it can be reached through them. */
+export interface SourceFiles {
   /** Files, links and submodules, sorted bytewise by path. */
   readonly entries: ReadonlyMap<string, SourceEntry>;
   /**
@@ -35,11 +26,21 @@ export interface SourceTree {
    * when nothing is there. Throws a RequestFailure `path-outside-root` when a link leaves the tree.
    */
   lookup(path: string): SourceEntry | 'directory' | null;
-  /** Names directly inside a directory, sorted; empty when there is no such directory. Does not follow links. */
-  children(directory: string): string[];
   /** Content of a regular file (links followed). Throws when it is absent or larger than `maxBytes` (64 MiB). */
   read(path: string, maxBytes?: number): Promise<Buffer>;
   open(path: string): Readable;
+}
+
+/** A read-only source tree: that of a commit, read from git objects, or of an uploaded archive. */
+export interface SourceTree extends SourceFiles {
+  /** 40 (or 64) hex characters; null for an uploaded archive. */
+  readonly commit: string | null;
+  /** Id of the root tree in git's own terms (also computed for archives). */
+  readonly treeId: string;
+  /** Seconds since 1970: commit time; for an archive the newest entry. */
+  readonly time: number;
+  /** Names directly inside a directory, sorted; empty when there is no such directory. Does not follow links. */
+  children(directory: string): string[];
   /** Writes the tree (or the part below `only`) into an existing empty directory, links included. */
   exportTo(directory: string, options?: { only?: string; signal?: AbortSignal }): Promise<void>;
 }

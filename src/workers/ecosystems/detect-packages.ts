@@ -1,5 +1,5 @@
 import type { PackageManager } from '../../domain/packages/package.ts';
-import type { SourceTree } from '../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../domain/sources/source-tree.ts';
 import type { DetectContext, DetectedPackage, Ecosystem } from './ecosystem.ts';
 
 export interface Detection {
@@ -33,7 +33,7 @@ const INCIDENTAL = new Set([
  * others: then they are what the repository is about.
  */
 export async function detectPackages(
-  source: SourceTree,
+  source: SourceFiles,
   ecosystems: readonly Ecosystem[],
   context?: DetectContext,
 ): Promise<Detection> {

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { ValidationError } from '../../domain/errors.ts';
-import type { SourceTree } from '../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../domain/sources/source-tree.ts';
 
 /** Reads a lock file or manifest; throws ValidationError when it is longer than the cap. */
-export async function readCapped(source: SourceTree, path: string, maxBytes: number): Promise<Buffer> {
+export async function readCapped(source: SourceFiles, path: string, maxBytes: number): Promise<Buffer> {
   const entry = source.lookup(path);
   if (entry !== null && entry !== 'directory' && entry.size > maxBytes) {
     throw new ValidationError('invalid-lockfile', `The file ${path} is larger than ${maxBytes} bytes`);
@@ -11,13 +11,13 @@ export async function readCapped(source: SourceTree, path: string, maxBytes: num
   return source.read(path, maxBytes);
 }
 
-export function isFile(source: SourceTree, path: string): boolean {
+export function isFile(source: SourceFiles, path: string): boolean {
   const found = source.lookup(posix.normalize(path));
   return found !== null && found !== 'directory' && found.mode !== '160000';
 }
 
 /** A submodule is a directory too. */
-export function isDirectory(source: SourceTree, path: string): boolean {
+export function isDirectory(source: SourceFiles, path: string): boolean {
   const found = source.lookup(path);
   return found === 'directory' || found?.mode === '160000';
 }

@@ -7,7 +7,7 @@ import {
 } from '../../domain/bundles/sbom/component-properties.ts';
 import { componentRow } from '../../domain/bundles/sbom/component-rows.ts';
 import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
-import type { Artifact } from '../downloads/artifact-store.ts';
+import type { KnownFile } from '../ecosystems/locked-files.ts';
 import { type SourceLocation, sourcePurl } from '../ecosystems/package-purl.ts';
 import type { LockedDependency, LockedPackage } from './dependency.ts';
 import { dependencyPurl, npm, publicDownloadUrl } from './purl.ts';
@@ -19,19 +19,19 @@ export interface ResolvedDependency<Entry extends LockedPackage = LockedPackage>
   version: string | null;
   license: string | null;
   /** What was fetched (for repacked git dependencies: what was packed); null for bundled and `file:` ones. */
-  artifact: Artifact | null;
+  artifact: KnownFile | null;
   bundlePath: string | null;
+  /** What else is known of it. */
+  properties?: Record<string, string>;
 }
 
 /** A package of the source. */
 export interface SourcePackage {
   name: string;
-  version: string;
+  version: string | null;
   license: string | null;
   /** Relative to the source root. */
   directory: string;
-  /** Relative to the source root. */
-  lockPath: string;
 }
 
 /** The row of a package of the source. */
@@ -50,10 +50,10 @@ export function sourceRow(
 
 export function dependencyRow(
   resolved: ResolvedDependency,
-  { lockPath, directory }: SourcePackage,
+  { lockPath, directory }: { lockPath: string; directory: string },
   source: SourceLocation,
 ): SbomComponent {
-  const { dependency, version, license, artifact, bundlePath } = resolved;
+  const { dependency, version, license, artifact, bundlePath, properties } = resolved;
   const { entry, kind } = dependency;
   const isUnverified = kind === 'registry' && dependency.expected.length === 0;
   return componentRow({
@@ -61,7 +61,7 @@ export function dependencyRow(
     name: entry.name,
     version,
     hashes: artifact ? namedHashes(dependency, artifact) : {},
-    ...(artifact && kind !== 'git' ? { distributionUrl: publicDownloadUrl(artifact.url) } : {}),
+    ...(artifact?.url && kind !== 'git' ? { distributionUrl: publicDownloadUrl(artifact.url) } : {}),
     ...(license === null ? {} : { license }),
     bundlePaths: bundlePath === null ? [] : [bundlePath],
     properties: {
@@ -69,12 +69,18 @@ export function dependencyRow(
       ...(entry.dev ? { [DEVELOPMENT]: 'true' } : {}),
       ...(entry.hasInstallScript ? { [INSTALL_SCRIPT]: 'true' } : {}),
       ...(isUnverified ? { [MISSING_HASH]: posix.normalize(lockPath) } : {}),
+      ...properties,
     },
   });
 }
 
 /** sha256 and what the lock file names: the store may know more by chance, which must not show. */
-function namedHashes({ expected }: LockedDependency, { digests }: Artifact): SbomComponent['hashes'] {
+function namedHashes({ expected }: LockedDependency, { digests }: KnownFile): SbomComponent['hashes'] {
   const algorithms = new Set([...expected.map(({ algorithm }) => algorithm), 'sha256' as const]);
-  return Object.fromEntries([...algorithms].map((algorithm) => [algorithm, digests[algorithm]!]));
+  return Object.fromEntries(
+    [...algorithms].flatMap((algorithm) => {
+      const hex = digests[algorithm];
+      return hex === undefined ? [] : [[algorithm, hex]];
+    }),
+  );
 }

@@ -70,10 +70,14 @@ export function unsupportedLocation(described: string): UnsupportedFeature {
 /** Whether the operator lets a `file:` dependency of a package through. */
 export function isAllowedFileDependency(
   allowlist: FileDepsAllowlist,
-  packageName: string,
+  packageName: string | null,
   dependencyName: string,
 ): boolean {
-  return Object.hasOwn(allowlist, packageName) && allowlist[packageName]!.includes(dependencyName);
+  return (
+    packageName !== null &&
+    Object.hasOwn(allowlist, packageName) &&
+    allowlist[packageName]!.includes(dependencyName)
+  );
 }
 
 export function fileDependencyRefused(name: string, source: string): InvalidRepoStructure {

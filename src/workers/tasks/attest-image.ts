@@ -9,7 +9,7 @@ import type { TaskServices } from './task-services.ts';
 export async function attestImage(
   services: TaskServices,
   { build }: BuildContext,
-  prepared: Pick<PreparedContext, 'from' | 'bundle'>,
+  prepared: Pick<PreparedContext, 'from' | 'documents'>,
   image: BuiltImage,
 ): Promise<void> {
   const { dockerfile, target, buildArguments, labels, platform, isHermetic, secretIds } = build.options;
@@ -28,6 +28,6 @@ export async function attestImage(
       startedOn: build.startedAt!,
       finishedOn: new Date(),
     },
-    prepared.bundle,
+    prepared.documents,
   );
 }

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import { findRequest } from '../../domain/database/sql/bundle-request-rows.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
-import type { BundleDocuments } from '../../domain/images/attestations.ts';
+import type { SourceDocuments } from '../../domain/images/attestations.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
-import type { BuiltFrom } from '../../domain/images/build-statements.ts';
+import type { BuiltFrom, PlainSource } from '../../domain/images/build-statements.ts';
 import { recordBuildCommit } from '../../domain/images/run-build.ts';
 import { extractBuildContext } from '../../domain/sources/build-context.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
@@ -13,14 +13,14 @@ import { prepareBundleContext } from '../builders/bundle-context.ts';
 import type { ImageBuild } from '../builders/image-builder.ts';
 import { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import type { BuildContext } from './build-image.ts';
+import { contextSbom } from './context-sbom.ts';
 
 /** What a builder is given of the source. */
 export interface PreparedContext
   extends Pick<ImageBuild, 'contextDirectory' | 'mounts' | 'stepEnvironment' | 'sourceDateEpoch'> {
   /** For the provenance. */
   from: BuiltFrom;
-  /** What the bundle's own documents say of it; null: the source is no bundle. */
-  bundle: BundleDocuments | null;
+  documents: SourceDocuments;
 }
 
 /** Lays the build's source out in its temporary directory. Throws BuildFailure, or what is wrong with the source. */
@@ -44,12 +44,18 @@ async function unpackUpload(context: BuildContext, uploadId: number): Promise<Pr
     { dockerfile },
   );
   const from = { kind: 'upload', digest: upload.digest } as const;
-  return { ...plain(directory, time), from };
+  return await plain(context, directory, time, from);
 }
 
 /** A context that has nothing beside it. */
-function plain(contextDirectory: string, sourceDateEpoch: number): Omit<PreparedContext, 'from'> {
-  return { contextDirectory, sourceDateEpoch, mounts: [], stepEnvironment: {}, bundle: null };
+async function plain(
+  context: BuildContext,
+  contextDirectory: string,
+  sourceDateEpoch: number,
+  from: PlainSource,
+): Promise<PreparedContext> {
+  const sbom = await contextSbom(context, { directory: contextDirectory, time: sourceDateEpoch, from });
+  return { contextDirectory, sourceDateEpoch, mounts: [], stepEnvironment: {}, from, documents: { sbom } };
 }
 
 /** With its submodules, as docker does it. The ref is resolved once: a build that is done again stays at its commit. */
@@ -64,7 +70,7 @@ async function exportCommit(context: BuildContext, repository: string): Promise<
   const directory = await contextDirectory(context);
   await tree.exportTo(directory, { signal });
   const from = { kind: 'git', repository, ref: build.requestedRef, commit } as const;
-  return { ...plain(directory, tree.time), from };
+  return await plain(context, directory, tree.time, from);
 }
 
 async function layOutBundle(context: BuildContext, requestId: number): Promise<PreparedContext> {
@@ -83,13 +89,13 @@ async function layOutBundle(context: BuildContext, requestId: number): Promise<P
   for (const warning of warnings) log.warn(warning);
   if (request.commit !== null) await recordBuildCommit(worker.database, lease, request.commit);
   const source = await sourceOf(worker.database.sql, request);
-  return { ...prepared, from: { kind: 'bundle', bundle, source }, bundle: request };
+  return { ...prepared, from: { kind: 'bundle', bundle, source }, documents: request };
 }
 
 async function sourceOf(
   sql: SqlExecutor,
   { repository, requestedRef, commit, uploadId }: BundleRequest,
-): Promise<Exclude<BuiltFrom, { kind: 'bundle' }> | null> {
+): Promise<PlainSource | null> {
   if (repository !== null)
     return commit === null ? null : { kind: 'git', repository, ref: requestedRef, commit };
   const upload = await findUpload(sql, uploadId!);

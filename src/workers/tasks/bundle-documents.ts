@@ -41,10 +41,10 @@ export async function writeDocuments(
   const { blobs, request } = context;
   const repository = request.repository === null ? null : maskCredentials(request.repository);
   const subject: SbomSubject = {
-    manifestDigest: bundle.manifestDigest,
+    identity: bundle.manifestDigest,
     repository,
     commit: request.commit,
-    treeId: source.treeId,
+    sourceId: source.treeId,
     time: source.time,
     components,
   };

@@ -105,7 +105,7 @@ async function attested(name: string, { from, documents: of, signer: by = signer
       startedOn: new Date('2026-11-21T13:00:00Z'),
       finishedOn: new Date('2026-11-21T13:00:09Z'),
     },
-    of ?? null,
+    of ?? { sbom: sbomText },
   );
   return { digest: pushed.digest, attached };
 }
@@ -206,7 +206,13 @@ describe('an image from a bundle', () => {
 test('an image from a repository leads to its commit without a bundle', async () => {
   await attested('plain', { from: git });
   const report = await verify('plain:v1', { commit: COMMIT });
-  expect(report).toMatchObject({ ok: true, bundle: null, sbom: null, provenance: { builtFrom: 'git' } });
+  expect(report).toMatchObject({
+    ok: true,
+    attestations: 2,
+    bundle: null,
+    sbom: { digest: sha256(sbomText), components: 2 },
+    provenance: { builtFrom: 'git' },
+  });
 });
 
 test('an image from an upload leads to the archive', async () => {
@@ -216,6 +222,7 @@ test('an image from an upload leads to the archive', async () => {
   expect(report).toMatchObject({
     ok: true,
     source: { commit: null, digest },
+    sbom: { components: 2 },
     provenance: { builtFrom: 'upload' },
   });
 });
@@ -272,7 +279,7 @@ test('what somebody else attaches does not help, and does no harm', async () => 
     predicate: { buildDefinition: { buildType: 'https://stowage.example/build-types/image-build/v1' } },
   });
   await attach(JSON.stringify(forged));
-  expect(await verify('mixed:v1', { commit: COMMIT })).toMatchObject({ ok: true, attestations: 2 });
+  expect(await verify('mixed:v1', { commit: COMMIT })).toMatchObject({ ok: true, attestations: 3 });
   await attach('no envelope');
   const report = await verify('mixed:v1');
   expect(problemsOf(report)).toEqual(['attestation cannot be used: The attestation is no DSSE envelope']);

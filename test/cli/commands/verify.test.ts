@@ -40,7 +40,7 @@ function documents(sbomFormat: 'cyclonedx' | 'spdx', key = signer): Record<strin
     }),
     component({ purl: 'pkg:npm/c@1.0.0' }),
   ];
-  const subject = sbomSubject(components, { manifestDigest });
+  const subject = sbomSubject(components, { identity: manifestDigest });
   const texts = { cyclonedx: cycloneDx(subject), spdx: spdx(subject) };
   const statement = provenanceStatement({
     subjects: [

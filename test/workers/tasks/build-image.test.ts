@@ -88,7 +88,8 @@ describe('a build of an uploaded archive', () => {
        where i.path = $1 and m.subject is not null`,
       [build.imagePath],
     );
-    expect(referrers).toEqual([{ subject: build.digest }]);
+    // SBOM and provenance.
+    expect(referrers).toEqual([{ subject: build.digest }, { subject: build.digest }]);
   });
 
   test('twice the same gives the same image', async () => {

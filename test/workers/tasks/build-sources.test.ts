@@ -12,10 +12,12 @@ import type { BuildSubmission } from '../../../src/domain/images/build-submissio
 import { retryBuild } from '../../../src/domain/images/change-build.ts';
 import { hasEnded, type ImageBuild } from '../../../src/domain/images/image-build.ts';
 import { openRegistry } from '../../../src/domain/registry/registry.ts';
+import type { Digest } from '../../../src/domain/storage/blob-store.ts';
 import { FakeImageBuilding } from '../../support/fake-image-builder.ts';
 import { TestRepository } from '../../support/git-repository.ts';
 import { submitImageBuild } from '../../support/image-builds.ts';
 import { servePrivately } from '../../support/private-git-server.ts';
+import { cycloneDxErrors } from '../../support/sbom-rules.ts';
 import { startWorkerStack, type WorkerStack } from '../../support/worker-stack.ts';
 
 const CREDENTIALS = 'ada:correct-horse';
@@ -79,7 +81,7 @@ async function ended(build: ImageBuild): Promise<ImageBuild> {
   throw new Error(`build ${build.id} has not ended`);
 }
 
-const run = async (submission: BuildSubmission): Promise<ImageBuild> =>
+const run = async (submission: BuildSubmission & { image?: string }): Promise<ImageBuild> =>
   await ended(await submitImageBuild(stack.database, { ...submission, settings: stack.settings }));
 
 async function logOf({ id }: ImageBuild): Promise<string> {
@@ -141,3 +143,76 @@ test('an image from a bundle has its source, without network, and says which com
   const open = await run({ requestId: request.id, network: true });
   expect(open).toMatchObject({ state: 'succeeded', options: { isHermetic: false } });
 });
+
+test('what the lock files of a repository pin is attached, and what cannot be read is told', async () => {
+  const lock = (name: string) =>
+    JSON.stringify({ lockfileVersion: 3, packages: { [`node_modules/${name}`]: { version: '1.0.0' } } });
+  const commit = repository.commit({
+    ...{ '.dockerignore': 'docs\n', 'package.json': '{}', 'package-lock.json': lock('express') },
+    ...{ 'docs/package.json': '{}', 'docs/package-lock.json': lock('docusaurus') },
+    ...{
+      'api/requirements.txt': 'flask==2.0.1\nopen\n',
+      'shop/Gemfile': '',
+      'shop/Gemfile.lock': '<<<<<<< x',
+    },
+  });
+  const build = await run({ image: 'locked', repository: server.url, ref: commit });
+  expect(build).toMatchObject({ state: 'succeeded', failure: null, commit });
+  const told =
+    'shop/Gemfile.lock: The file shop/Gemfile.lock cannot be used: line 1: it contains merge conflicts';
+  expect((await logOf(build)).split('\n')).toContain(`SBOM: ${told}`);
+  const { subject, predicateType, predicate } = await attachedSbom(build);
+  expect(predicateType).toBe('https://cyclonedx.org/bom');
+  expect(subject).toEqual([{ name: build.imagePath, digest: { sha256: build.digest!.slice(7) } }]);
+  const errors = cycloneDxErrors(JSON.stringify(predicate));
+  expect(errors.filter((error) => !error.endsWith('has no SHA-256'))).toEqual([]);
+  expect(predicate.metadata.component).toMatchObject({ name: expect.any(String), version: commit });
+  expect(predicate.components.map(({ purl }) => purl)).toEqual([
+    'pkg:npm/express@1.0.0',
+    'pkg:pypi/flask@2.0.1',
+  ]);
+  expect(predicate.components[0]!.evidence).toEqual({ occurrences: [{ location: 'package-lock.json' }] });
+  expect(predicate.metadata.properties).toEqual([
+    { name: 'stowage:sbom:lock_file', value: 'api/requirements.txt' },
+    { name: 'stowage:sbom:lock_file', value: 'package-lock.json' },
+    { name: 'stowage:sbom:unread', value: told },
+    {
+      name: 'stowage:sbom:left_out',
+      value: 'api/requirements.txt: Requirement must be pinned to an exact version: open',
+    },
+  ]);
+});
+
+test('a source without lock files has an SBOM that says so', async () => {
+  const { predicate } = await attachedSbom(await run({ image: 'plain', repository: server.url, ref: first }));
+  expect(predicate).toMatchObject({ components: [], metadata: { component: { version: first } } });
+  expect(predicate.metadata).not.toHaveProperty('properties');
+});
+
+interface Sbom {
+  subject: object[];
+  predicateType: string;
+  predicate: {
+    metadata: { component: object; properties?: object[] };
+    components: { purl: string; evidence: object }[];
+  };
+}
+
+/** The statement in the envelope that the build has left. */
+async function attachedSbom({ imagePath }: ImageBuild): Promise<Sbom> {
+  const { database, blobs } = stack;
+  const layers = await database.sql.query<{ digest: Digest }>(
+    `select b.digest from manifests m join images i on i.id = m.image_id
+       join manifest_blobs b on b.manifest_id = m.id
+     where i.path = $1 and m.annotations->>'in-toto.io/predicate-type' = 'https://cyclonedx.org/bom'
+     order by m.id desc, b.digest`,
+    [imagePath],
+  );
+  for (const { digest } of layers) {
+    const { payload } = JSON.parse((await blobs.readWhole(digest, 1_000_000)).toString()) as {
+      payload?: string;
+    };
+    if (payload !== undefined) return JSON.parse(Buffer.from(payload, 'base64').toString()) as Sbom;
+  }
+  throw new Error('no SBOM is attached');
+}

@@ -1,5 +1,5 @@
 import type { SbomComponent } from '../sbom-component.ts';
-import { BUILD_DEPENDENCY, BUNDLED, DEVELOPMENT, MISSING_HASH } from './component-properties.ts';
+import { ANY_HASH, BUILD_DEPENDENCY, BUNDLED, DEVELOPMENT, MISSING_HASH } from './component-properties.ts';
 
 type Identity = Pick<SbomComponent, 'purl' | 'name' | 'version'>;
 
@@ -57,15 +57,18 @@ export class ComponentRows {
   }
 }
 
-/** What was never fetched may be anything. */
+/** What nothing is known of may be anything. */
 function isSameContent(a: SbomComponent, b: SbomComponent): boolean {
-  const [first, second] = [a.hashes.sha256, b.hashes.sha256];
-  return first === undefined || second === undefined || first === second;
+  return Object.entries(a.hashes).every(([algorithm, hex]) => {
+    const other = b.hashes[algorithm as keyof SbomComponent['hashes']];
+    return other === undefined || other === hex;
+  });
 }
 
 function merge(a: SbomComponent, b: SbomComponent): SbomComponent {
   const distributionUrl = a.distributionUrl ?? b.distributionUrl;
   const license = a.license ?? b.license;
+  const lockFiles = sortedUnion(a.lockFiles ?? [], b.lockFiles ?? []);
   return {
     ...a,
     isSourcePackage: a.isSourcePackage || b.isSourcePackage,
@@ -74,18 +77,21 @@ function merge(a: SbomComponent, b: SbomComponent): SbomComponent {
     properties: mergeProperties(a.properties, b.properties),
     ...(distributionUrl !== undefined && { distributionUrl }),
     ...(license !== undefined && { license }),
+    ...(lockFiles.length > 0 && { lockFiles }),
   };
 }
 
 /** Flags that must hold everywhere: one use at run time wins over any number for development. */
 const EVERYWHERE = new Set([BUNDLED, DEVELOPMENT, BUILD_DEPENDENCY]);
+/** Comma separated. */
+const LISTS = new Set([MISSING_HASH, ANY_HASH]);
 
 function mergeProperties(a: Record<string, string>, b: Record<string, string>): Record<string, string> {
   const merged: Record<string, string> = {};
   for (const name of sortedUnion(Object.keys(a), Object.keys(b))) {
     const [left, right] = [a[name], b[name]];
     if (EVERYWHERE.has(name) && (left === undefined || right === undefined)) continue;
-    if (name === MISSING_HASH && left !== undefined && right !== undefined) {
+    if (LISTS.has(name) && left !== undefined && right !== undefined) {
       merged[name] = sortedUnion(left.split(','), right.split(',')).join(',');
     } else {
       merged[name] = left ?? right!;

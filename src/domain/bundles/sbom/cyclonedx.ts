@@ -9,7 +9,7 @@ export function cycloneDx(subject: SbomSubject): string {
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
-    serialNumber: `urn:uuid:${documentUuid(`cyclonedx ${subject.manifestDigest}`)}`,
+    serialNumber: `urn:uuid:${documentUuid(`cyclonedx ${subject.identity}`)}`,
     version: 1,
     metadata: {
       timestamp: timestampOf(subject),
@@ -21,6 +21,7 @@ export function cycloneDx(subject: SbomSubject): string {
         version: root.version,
         purl: root.purl,
       },
+      ...(subject.properties && subject.properties.length > 0 && { properties: subject.properties }),
     },
     components: subject.components.map(component),
     dependencies: [
@@ -47,6 +48,7 @@ function component(row: SbomComponent): object {
   const properties = Object.entries({ 'stowage:found_by': 'stowage', ...row.properties })
     .map(([name, value]) => ({ name, value }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const occurrences = [...row.bundlePaths, ...(row.lockFiles ?? [])].map((location) => ({ location }));
   return {
     type: row.type,
     'bom-ref': row.ref,
@@ -59,9 +61,7 @@ function component(row: SbomComponent): object {
       externalReferences: [{ type: 'distribution', url: row.distributionUrl }],
     }),
     properties,
-    ...(row.bundlePaths.length > 0 && {
-      evidence: { occurrences: row.bundlePaths.map((location) => ({ location })) },
-    }),
+    ...(occurrences.length > 0 && { evidence: { occurrences } }),
   };
 }
 

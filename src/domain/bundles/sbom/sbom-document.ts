@@ -1,20 +1,22 @@
 import { createHash } from 'node:crypto';
 import { publicVcsUrl } from '../../sources/public-url.ts';
-import type { Digest } from '../../storage/blob-store.ts';
 import type { SbomComponent } from '../sbom-component.ts';
 
 /** What an SBOM describes, independent of its format. Nothing of the machine, the clock or the request's number. */
 export interface SbomSubject {
-  /** Identity of the bundle: serial numbers derive from it. */
-  manifestDigest: Digest;
+  /** Of what is described, for a bundle the digest of its manifest: serial numbers derive from it. */
+  identity: string;
   /** As submitted, credentials masked; null for an uploaded archive. */
   repository: string | null;
   commit: string | null;
-  treeId: string;
+  /** Names the source where no commit does: its git tree, or the sha256 of an archive. */
+  sourceId: string;
   /** Seconds since 1970: commit time. */
   time: number;
   /** Merged, see merge-components.ts. */
   components: readonly SbomComponent[];
+  /** Of the whole document. */
+  properties?: readonly { name: string; value: string }[];
 }
 
 export interface RootComponent {
@@ -26,9 +28,9 @@ export interface RootComponent {
 
 /** The source itself, on which everything else depends. */
 export function rootOf(subject: SbomSubject): RootComponent {
-  const { repository, commit, treeId } = subject;
+  const { repository, commit, sourceId } = subject;
   const name = nameOf(repository);
-  const version = commit ?? treeId;
+  const version = commit ?? sourceId;
   // A path of this machine says nothing to anybody else, and would differ on the next one.
   const vcsUrl = repository === null ? null : publicVcsUrl(repository);
   const qualifier = vcsUrl === null ? '' : `?vcs_url=${encodeURIComponent(`git+${vcsUrl}@${version}`)}`;

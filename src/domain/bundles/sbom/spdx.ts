@@ -15,7 +15,7 @@ export function spdx(subject: SbomSubject): string {
     spdxVersion: 'SPDX-2.3',
     dataLicense: 'CC0-1.0',
     name: `${root.name}-${root.version}`,
-    documentNamespace: `urn:uuid:${documentUuid(`spdx ${subject.manifestDigest}`)}`,
+    documentNamespace: `urn:uuid:${documentUuid(`spdx ${subject.identity}`)}`,
     creationInfo: { created, creators: ['Tool: stowage'] },
     documentDescribes: [rootId],
     packages: [

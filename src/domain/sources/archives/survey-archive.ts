@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../errors.ts';
+import { ignoreFiles, MAX_IGNORE_BYTES } from '../docker-ignore.ts';
 import { assertSourcePath } from '../source-path.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 import { brokenArchive } from './archive-entry.ts';
@@ -34,7 +35,6 @@ export async function surveyArchive(archive: UploadedArchive, dockerfile: string
   return survey;
 }
 
-const MAX_IGNORE_BYTES = 1024 * 1024;
 /** What packers and clients add beside the one directory that somebody packed. */
 const BESIDES = new Set(['__MACOSX', '.DS_Store', '.fandogh']);
 
@@ -103,11 +103,6 @@ class Seen {
       { details: { reason: 'dockerfile-not-found', dockerfile: name } },
     );
   }
-}
-
-/** The first one that there is counts. */
-function ignoreFiles(dockerfile: string): string[] {
-  return [`${dockerfile}.dockerignore`, '.dockerignore'];
 }
 
 async function ignoreText({ path, content }: ArchiveEntry): Promise<string> {

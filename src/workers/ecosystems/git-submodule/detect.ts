@@ -1,5 +1,5 @@
 import { DomainError } from '../../../domain/errors.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import { parseRepositoryUrl } from '../../git/repository-url.ts';
 import type { DetectContext, DetectedPackage } from '../ecosystem.ts';
 import { GIT_MODULES, readSubmodules, type Submodule } from './submodules.ts';
@@ -8,7 +8,7 @@ import { GIT_MODULES, readSubmodules, type Submodule } from './submodules.ts';
  * The submodules of the source, all or none: a source with some of them would be neither what a clone is nor what a
  * recursive one is. None when one of them has no URL that a source may use.
  */
-export async function detect(source: SourceTree, context?: DetectContext): Promise<DetectedPackage[]> {
+export async function detect(source: SourceFiles, context?: DetectContext): Promise<DetectedPackage[]> {
   const links = [...source.entries.values()].filter(({ mode }) => mode === '160000');
   if (links.length === 0 || !context) return [];
   const submodules = await readSubmodules(source, context.repository).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import { InvalidFileFormat } from '../../../domain/errors.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import {
   type GitModule,
   GitModulesSyntaxError,
@@ -21,7 +21,7 @@ export const GIT_MODULES = '.gitmodules';
  * The submodules of the source itself, not theirs, sorted by path; entries without a commit in the tree name nothing
  * (prefetch.md 6). `repository` is that of the source: relative URLs begin there.
  */
-export async function readSubmodules(source: SourceTree, repository: string | null): Promise<Submodule[]> {
+export async function readSubmodules(source: SourceFiles, repository: string | null): Promise<Submodule[]> {
   if (source.entries.get(GIT_MODULES)?.digest === undefined) return [];
   const text = (await source.read(GIT_MODULES, MAX_GIT_MODULES_BYTES)).toString();
   return parse(text)

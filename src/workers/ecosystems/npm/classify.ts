@@ -11,12 +11,12 @@ import {
   isFromRegistry,
   unsupportedLocation,
 } from '../../javascript-packages/sources.ts';
-import type { LockEntry, LockFile } from './lock-file.ts';
+import type { AnyLockFile, LockEntry } from './lock-file.ts';
 
 export type Classified = LockedDependency<LockEntry>;
 
 /** What a lock entry is. Throws the contract's refusals (prefetch.md 3.1). */
-export function classify(lock: LockFile, entry: LockEntry, rules: ClassificationRules): Classified {
+export function classify(lock: AnyLockFile, entry: LockEntry, rules: ClassificationRules): Classified {
   const { source, version } = entry;
   const described = describe(entry.name, source ?? version ?? '');
   const expected = expectedDigests(entry.integrity, described);
@@ -43,7 +43,7 @@ function isBundledByProject({ integrity, location }: LockEntry): boolean {
 }
 
 function fileDependency(
-  lock: LockFile,
+  lock: AnyLockFile,
   entry: LockEntry,
   expected: readonly ExpectedDigest[],
   { fileDepsAllowlist }: ClassificationRules,
@@ -57,7 +57,7 @@ function fileDependency(
 }
 
 /** Whether a path is a workspace of the lock's root, inside the source. */
-function isWorkspace(lock: LockFile, path: string): boolean {
+function isWorkspace(lock: AnyLockFile, path: string): boolean {
   const folder = posix.normalize(path).replace(/\/$/, '');
   const fromSource = posix.join(posix.dirname(lock.path), folder);
   if (posix.isAbsolute(path) || fromSource === '..' || fromSource.startsWith('../') || path.includes('\0')) {

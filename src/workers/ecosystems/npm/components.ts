@@ -2,10 +2,10 @@ import { ComponentRows } from '../../../domain/bundles/sbom/component-rows.ts';
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
 import { dependencyRow, type ResolvedDependency, sourceRow } from '../../javascript-packages/components.ts';
 import type { SourceLocation } from '../package-purl.ts';
-import { createDependencyLookup, type LockEntry, type LockFile } from './lock-file.ts';
+import { type AnyLockFile, createDependencyLookup, type LockEntry } from './lock-file.ts';
 
 export interface ResolvedNpmPackage {
-  lock: LockFile;
+  lock: AnyLockFile;
   /** Relative to the source root. */
   directory: string;
   /** What the main package depends on, by folder name. */
@@ -26,10 +26,12 @@ export function npmComponents(
 function addPackage(rows: ComponentRows, one: ResolvedNpmPackage, source: SourceLocation): void {
   const { lock, directory } = one;
   const { name, version, license, path: lockPath } = lock;
-  const main = { name, version, license, lockPath, directory };
   const refs = new Map<string, string>();
   for (const resolved of one.dependencies) {
-    refs.set(resolved.dependency.entry.location, rows.add(dependencyRow(resolved, main, source)));
+    refs.set(
+      resolved.dependency.entry.location,
+      rows.add(dependencyRow(resolved, { lockPath, directory }, source)),
+    );
   }
   const lookup = createDependencyLookup(lock);
   const refsOf = (location: string, names: readonly string[]) =>
@@ -42,5 +44,8 @@ function addPackage(rows: ComponentRows, one: ResolvedNpmPackage, source: Source
     const { location, dependencies } = dependency.entry;
     rows.connect(refs.get(location)!, refsOf(location, dependencies));
   }
+  // Without a name nothing can depend on it.
+  if (name === null) return;
+  const main = { name, version, license, directory };
   rows.connect(rows.add(sourceRow(main, source)), refsOf('', one.rootDependencies));
 }

@@ -32,6 +32,12 @@ export interface LockFile {
   rootDependencies: string[] | null;
 }
 
+/** The lock file of whatever package: only the contract wants them to have names and versions. */
+export type AnyLockFile = Omit<LockFile, 'name' | 'version'> & {
+  name: string | null;
+  version: string | null;
+};
+
 /** One installed package: an item of `packages`, or of the nested `dependencies` of version 1. */
 export interface LockEntry {
   /** Where npm puts it, relative to the lock file: `node_modules/a/node_modules/b`, `packages/client`. */
@@ -61,8 +67,22 @@ export function parseLockFile(path: string, content: Buffer): LockFile {
   const name = requiredText(path, document, 'name');
   const version = requiredText(path, document, 'version');
   if (name === '') throw unexpected(path, "'name' is empty");
+  return { ...readContents(path, document), name, version };
+}
+
+export function parseAnyLockFile(path: string, content: Buffer): AnyLockFile {
+  const document = parseJsonObject(path, content);
+  const { name, version } = document;
+  return {
+    ...readContents(path, document),
+    name: typeof name === 'string' && isPackageName(name) ? name : null,
+    version: typeof version === 'string' && isVersion(version) ? version : null,
+  };
+}
+
+function readContents(path: string, document: JsonObject): Omit<LockFile, 'name' | 'version'> {
   const lockfileVersion = lockfileVersionOf(path, document);
-  const shared = { path, lockfileVersion, name, version, document };
+  const shared = { path, lockfileVersion, document };
   return lockfileVersion === 1
     ? {
         ...shared,
@@ -75,7 +95,9 @@ export function parseLockFile(path: string, content: Buffer): LockFile {
 }
 
 /** Finds what a dependency name means at a location, by node's rules: the nearest `node_modules` upwards. */
-export function createDependencyLookup(lock: LockFile): (location: string, name: string) => LockEntry | null {
+export function createDependencyLookup(
+  lock: Pick<LockFile, 'entries' | 'links'>,
+): (location: string, name: string) => LockEntry | null {
   const entries = new Map(lock.entries.map((entry) => [entry.location, entry]));
   return (location, name) => {
     for (let folder = location; ; folder = parentFolder(folder)) {

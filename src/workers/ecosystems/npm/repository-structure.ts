@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { InvalidRepoStructure } from '../../../domain/errors.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import { isDirectory, isFile } from '../source-files.ts';
 
 /** The files of one npm package of the source. Paths are relative to the source root. */
@@ -15,7 +15,7 @@ export interface NpmFiles {
 export const LOCK_FILE_NAMES = ['npm-shrinkwrap.json', 'package-lock.json'] as const;
 
 /** The checks of prefetch.md 3.1, in its order, for each path. Throws InvalidRepoStructure. */
-export function findNpmFiles(source: SourceTree, directory: string): NpmFiles {
+export function findNpmFiles(source: SourceFiles, directory: string): NpmFiles {
   const at = (name: string) => posix.join(directory, name);
   const candidates = LOCK_FILE_NAMES.map(at);
   const lockFile = candidates.find((path) => isFile(source, path));

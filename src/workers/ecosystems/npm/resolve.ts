@@ -162,7 +162,8 @@ function layOut(
   };
 }
 
-function manifestDependencies(manifest: JsonObject): string[] {
+/** What a package.json asks for: names. */
+export function manifestDependencies(manifest: JsonObject): string[] {
   const fields = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
   return [
     ...new Set(fields.flatMap((field) => Object.keys(isObject(manifest[field]) ? manifest[field] : {}))),

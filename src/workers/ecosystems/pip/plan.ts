@@ -1,4 +1,4 @@
-import { ValidationError } from '../../../domain/errors.ts';
+import { DomainError, ValidationError } from '../../../domain/errors.ts';
 import type { ExpectedDigest } from '../../downloads/artifact-store.ts';
 import { Constraints, type Pin } from './constraints.ts';
 import { mayApply } from './marker.ts';
@@ -67,6 +67,37 @@ export function planDependencies(tree: RequirementsTree, rules: PlanRules): Plan
   const constraints = new Constraints(tree.constraints, rules.wheels);
   const hashesInForce = tree.files.some(requiresHashes);
   return tree.files.flatMap((file) => planFile(file, tree, { ...rules, constraints, hashesInForce }));
+}
+
+/** What a description can tell without fetching: requirement by requirement, with the reason where one has no place. */
+export function pinnedRequirements(tree: RequirementsTree): { pinned: Planned[]; leftOut: string[] } {
+  const rules: FileRules = {
+    rules: 'native',
+    strictIntegrity: false,
+    wheels: null,
+    isUpstream: () => true,
+    log: { info: () => undefined },
+    constraints: new Constraints(tree.constraints, null),
+    hashesInForce: false,
+  };
+  const pinned: Planned[] = [];
+  const leftOut: string[] = [];
+  for (const file of tree.files) {
+    for (const line of file.requirements) {
+      try {
+        const common = { line, file, dev: tree.dev, hashesInForce: false };
+        for (const one of planLine(common, new Set(), rules)) {
+          if (one.kind === 'pypi' && one.version.includes('*'))
+            throw notPinned(line.requirement as IndexRequirement);
+          pinned.push(one);
+        }
+      } catch (error) {
+        if (!(error instanceof DomainError)) throw error;
+        leftOut.push(error.message);
+      }
+    }
+  }
+  return { pinned, leftOut };
 }
 
 interface FileRules extends PlanRules {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { FileAccessError, ValidationError } from '../../../domain/errors.ts';
 import type { PackageOptions } from '../../../domain/packages/package.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import { isFile } from '../source-files.ts';
 import type { Rules } from './requirement.ts';
 import { isOption, parseRequirementsFile, type RequirementsFile } from './requirements-file.ts';
@@ -20,7 +20,7 @@ export interface RequirementsTree {
 }
 
 export interface ReadingOptions {
-  source: SourceTree;
+  source: SourceFiles;
   rules: Rules;
   maxBytes: number;
 }
@@ -89,7 +89,7 @@ function includedPath(file: RequirementsFile, value: string): string {
 }
 
 /** The path without links, so that one file is one file. */
-function resolved(path: string, source: SourceTree): string {
+function resolved(path: string, source: SourceFiles): string {
   const normal = posix.normalize(path);
   const isOutside = posix.isAbsolute(normal) || normal === '..' || normal.startsWith('../');
   if (!isOutside && !normal.includes('\0') && isFile(source, normal)) return normal;

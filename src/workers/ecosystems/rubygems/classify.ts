@@ -103,7 +103,7 @@ function classifyGem(
   return { kind: 'gem', spec, remote, expected };
 }
 
-function classifyGit({ remotes, options }: LockedSource, spec: LockedSpec): GitDependency {
+export function classifyGit({ remotes, options }: LockedSource, spec: LockedSpec): GitDependency {
   const [url = ''] = remotes;
   if (!url.startsWith('https://') || !URL.canParse(url)) {
     throw new ValidationError(

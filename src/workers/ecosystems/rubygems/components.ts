@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { MISSING_HASH } from '../../../domain/bundles/sbom/component-properties.ts';
 import { ComponentRows, componentRow } from '../../../domain/bundles/sbom/component-rows.ts';
 import type { SbomComponent } from '../../../domain/bundles/sbom-component.ts';
-import type { Artifact } from '../../downloads/artifact-store.ts';
+import type { KnownFile } from '../locked-files.ts';
 import { type SourceLocation, sourcePurl } from '../package-purl.ts';
 import type { Classified } from './classify.ts';
 import type { GemMetadata } from './gem-file.ts';
@@ -13,8 +13,10 @@ import { dependencyPurl, gem } from './purl.ts';
 export interface ResolvedGem {
   dependency: Classified;
   /** The `.gem`; of a git dependency the pack of its commit; null for gems of the source. */
-  artifact: Artifact | null;
+  artifact: (KnownFile & { metadata?: unknown }) | null;
   bundlePaths: readonly string[];
+  /** What else is known of it. */
+  properties?: Record<string, string>;
 }
 
 export interface ResolvedGemfile {
@@ -27,32 +29,37 @@ export interface ResolvedGemfile {
   gems: readonly ResolvedGem[];
 }
 
+/** One that is only described has no name: nothing can depend on it. */
+type AnyGemfile = Omit<ResolvedGemfile, 'name' | 'version'> & { name: string | null; version: string | null };
+
 /** The SBOM's rows (prefetch.md 13.2), one for each package that differs in purl or bytes. */
-export function gemComponents(packages: readonly ResolvedGemfile[], source: SourceLocation): SbomComponent[] {
+export function gemComponents(packages: readonly AnyGemfile[], source: SourceLocation): SbomComponent[] {
   const rows = new ComponentRows();
   for (const one of packages) addPackage(rows, one, source);
   return rows.sorted();
 }
 
-function addPackage(rows: ComponentRows, one: ResolvedGemfile, source: SourceLocation): void {
+function addPackage(rows: ComponentRows, one: AnyGemfile, source: SourceLocation): void {
   const { name, version, directory, lock, gems } = one;
-  const refs = new Map<string, string>();
-  for (const resolved of gems)
-    refs.set(resolved.dependency.spec.name, rows.add(gemRow(resolved, one, source)));
+  const added = gems.map((resolved) => ({
+    spec: resolved.dependency.spec,
+    ref: rows.add(gemRow(resolved, one, source)),
+  }));
+  // More than one where a gem is locked for several platforms.
+  const byName = Map.groupBy(added, ({ spec }) => spec.name);
   // A gem that comes with Ruby or Bundler has no row.
-  const refsOf = (names: readonly string[]) => names.flatMap((other) => refs.get(other) ?? []);
-  for (const { dependency } of gems) {
-    const { spec } = dependency;
-    rows.connect(refs.get(spec.name)!, refsOf(spec.dependencies));
-  }
+  const refsOf = (names: readonly string[]) =>
+    names.flatMap((other) => (byName.get(other) ?? []).map(({ ref }) => ref));
+  for (const { spec, ref } of added) rows.connect(ref, refsOf(spec.dependencies));
+  if (name === null) return;
   const purl = sourcePurl(gem(name, version), source, directory);
   const main = rows.add(componentRow({ purl, name, version, isSourcePackage: true }));
   rows.connect(main, refsOf(lock.dependencies));
 }
 
 function gemRow(
-  { dependency, artifact, bundlePaths }: ResolvedGem,
-  { directory, lock }: ResolvedGemfile,
+  { dependency, artifact, bundlePaths, properties }: ResolvedGem,
+  { directory, lock }: Pick<ResolvedGemfile, 'directory' | 'lock'>,
   source: SourceLocation,
 ): SbomComponent {
   const { kind, spec } = dependency;
@@ -64,9 +71,12 @@ function gemRow(
     name: spec.name,
     version: spec.version,
     hashes: artifact?.digests ?? {},
-    ...(isGem && artifact ? { distributionUrl: artifact.url } : {}),
+    ...(isGem && artifact?.url ? { distributionUrl: artifact.url } : {}),
     ...(license ? { license } : {}),
     bundlePaths: [...bundlePaths],
-    properties: isUnverified ? { [MISSING_HASH]: posix.normalize(lock.path) } : {},
+    properties: {
+      ...(isUnverified ? { [MISSING_HASH]: posix.normalize(lock.path) } : {}),
+      ...properties,
+    },
   });
 }

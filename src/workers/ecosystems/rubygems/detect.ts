@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import type { DetectedPackage } from '../ecosystem.ts';
 import { packageDirectories } from '../package-directories.ts';
 
 export const LOCK_FILE = 'Gemfile.lock';
 
 /** Directories with a Gemfile and its lock file, apart from hidden ones. */
-export async function detect(source: SourceTree): Promise<DetectedPackage[]> {
+export async function detect(source: SourceFiles): Promise<DetectedPackage[]> {
   return packageDirectories(source, LOCK_FILE).flatMap((path) => {
     const gemfile = posix.join(path, 'Gemfile');
     if (!source.entries.has(gemfile)) return [];

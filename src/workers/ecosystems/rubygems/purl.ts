@@ -15,10 +15,11 @@ export function gem(name: string, version: string | null): PurlIdentity {
 
 /** `directory`: of the package that has the dependency. */
 export function dependencyPurl(dependency: Classified, source: SourceLocation, directory: string): string {
-  const identity = gem(dependency.spec.name, dependency.spec.version);
+  const { name, version, platform } = dependency.spec;
+  const identity = gem(name, version);
   switch (dependency.kind) {
     case 'gem':
-      return packagePurl(identity);
+      return packagePurl(identity, platform === null ? {} : { platform });
     case 'git':
       return packagePurl(identity, vcsQualifier(dependency.url, dependency.commit));
     case 'path':

@@ -15,14 +15,18 @@ import {
   isFromRegistry,
 } from '../../javascript-packages/sources.ts';
 import type { LockEntry } from './lock-file.ts';
-import type { YarnProject } from './project.ts';
+import { type AnyYarnProject, patternsOf, REQUIREMENT_FIELDS, type Workspace } from './project.ts';
 
 /** An entry whose place in the graph is known. */
 export type PlacedEntry = LockEntry & { dev: boolean };
 export type Classified = LockedDependency<PlacedEntry>;
 
 /** What a lock entry is. Throws the contract's refusals (prefetch.md 4.1). */
-export function classify(project: YarnProject, entry: PlacedEntry, rules: ClassificationRules): Classified {
+export function classify(
+  project: AnyYarnProject,
+  entry: PlacedEntry,
+  rules: ClassificationRules,
+): Classified {
   const { source, version, resolved, path } = entry;
   if (path !== null) return fileDependency(project, entry, path, rules);
   if (source === null || resolved === null) {
@@ -38,19 +42,39 @@ export function classify(project: YarnProject, entry: PlacedEntry, rules: Classi
   return { ...externalDependency(entry, source, expected), version: maskCredentials(resolved) };
 }
 
+/** Workspaces are in no lock file, but reported (prefetch.md 4.1). */
+export function workspaceEntry({ folder, name, version, manifest }: Workspace): PlacedEntry {
+  return {
+    patterns: [],
+    name,
+    version,
+    resolved: null,
+    source: `file:${folder}`,
+    path: folder,
+    integrity: null,
+    sha1: null,
+    dependencies: patternsOf(manifest, REQUIREMENT_FIELDS),
+    block: null,
+    bundled: false,
+    dev: false,
+    hasInstallScript: false,
+    license: null,
+  };
+}
+
 /** A workspace, as the dependency that it is reported as. */
 export function workspaceDependency(entry: PlacedEntry, folder: string): Classified {
   return { kind: 'file', entry, expected: [], version: `file:${folder}`, path: folder };
 }
 
 /** The strongest of the integrity value, else the digest in the URL. */
-function digestsOf({ integrity, sha1 }: LockEntry, described: string): ExpectedDigest[] {
+export function digestsOf({ integrity, sha1 }: LockEntry, described: string): ExpectedDigest[] {
   const digests = expectedDigests(integrity, described);
   return digests.length === 0 && sha1 !== null ? [{ algorithm: 'sha1', hex: sha1 }] : digests;
 }
 
 function fileDependency(
-  { name, globs }: YarnProject,
+  { name, globs }: AnyYarnProject,
   entry: PlacedEntry,
   path: string,
   { fileDepsAllowlist }: ClassificationRules,

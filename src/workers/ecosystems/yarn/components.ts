@@ -4,10 +4,10 @@ import { dependencyRow, type ResolvedDependency, sourceRow } from '../../javascr
 import type { SourceLocation } from '../package-purl.ts';
 import type { PlacedEntry } from './classify.ts';
 import { createPatternLookup, PatternIndex } from './pattern-index.ts';
-import { patternsOf, REQUIREMENT_FIELDS, type YarnProject } from './project.ts';
+import { type AnyYarnProject, patternsOf, REQUIREMENT_FIELDS } from './project.ts';
 
 export interface ResolvedYarnPackage {
-  project: YarnProject;
+  project: AnyYarnProject;
   dependencies: readonly ResolvedDependency<PlacedEntry>[];
 }
 
@@ -27,10 +27,10 @@ function addPackage(
   source: SourceLocation,
 ): void {
   const { name, version, license, manifest, files } = project;
-  const main = { name, version, license, lockPath: files.lockFile, directory: files.directory };
+  const { lockFile: lockPath, directory } = files;
   const refs = new Map<PlacedEntry, string>();
   for (const resolved of dependencies) {
-    refs.set(resolved.dependency.entry, rows.add(dependencyRow(resolved, main, source)));
+    refs.set(resolved.dependency.entry, rows.add(dependencyRow(resolved, { lockPath, directory }, source)));
   }
   const lookup = createPatternLookup(new PatternIndex([...refs.keys()]), manifest);
   const refsOf = (patterns: readonly string[]) =>
@@ -39,7 +39,9 @@ function addPackage(
       return entry ? [refs.get(entry)!] : [];
     });
   for (const [entry, ref] of refs) rows.connect(ref, refsOf(entry.dependencies));
-  rows.connect(rows.add(sourceRow(main, source)), [
+  // Without a name nothing can depend on it.
+  if (name === null) return;
+  rows.connect(rows.add(sourceRow({ name, version, license, directory }, source)), [
     ...refsOf(patternsOf(manifest, REQUIREMENT_FIELDS)),
     // Nobody need ask for a workspace: it belongs to the package.
     ...[...refs].flatMap(([entry, ref]) => (entry.block === null ? [ref] : [])),

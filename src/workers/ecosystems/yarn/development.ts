@@ -1,7 +1,7 @@
 import type { LockEntry } from './lock-file.ts';
 import { parsePattern } from './pattern.ts';
 import { PatternIndex } from './pattern-index.ts';
-import { patternsOf, RUNTIME_FIELDS, type YarnProject } from './project.ts';
+import { type AnyYarnProject, patternsOf, RUNTIME_FIELDS } from './project.ts';
 
 /**
  * The entries that something needs at run time: reachable from the package or one of its workspaces by other ways than
@@ -10,7 +10,7 @@ import { patternsOf, RUNTIME_FIELDS, type YarnProject } from './project.ts';
  */
 export function runtimeEntries<Entry extends LockEntry>(
   entries: readonly Entry[],
-  { manifest, workspaces }: YarnProject,
+  { manifest, workspaces }: AnyYarnProject,
 ): Set<Entry> {
   const index = new PatternIndex(entries);
   const reached = new Set<Entry>();

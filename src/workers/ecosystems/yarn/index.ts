@@ -1,5 +1,6 @@
 import type { Ecosystem } from '../ecosystem.ts';
+import { locks } from './describe.ts';
 import { detect } from './detect.ts';
 import { resolve } from './resolve.ts';
 
-export const yarn: Ecosystem = { name: 'yarn', detect, resolve };
+export const yarn: Ecosystem = { name: 'yarn', detect, locks, resolve };

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { InvalidRequestData, ValidationError } from '../../../domain/errors.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import {
   isCleanText,
   isObject,
@@ -9,7 +9,7 @@ import {
   requiredText,
   unexpected,
 } from '../../javascript-packages/json-object.ts';
-import { isPackageName } from '../../javascript-packages/package-name.ts';
+import { isPackageName, isVersion } from '../../javascript-packages/package-name.ts';
 import { isFile, readCapped } from '../source-files.ts';
 import type { YarnFiles } from './repository-structure.ts';
 import { findWorkspaces, readWorkspaceGlobs, type WorkspaceGlobs } from './workspaces.ts';
@@ -24,6 +24,12 @@ export interface YarnProject {
   globs: WorkspaceGlobs;
   workspaces: Workspace[];
 }
+
+/** Of whatever package: only the contract wants them to have names and versions. */
+export type AnyYarnProject = Omit<YarnProject, 'name' | 'version'> & {
+  name: string | null;
+  version: string | null;
+};
 
 export interface Workspace {
   /** Relative to the package. */
@@ -40,12 +46,11 @@ export const RUNTIME_FIELDS = ['dependencies', 'optionalDependencies', 'peerDepe
 export const REQUIREMENT_FIELDS = [...RUNTIME_FIELDS, 'devDependencies'] as const;
 
 export async function readProject(
-  source: SourceTree,
+  source: SourceFiles,
   files: YarnFiles,
   maxBytes: number,
 ): Promise<YarnProject> {
-  const { manifest: path, directory } = files;
-  const manifest = await readManifest(source, path, maxBytes);
+  const manifest = await readManifest(source, files.manifest, maxBytes);
   const { name, version } = manifest;
   if (!isCleanText(name) || name === '' || !isCleanText(version) || version === '') {
     throw new InvalidRequestData(
@@ -53,17 +58,41 @@ export async function readProject(
       'The package.json file is missing required data (name, version)',
     );
   }
+  return { ...(await readManifests(source, files, manifest, maxBytes)), name, version };
+}
+
+export async function readAnyProject(
+  source: SourceFiles,
+  files: YarnFiles,
+  maxBytes: number,
+): Promise<AnyYarnProject> {
+  const manifest = await readManifest(source, files.manifest, maxBytes);
+  const { name, version } = manifest;
+  return {
+    ...(await readManifests(source, files, manifest, maxBytes)),
+    name: typeof name === 'string' && isPackageName(name) ? name : null,
+    version: typeof version === 'string' && isVersion(version) ? version : null,
+  };
+}
+
+async function readManifests(
+  source: SourceFiles,
+  files: YarnFiles,
+  manifest: JsonObject,
+  maxBytes: number,
+): Promise<Omit<YarnProject, 'name' | 'version'>> {
+  const { manifest: path, directory } = files;
   const globs = readWorkspaceGlobs(path, manifest);
   const folders = findWorkspaces(source, directory, globs);
   assertTogetherSmall(source, directory, folders, maxBytes);
   const workspaces: Workspace[] = [];
   for (const folder of folders) workspaces.push(await readWorkspace(source, directory, folder, maxBytes));
-  return { files, name, version, license: licenseOf(manifest), manifest, globs, workspaces };
+  return { files, license: licenseOf(manifest), manifest, globs, workspaces };
 }
 
 /** The package.json of a dependency in the source; null when there is none inside. */
 export async function readLocalManifest(
-  source: SourceTree,
+  source: SourceFiles,
   path: string,
   maxBytes: number,
 ): Promise<JsonObject | null> {
@@ -83,7 +112,7 @@ export function patternsOf(manifest: JsonObject, fields: readonly string[]): str
 
 /** They are all in memory at a time. */
 function assertTogetherSmall(
-  source: SourceTree,
+  source: SourceFiles,
   directory: string,
   folders: readonly string[],
   maxBytes: number,
@@ -102,7 +131,7 @@ function assertTogetherSmall(
 }
 
 async function readWorkspace(
-  source: SourceTree,
+  source: SourceFiles,
   directory: string,
   folder: string,
   maxBytes: number,
@@ -115,7 +144,7 @@ async function readWorkspace(
   return { folder, path, name, version, manifest };
 }
 
-async function readManifest(source: SourceTree, path: string, maxBytes: number): Promise<JsonObject> {
+async function readManifest(source: SourceFiles, path: string, maxBytes: number): Promise<JsonObject> {
   return parseJsonObject(path, await readCapped(source, path, maxBytes));
 }
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { InvalidRepoStructure } from '../../../domain/errors.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import { isDirectory, isFile } from '../source-files.ts';
 
 /** The files of one yarn package of the source. Paths are relative to the source root. */
@@ -16,7 +16,7 @@ export const LOCK_FILE_NAME = 'yarn.lock';
 export const FORBIDDEN_FILE_NAMES = ['package-lock.json', 'npm-shrinkwrap.json'] as const;
 
 /** The checks of prefetch.md 4.1, in its order, for each path. Throws InvalidRepoStructure. */
-export function findYarnFiles(source: SourceTree, directory: string): YarnFiles {
+export function findYarnFiles(source: SourceFiles, directory: string): YarnFiles {
   const at = (name: string) => posix.join(directory, name);
   const manifest = at('package.json');
   const lockFile = at(LOCK_FILE_NAME);
@@ -35,7 +35,7 @@ export function findYarnFiles(source: SourceTree, directory: string): YarnFiles 
 
 type Code = 'package-rejected' | 'lockfile-not-found';
 
-function requireFile(source: SourceTree, path: string, code: Code): void {
+function requireFile(source: SourceFiles, path: string, code: Code): void {
   if (isFile(source, path)) return;
   if (source.lookup(path) === null) throw failedCheck(code, `the ${path} file must be present`);
   throw failedCheck(code, `${path} must be a file`);

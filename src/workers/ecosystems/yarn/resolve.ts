@@ -17,7 +17,13 @@ import { BundleLayout } from '../bundle-layout.ts';
 import type { Resolution, ResolveContext } from '../ecosystem.ts';
 import { REGISTRY_CA, registryAuthority } from '../registry-authority.ts';
 import { readCapped } from '../source-files.ts';
-import { type Classified, classify, type PlacedEntry, workspaceDependency } from './classify.ts';
+import {
+  type Classified,
+  classify,
+  type PlacedEntry,
+  workspaceDependency,
+  workspaceEntry,
+} from './classify.ts';
 import { yarnComponents } from './components.ts';
 import {
   type NewVersions,
@@ -33,14 +39,7 @@ import {
 import { runtimeEntries } from './development.ts';
 import { YARN_DIRECTORY } from './layout.ts';
 import { parseLockFile, type YarnLock } from './lock-file.ts';
-import {
-  patternsOf,
-  REQUIREMENT_FIELDS,
-  readLocalManifest,
-  readProject,
-  type Workspace,
-  type YarnProject,
-} from './project.ts';
+import { readLocalManifest, readProject, type YarnProject } from './project.ts';
 import { findYarnFiles, type YarnFiles } from './repository-structure.ts';
 
 /** One path of the request, read and classified; nothing is fetched yet. */
@@ -120,26 +119,6 @@ async function readPackage(
   ];
   if (request.strictIntegrity) refuseUnverified(dependencies);
   return { project, lock, dependencies };
-}
-
-/** Workspaces are in no lock file, but reported (prefetch.md 4.1). */
-function workspaceEntry({ folder, name, version, manifest }: Workspace): PlacedEntry {
-  return {
-    patterns: [],
-    name,
-    version,
-    resolved: null,
-    source: `file:${folder}`,
-    path: folder,
-    integrity: null,
-    sha1: null,
-    dependencies: patternsOf(manifest, REQUIREMENT_FIELDS),
-    block: null,
-    bundled: false,
-    dev: false,
-    hasInstallScript: false,
-    license: null,
-  };
 }
 
 async function consumerFiles(

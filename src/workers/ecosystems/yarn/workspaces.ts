@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { InvalidRepoStructure } from '../../../domain/errors.ts';
-import type { SourceTree } from '../../../domain/sources/source-tree.ts';
+import type { SourceFiles } from '../../../domain/sources/source-tree.ts';
 import type { JsonObject } from '../../javascript-packages/json-object.ts';
 import { readWorkspaces } from '../../javascript-packages/workspace-glob.ts';
 
@@ -15,7 +15,7 @@ export function readWorkspaceGlobs(path: string, manifest: JsonObject): Workspac
 }
 
 /** The folders with a package.json that are workspaces, relative to the package, sorted. */
-export function findWorkspaces(source: SourceTree, directory: string, globs: WorkspaceGlobs): string[] {
+export function findWorkspaces(source: SourceFiles, directory: string, globs: WorkspaceGlobs): string[] {
   const folders = new Set<string>();
   for (const { path, target } of source.entries.values()) {
     const isLink = target !== undefined;
@@ -36,7 +36,7 @@ export function findWorkspaces(source: SourceTree, directory: string, globs: Wor
 }
 
 /** Where the folder behind a link really is, relative to the package; null when it has no package.json. */
-function linkedFolder(source: SourceTree, directory: string, link: string): string | null {
+function linkedFolder(source: SourceFiles, directory: string, link: string): string | null {
   const manifest = source.lookup(posix.join(link, 'package.json'));
   if (manifest === null || manifest === 'directory') return null;
   return posix.relative(directory, posix.dirname(manifest.path));

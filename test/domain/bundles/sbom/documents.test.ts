@@ -78,7 +78,7 @@ describe('CycloneDX 1.6', () => {
       metadata: { timestamp: '2020-09-13T12:26:40Z' },
     });
     expect(cycloneDx(subject)).toBe(cycloneDx(subject));
-    const other = JSON.parse(cycloneDx({ ...subject, manifestDigest: `sha256:${'2'.repeat(64)}` }));
+    const other = JSON.parse(cycloneDx({ ...subject, identity: `sha256:${'2'.repeat(64)}` }));
     expect(other.serialNumber).not.toBe(document.serialNumber);
   });
 
@@ -179,7 +179,7 @@ describe('SPDX 2.3', () => {
   test('has nothing of the clock in it', () => {
     expect(document.creationInfo).toEqual({ created: '2020-09-13T12:26:40Z', creators: ['Tool: stowage'] });
     expect(spdx(subject)).toBe(spdx(subject));
-    const other = JSON.parse(spdx({ ...subject, manifestDigest: `sha256:${'2'.repeat(64)}` }));
+    const other = JSON.parse(spdx({ ...subject, identity: `sha256:${'2'.repeat(64)}` }));
     expect(other.documentNamespace).not.toBe(document.documentNamespace);
   });
 
@@ -251,7 +251,7 @@ describe('the root', () => {
     ['file:///home/me/app', 'c1', 'app', 'pkg:generic/app@c1'],
     [null, null, 'source', 'pkg:generic/source@t1'],
   ])('of %s', (repository, commit, name, purl) => {
-    const root = rootOf({ ...subject, repository, commit, treeId: 't1' });
+    const root = rootOf({ ...subject, repository, commit, sourceId: 't1' });
     expect(root).toMatchObject({ name, purl });
     expect(cycloneDxErrors(cycloneDx({ ...subject, repository, commit }))).toEqual([]);
   });
