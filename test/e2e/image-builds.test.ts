@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { verifyImage } from '../../src/cli/verify/verify-image.ts';
 import { BUSYBOX, busybox, canBuild } from '../support/build-stack.ts';
 import { TestGateway } from '../support/gateway.ts';
 import { BOUNDARY, uploadBody } from '../support/multipart.ts';
@@ -44,8 +45,9 @@ describe.runIf(canBuild())('images', { timeout: 120_000 }, () => {
     return worker;
   };
 
-  function contextOf(dockerfile: string): Buffer {
+  function contextOf(dockerfile: string, files: Record<string, string> = {}): Buffer {
     const context = mkdtempSync(join(directory, 'context-'));
+    for (const [path, content] of Object.entries(files)) writeFileSync(join(context, path), content);
     copyFileSync(busybox(), join(context, 'busybox'));
     chmodSync(join(context, 'busybox'), 0o755);
     writeFileSync(join(context, 'Dockerfile'), dockerfile);
@@ -108,7 +110,11 @@ describe.runIf(canBuild())('images', { timeout: 120_000 }, () => {
 
   test('twice the same give the same image, and a failing step is told with its line', async () => {
     startWorker();
-    const source = contextOf(`${BUSYBOX}\nRUN echo hello from a step\n`);
+    const source = contextOf(`${BUSYBOX}\nRUN echo hello from a step\n`, {
+      'package.json': '{}',
+      'package-lock.json':
+        '{"lockfileVersion":3,"packages":{"node_modules/from-the-lock":{"version":"1.2.3"}}}',
+    });
     const [one, two] = [await build('same', source), await build('other', source)];
     const first = await until(one, 'SUCCEEDED');
     expect(first.digest).toBe((await until(two, 'SUCCEEDED')).digest);
@@ -119,6 +125,33 @@ describe.runIf(canBuild())('images', { timeout: 120_000 }, () => {
       'Pushing image to the registry...',
       'Image has been pushed into the registry.',
     ]);
+
+    // What is attached is verified, shown, and found by what is in it.
+    const token = gateway.headers('ada').authorization!.slice('Bearer '.length);
+    const verified = await verifyImage(
+      'apps/images/same:1',
+      { server: gateway.url, token },
+      new AbortController().signal,
+    );
+    expect(verified).toMatchObject({
+      ...{ ok: true, image: { digest: first.digest }, sbom: { components: 1 }, attestations: 2 },
+      provenance: { builtFrom: 'upload' },
+    });
+    const attached = await gateway.data(
+      'query ($number: Int!) { imageBuild(number: $number) { manifest { referrers { nodes { artifactType } } } } }',
+      { number: one },
+    );
+    const artifactType = 'application/vnd.dsse.envelope.v1+json';
+    expect(attached.imageBuild.manifest.referrers.nodes).toEqual([{ artifactType }, { artifactType }]);
+    const found = '{ components(name: "from-the-lock") { nodes { purl images { nodes { path } } } } }';
+    await expect
+      .poll(async () => (await gateway.data(found)).components.nodes, { timeout: 30_000 })
+      .toEqual([
+        {
+          purl: 'pkg:npm/from-the-lock@1.2.3',
+          images: { nodes: [{ path: 'apps/images/other' }, { path: 'apps/images/same' }] },
+        },
+      ]);
 
     const failing = await until(await build('failing', `${BUSYBOX}\nRUN exit 7\n`), 'FAILED');
     expect(failing.failure).toMatchObject({ reason: 'STEP_FAILED', line: 4 });
