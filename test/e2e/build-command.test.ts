@@ -13,7 +13,7 @@ import { TestRepository } from '../support/git-repository.ts';
 import { StowageCommand, stowage } from '../support/stowage-command.ts';
 
 /** `stowage build` and `stowage logs --build` as a developer runs them, against a whole server. */
-describe.runIf(canBuild())('stowage build --server', { timeout: 120_000 }, () => {
+describe.runIf(canBuild())('stowage build --server', { timeout: 240_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'stowage-build-command-'));
   let databaseUrl: string;
   let database: Database;
@@ -131,6 +131,17 @@ describe.runIf(canBuild())('stowage build --server', { timeout: 120_000 }, () =>
       { type: 'error', code: 'step-failed', exitCode: 1, details: { line: 4 } },
     ]);
     expect(failed.stderr).toBe(`error: ${error.message}\nhint: ${error.hint}\n`);
+  });
+
+  test.concurrent('a base image that is not there: told at once, and once', async () => {
+    const path = mkdtempSync(join(directory, 'context-'));
+    writeFileSync(join(path, 'Dockerfile'), 'FROM library/images/none:1\n');
+    const { status, stderr } = await run('build', path, '-t', 'demo/based');
+    expect(status).toBe(1);
+    expect(stderr.split('\n').filter((line) => line.includes('none:1'))).toEqual([
+      'error: The base image library/images/none:1 of line 1 cannot be had: this registry does not have it',
+    ]);
+    expect(stderr).toMatch(/^hint: Build or push it first/m);
   });
 
   test.concurrent.each<[string[], number, string]>([

@@ -32,7 +32,7 @@ export function buildReporter({ json }: { json: boolean }): BuildReporter {
           },
           output: ({ text, level }: LogLine) => {
             // What went wrong is said at the end.
-            if (level !== 'debug') reporter.note(text);
+            if (level === 'info' || level === 'warn') reporter.note(text);
           },
         },
   );

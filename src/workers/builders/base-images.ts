@@ -134,7 +134,10 @@ function locationsOf(
     });
     return 'problem' in copy ? copy : { path: copy.path, reference: `@${copy.digest}` };
   };
-  if (isOurs) return [ours];
+  const { registryDefaultProject: project, registryDefaultRepository: repository } = settings;
+  // Spelled out like this it is no name of another registry, which would be asked for long when it is out of reach.
+  const isSpelledOut = host === null && path.startsWith(`${project}/${repository}/`);
+  if (isOurs || isSpelledOut) return [ours];
   return host === null ? [ours, copied] : [copied];
 }
 
@@ -161,7 +164,10 @@ async function findManifest(
 ): Promise<{ digest: Digest; path: string } | { problem: string }> {
   const { path } = located;
   const read = await skopeo(context, ['inspect', '--raw'], '--', located, []);
-  if (read.exitCode !== 0) return { problem: lastLine(read) };
+  if (read.exitCode !== 0) {
+    const isMissing = /\b(?:name|manifest) unknown\b/.test(read.stderr);
+    return { problem: isMissing ? 'this registry does not have it' : lastLine(read) };
+  }
   const manifest = JSON.parse(read.stdout) as { manifests?: Descriptor[] };
   if (!manifest.manifests) return { path, digest: digestOf(read.stdout) };
   const chosen = manifest.manifests.find((one) => one.platform && matchesPlatform(one.platform, platform));
