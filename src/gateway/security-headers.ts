@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answerError } from './http-errors.ts';
+import { answerUnreadable } from './unreadable-requests.ts';
 
 const SECOND = 1_000;
 
@@ -16,9 +17,12 @@ export const SERVER_LIMITS = {
   http: {
     maxHeaderSize: 32 * 1024,
     headersTimeout: 20 * SECOND,
+    /** How often those that are late are looked for. */
+    connectionsCheckingInterval: 5 * SECOND,
     /** Clients that offer another protocol for the same request, HTTP/2 mostly, are answered in ours. */
     shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
   },
+  clientErrorHandler: answerUnreadable,
   routerOptions: { maxParamLength: 512 },
   onProtoPoisoning: 'error' as const,
   onConstructorPoisoning: 'error' as const,

@@ -19,6 +19,7 @@ import { offerChallenges } from './auth/challenges.ts';
 import { Principals } from './auth/principals.ts';
 import { registerDownloads } from './downloads/register-downloads.ts';
 import { registerGraphQL } from './graphql/graphql-endpoint.ts';
+import { PersistedOperations } from './graphql/persisted-operations.ts';
 import { registerHealth } from './health/register-health.ts';
 import { answerError, answerUnknownPath } from './http-errors.ts';
 import { answerUndecodable } from './oci/oci-errors.ts';
@@ -93,6 +94,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     authenticate,
     authenticateAgain,
     subscribers,
+    operations: await PersistedOperations.open(settings),
   });
   registerDownloads(app, { ...options, principalOf });
   registerPackageRegistries(app, options);

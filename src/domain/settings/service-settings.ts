@@ -181,4 +181,25 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     fallback: () => null,
     meaning: 'authorities of client certificates, PEM: the subject of a certificate is the user',
   }),
+  row({
+    variable: 'STOWAGE_GRAPHQL_INTROSPECTION',
+    key: 'graphqlIntrospection',
+    parse: flag,
+    fallback: () => true,
+    meaning: 'whether clients may ask GraphQL for its schema, and errors suggest names',
+  }),
+  row({
+    variable: 'STOWAGE_GRAPHQL_OPERATIONS',
+    key: 'graphqlOperations',
+    parse: readableFile,
+    fallback: () => null,
+    meaning: 'JSON file of GraphQL documents that clients may name by their sha256 instead of sending them',
+  }),
+  row({
+    variable: 'STOWAGE_GRAPHQL_ONLY_OPERATIONS',
+    key: 'graphqlOnlyOperations',
+    parse: flag,
+    fallback: () => false,
+    meaning: 'whether GraphQL takes no other documents than those',
+  }),
 ];

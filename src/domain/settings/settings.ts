@@ -33,6 +33,12 @@ export interface Settings {
   tlsCertificate: string | null;
   tlsKey: string | null;
   tlsClientAuthorities: string | null;
+  /** Whether clients may ask for the schema, and are helped with names. */
+  graphqlIntrospection: boolean;
+  /** File of documents that clients may name; null: none. */
+  graphqlOperations: string | null;
+  /** Whether those are all that they may send. */
+  graphqlOnlyOperations: boolean;
   packageManagers: PackageManager[];
   defaultPackageManagers: PackageManager[];
   /** Pairs that may not work on the same directory of a Cachito request. */

@@ -7,9 +7,11 @@ import { clientError } from '../http-errors.ts';
 import { type ContextServices, contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
 import { countSubscriptions } from './count-subscriptions.ts';
 import { endWithCredentials } from './end-with-credentials.ts';
+import { hiddenSchema } from './hidden-schema.ts';
 import { maskError } from './mask-error.ts';
 import { multipartUploads } from './multipart-uploads.ts';
 import { parseLimits } from './parse-limits.ts';
+import { EXTRA_PARAMETERS, type PersistedOperations, persistedOperations } from './persisted-operations.ts';
 import { schema } from './schema.ts';
 import { attachSockets } from './sockets.ts';
 import { storableText } from './storable-text.ts';
@@ -24,6 +26,7 @@ export interface GraphQLServices extends ContextServices {
   /** The same once more, for credentials that were good; see {@link endWithCredentials}. */
   authenticateAgain: GraphQLServices['authenticate'];
   credentialsCheckMs?: number;
+  operations: PersistedOperations;
 }
 
 const CREDENTIALS_CHECK_MS = 30_000;
@@ -47,7 +50,10 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
     cors: false,
     landingPage: false,
     logging: false,
+    extraParamNames: EXTRA_PARAMETERS,
     plugins: [
+      persistedOperations(services.operations),
+      ...(settings.graphqlIntrospection ? [] : [hiddenSchema]),
       multipartUploads(settings.limits.uploadBytes),
       parseLimits,
       storableText,

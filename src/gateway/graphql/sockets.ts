@@ -22,7 +22,7 @@ export function attachSockets(
   server: Server,
   // biome-ignore lint/suspicious/noExplicitAny: Yoga's context types are invariant.
   yoga: YogaServerInstance<any, GraphQLContext>,
-  { settings, authenticate, authenticateAgain, logger }: GraphQLServices,
+  { settings, authenticate, authenticateAgain, operations, logger }: GraphQLServices,
 ): { close(): Promise<void> } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LONGEST_MESSAGE });
   /** Finds out anew whose connection it is. */
@@ -73,7 +73,7 @@ export function attachSockets(
         const origin: OperationOrigin = { principal, baseUrl, address, checkCredentials };
         const enveloped = yoga.getEnveloped({ ...origin, params });
         const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped;
-        const document = documentOf(parse, params.query);
+        const document = documentOf(() => parse(operations.resolve(params).query));
         if (document instanceof GraphQLError) return [document];
         const errors = validate(schema, document);
         if (errors.length > 0) return errors;
@@ -101,9 +101,9 @@ export function attachSockets(
 }
 
 /** A document that cannot be read is an error of its operation, not of the whole connection. */
-function documentOf(parse: (query: string) => DocumentNode, query: string): DocumentNode | GraphQLError {
+function documentOf(read: () => DocumentNode): DocumentNode | GraphQLError {
   try {
-    return parse(query);
+    return read();
   } catch (error) {
     if (error instanceof GraphQLError) return error;
     throw error;

@@ -320,3 +320,34 @@ describe('Errors', () => {
     expect(gateway.logged.filter(({ level }) => (level as number) >= 50)).toEqual([]);
   });
 });
+
+describe('Without introspection', () => {
+  let hidden: TestGateway;
+  beforeAll(async () => {
+    hidden = await TestGateway.start({ environment: { STOWAGE_GRAPHQL_INTROSPECTION: 'false' } });
+  });
+  afterAll(async () => await hidden?.close());
+
+  test.each([
+    [getIntrospectionQuery(), 'GraphQL introspection has been disabled'],
+    ['{ __type(name: "Query") { name } }', 'GraphQL introspection has been disabled'],
+    ['{ mee { name } }', 'Cannot query field "mee" on type "Query".'],
+    ['{ tokens(usr: "a") { name } }', 'Unknown argument "usr" on field "Query.tokens".'],
+    ['{ bundleRequests(filter: { states: [COMPLET] }) { totalCount } }', 'Value "COMPLET" does not exist'],
+  ])('the schema is not told of: %s', async (query, message) => {
+    const { data, errors } = await hidden.graphql(query);
+    expect(data).toBeNull();
+    expect(errors[0]!.message).toContain(message);
+    expect(JSON.stringify(errors)).not.toContain('Did you mean');
+  });
+
+  test('nor by values of variables', async () => {
+    const query = 'query ($f: BundleRequestFilter) { bundleRequests(filter: $f) { totalCount } }';
+    for (const f of [{ stats: [] }, { states: ['COMPLET'] }]) {
+      const { errors } = await hidden.graphql(query, { f });
+      expect(errors).toHaveLength(1);
+      expect(JSON.stringify(errors)).not.toContain('Did you mean');
+    }
+    expect((await hidden.graphql('{ __typename me { __typename } }')).errors).toEqual([]);
+  });
+});
