@@ -5,6 +5,7 @@ import { insertBundle, type NewBundle } from '../database/sql/insert-bundle.ts';
 import { insertComponents, insertPackageVersions } from '../database/sql/insert-dictionaries.ts';
 import { insertRequestComponents } from '../database/sql/insert-request-components.ts';
 import { insertRequestPackages } from '../database/sql/insert-request-packages.ts';
+import { recordBlobs } from '../database/sql/record-blobs.ts';
 import {
   insertConfigurationFiles,
   insertEnvironment,
@@ -22,9 +23,16 @@ export interface AssembledBundle {
   components: readonly SbomComponent[];
   offline: ConsumerSetup;
   registry: ConsumerSetup;
+  /** Durable. */
+  blobs: readonly StoredBlob[];
+}
+
+/** Documents about a bundle, durable. */
+export interface BundleDocuments {
   cyclonedx: Digest;
   spdx: Digest;
   provenance: Digest;
+  blobs: readonly StoredBlob[];
 }
 
 /**
@@ -39,14 +47,17 @@ export async function growDictionaries(
   await insertComponents(database.sql, components);
 }
 
-/** Ends `assemble-bundle`, and the request with it: everything that a client may ask for is there from here on. */
+/**
+ * Ends `assemble-bundle`, and the request with it: everything that a client may ask for is there from here on. Rows are
+ * written while documents are still being made.
+ */
 export async function recordBundle(
   database: Database,
   lease: StepLease,
   result: AssembledBundle,
-  blobs: readonly StoredBlob[],
+  documents: Promise<BundleDocuments>,
 ): Promise<void> {
-  await finishStep(database, lease, blobs, async (tx, request) => {
+  await finishStep(database, lease, result.blobs, async (tx, request) => {
     const { sql } = tx;
     await changeState(sql, request, 'in_progress', ASSEMBLING);
     // Beside this transaction, as with blobs: who needs the same bundle does not wait for us, and thousands of rows are
@@ -59,6 +70,9 @@ export async function recordBundle(
     await insertSetup(sql, request.id, 'offline', result.offline);
     await insertSetup(sql, request.id, 'registry', result.registry);
     await bundle;
+    const { cyclonedx, spdx, provenance, blobs } = await documents;
+    // As with the others, not in this transaction.
+    await recordBlobs(database.sql, blobs);
     await sql.query(
       `update bundle_requests
        set bundle_digest = $2, cyclonedx_digest = $3, spdx_digest = $4, provenance_digest = $5, packages_count = $6,
@@ -67,9 +81,9 @@ export async function recordBundle(
       [
         request.id,
         result.bundle.manifestDigest,
-        result.cyclonedx,
-        result.spdx,
-        result.provenance,
+        cyclonedx,
+        spdx,
+        provenance,
         result.packages.packages.length,
         uniqueDependencies(result.packages.packages).length,
       ],

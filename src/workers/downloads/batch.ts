@@ -4,9 +4,6 @@ interface Waiting<K, V> {
   reject(error: unknown): void;
 }
 
-/** The first so many go ahead: what follows from them, downloads, begins while the others are still looked up. */
-const VANGUARD = 64;
-
 /**
  * Gathers what is asked for in one turn of the event loop into one call: thousands of keys are looked up by one statement
  * although each file goes its own way.
@@ -32,9 +29,8 @@ export class Batch<K, V> {
   #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (let start = 0, end: number; start < waiting.length; start = end) {
-      end = start + (start === 0 ? Math.min(VANGUARD, this.#size) : this.#size);
-      const part = waiting.slice(start, end);
+    for (let start = 0; start < waiting.length; start += this.#size) {
+      const part = waiting.slice(start, start + this.#size);
       this.#run(part.map((one) => one.key)).then(
         (values) => {
           for (const [index, one] of part.entries()) one.resolve(values[index]!);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Settings } from '../../domain/config.ts';
 import { type ArtifactRow, findArtifacts } from '../../domain/database/sql/artifacts-find.ts';
@@ -19,6 +20,7 @@ import type {
   DerivedArtifact,
   HashAlgorithm,
 } from './artifact-store.ts';
+import { Backlog } from './backlog.ts';
 import { Batch } from './batch.ts';
 import { type Destination, destinationOf } from './destination.ts';
 import type { FetchedDocument } from './fetcher.ts';
@@ -40,6 +42,11 @@ export interface DatabaseArtifactStoreOptions {
 
 /** Keys looked up by one statement. */
 const CHUNK = 5000;
+/** The first so many go ahead: the others are looked up while the bytes of these are on the way, so many at a time. */
+const VANGUARD = 64;
+const FOLLOWERS = 256;
+/** Files of a call that are being fetched or wait for it, for each download that runs. */
+const QUEUE = 4;
 const DOCUMENT_BYTES = 64 * 1024 * 1024;
 /** Stored files read at a time, for facts that are not known of them yet. */
 const READERS = 16;
@@ -58,6 +65,12 @@ interface Wanted {
   onStored?: ArtifactRequest['onStored'] | undefined;
   /** Puts the bytes into the blob store, verified. */
   make(signal: AbortSignal): Promise<Made>;
+}
+
+/** Is told how far an artefact has come that the store did not have. */
+interface Steps {
+  fetching(): void;
+  stored(): void;
 }
 
 interface Made {
@@ -89,7 +102,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
   }
 
   fetchAll(requests: readonly ArtifactRequest[]): Promise<Artifact[]> {
-    return this.#obtainAll(requests.map((request) => this.#wantedOf(request)));
+    return this.#obtainAll(requests, (request) => this.#wantedOf(request));
   }
 
   async fetch(request: ArtifactRequest): Promise<Artifact> {
@@ -98,16 +111,15 @@ export class DatabaseArtifactStore implements ArtifactStore {
   }
 
   async derive(derived: DerivedArtifact): Promise<Artifact> {
-    const [artifact] = await this.#obtainAll([
-      {
-        key: withoutSecrets(derived.key),
-        url: maskCredentials(derived.url),
-        expected: [],
-        algorithms: derived.record ?? [],
-        metadataName: DERIVED,
-        make: (signal) => this.#produce(derived, signal),
-      },
-    ]);
+    const wanted = (): Wanted => ({
+      key: withoutSecrets(derived.key),
+      url: maskCredentials(derived.url),
+      expected: [],
+      algorithms: derived.record ?? [],
+      metadataName: DERIVED,
+      make: (signal) => this.#produce(derived, signal),
+    });
+    const [artifact] = await this.#obtainAll([derived], wanted);
     return artifact!;
   }
 
@@ -132,25 +144,49 @@ export class DatabaseArtifactStore implements ArtifactStore {
   }
 
   /** Side by side; the first failure stops the rest, and is thrown when all have stopped. */
-  async #obtainAll(wanted: readonly Wanted[]): Promise<Artifact[]> {
-    const { progress, signal } = this.#options;
+  async #obtainAll<Request>(
+    requests: readonly Request[],
+    wantedOf: (request: Request) => Wanted,
+  ): Promise<Artifact[]> {
+    const { progress, settings, signal } = this.#options;
     signal.throwIfAborted();
-    progress.expect({ files: wanted.length });
+    progress.expect({ files: requests.length });
     const abort = new AbortController();
     const onAbort = (): void => abort.abort(signal.reason);
     setMaxListeners(0, abort.signal);
     signal.addEventListener('abort', onAbort, { once: true });
+    const fetching = Promise.withResolvers<void>();
+    const queue = new Backlog(QUEUE * settings.downloadConcurrency);
+    let isFetching = false;
+    const steps = {
+      fetching() {
+        isFetching = true;
+        fetching.resolve();
+      },
+    };
+    const obtain = async (request: Request): Promise<Artifact> => {
+      const stored = Promise.withResolvers<void>();
+      void queue.run(() => stored.promise);
+      try {
+        return await this.#obtain(wantedOf(request), abort.signal, { ...steps, stored: stored.resolve });
+      } catch (error) {
+        abort.abort(error);
+        throw error;
+      } finally {
+        stored.resolve();
+      }
+    };
     try {
-      const outcomes = await Promise.allSettled(
-        wanted.map(async (one) => {
-          try {
-            return await this.#obtain(one, abort.signal);
-          } catch (error) {
-            abort.abort(error);
-            throw error;
-          }
-        }),
-      );
+      const artifacts: Promise<Artifact>[] = [];
+      for (let size = VANGUARD; artifacts.length < requests.length && !abort.signal.aborted; ) {
+        const part = requests.slice(artifacts.length, artifacts.length + size).map(obtain);
+        artifacts.push(...part);
+        await Promise.race([fetching.promise, Promise.allSettled(part)]);
+        await queue.room();
+        await nextTurn();
+        size = isFetching ? FOLLOWERS : Math.min(2 * size, CHUNK);
+      }
+      const outcomes = await Promise.allSettled(artifacts);
       abort.signal.throwIfAborted();
       return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<Artifact>).value);
     } finally {
@@ -159,7 +195,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
   }
 
   /** One artefact: from the store, or from whoever fetches it just now, or fetched here. */
-  async #obtain(wanted: Wanted, signal: AbortSignal): Promise<Artifact> {
+  async #obtain(wanted: Wanted, signal: AbortSignal, steps: Steps): Promise<Artifact> {
     const { inFlight } = this.#options.scheduler;
     for (let look = 0; ; look += 1) {
       const stored = await this.#fromStore(wanted, signal);
@@ -172,7 +208,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
       const { promise, resolve } = Promise.withResolvers<void>();
       inFlight.set(wanted.key, promise);
       try {
-        if (await this.#claims.take(wanted.key)) return await this.#makeClaimed(wanted, signal);
+        if (await this.#claims.take(wanted.key)) return await this.#makeClaimed(wanted, signal, steps);
         await this.#claims.pause(look, signal);
       } finally {
         inFlight.delete(wanted.key);
@@ -181,12 +217,13 @@ export class DatabaseArtifactStore implements ArtifactStore {
     }
   }
 
-  async #makeClaimed(wanted: Wanted, signal: AbortSignal): Promise<Artifact> {
+  async #makeClaimed(wanted: Wanted, signal: AbortSignal, steps: Steps): Promise<Artifact> {
     try {
       // The one who had the claim until now may have brought it.
       const stored = await this.#fromStore(wanted, signal);
       if (stored) return stored;
-      const artifact = await this.#recorder.during(() => this.#make(wanted, signal));
+      steps.fetching();
+      const artifact = await this.#recorder.during(() => this.#make(wanted, signal, steps));
       this.#claims.forget(wanted.key);
       this.#options.progress.add({ files: 1 });
       return artifact;
@@ -195,8 +232,9 @@ export class DatabaseArtifactStore implements ArtifactStore {
     }
   }
 
-  async #make(wanted: Wanted, signal: AbortSignal): Promise<Artifact> {
+  async #make(wanted: Wanted, signal: AbortSignal, steps: Steps): Promise<Artifact> {
     const made = await wanted.make(signal);
+    steps.stored();
     const madeAt = Date.now();
     const release = this.#options.scheduler.unrecorded.hold(made.blob.digest);
     let isRecorded = false;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AssembledBundle } from '../../domain/bundle-requests/record-bundle.ts';
 import { growDictionaries, recordBundle } from '../../domain/bundle-requests/record-bundle.ts';
 import { readStepResult, type StepResult } from '../../domain/bundle-requests/step-result.ts';
@@ -50,22 +51,30 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   for (const names of similarNames(bundle.manifest.entries).slice(0, MOST_NAMED)) {
     log.warn(`these names are the same on some file systems: ${names.join(', ')}`);
   }
-  const documents = await writeDocuments(context, {
-    bundle,
-    source,
-    results,
-    packages: packages.packages,
-    components,
-  });
   const assembled: AssembledBundle = {
-    ...{ bundle, packages, components, offline, registry },
-    ...documents,
+    bundle,
+    packages,
+    components,
+    offline,
+    registry,
+    blobs: blobs.written,
   };
-  await log.flush();
-  await progress.finish();
-  await blobs.sync(blobs.written.map((blob) => blob.digest));
-  await dictionaries;
-  await recordBundle(worker.database, context.lease, assembled, blobs.written);
+  await Promise.all([
+    log.flush(),
+    progress.finish(),
+    blobs.sync(assembled.blobs.map((blob) => blob.digest)),
+    dictionaries,
+  ]);
+  // A little later, so that the database has something to do meanwhile.
+  const documents = nextTurn().then(() =>
+    writeDocuments(context, { bundle, source, results, packages: packages.packages, components }),
+  );
+  try {
+    await recordBundle(worker.database, context.lease, assembled, documents);
+  } finally {
+    // What it writes must be known to the step, whatever happens.
+    await documents.catch(() => undefined);
+  }
 }
 
 async function resultsOf({ worker, request, blobs }: StepContext): Promise<StepResult[]> {

@@ -1,3 +1,4 @@
+import type { BundleDocuments } from '../../domain/bundle-requests/record-bundle.ts';
 import type { StepResult } from '../../domain/bundle-requests/step-result.ts';
 import type { AssembledArchive } from '../../domain/bundles/assemble-bundle.ts';
 import { digestOf } from '../../domain/bundles/bundle-manifest.ts';
@@ -10,18 +11,12 @@ import type { SbomComponent } from '../../domain/bundles/sbom-component.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { ResolvedPackage } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
-import type { Digest } from '../../domain/storage/blob-store.ts';
+import type { Digest, StoredBlob } from '../../domain/storage/blob-store.ts';
 import { version } from '../../domain/version.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { StepContext } from './step-task.ts';
 
-export interface BundleDocuments {
-  cyclonedx: Digest;
-  spdx: Digest;
-  provenance: Digest;
-}
-
-/** Documents about a bundle, kept beside it: both SBOMs and the signed provenance that names all of them. */
+/** Documents about a bundle, kept beside it: both SBOMs and the signed provenance that names all of them. Durable. */
 export async function writeDocuments(
   context: StepContext,
   {
@@ -48,8 +43,12 @@ export async function writeDocuments(
     time: source.time,
     components,
   };
-  const write = async (text: string): Promise<Digest> =>
-    (await blobs.write(Buffer.from(text), { durability: 'batch' })).digest;
+  const written: StoredBlob[] = [];
+  const write = async (text: string): Promise<Digest> => {
+    const blob = await blobs.write(Buffer.from(text), { durability: 'batch' });
+    written.push(blob);
+    return blob.digest;
+  };
   const cyclonedxDigest = await write(cycloneDx(subject));
   const spdxDigest = await write(spdx(subject));
   const statement = provenanceStatement({
@@ -85,7 +84,8 @@ export async function writeDocuments(
   });
   const envelope = (await context.services.signer()).sign(statement);
   const provenance = await write(`${JSON.stringify(envelope)}\n`);
-  return { cyclonedx: cyclonedxDigest, spdx: spdxDigest, provenance };
+  await Promise.all([blobs.sync(written.map(({ digest }) => digest)), context.log.flush()]);
+  return { cyclonedx: cyclonedxDigest, spdx: spdxDigest, provenance, blobs: written };
 }
 
 /** For who compares two bundles with git directories. */

@@ -23,9 +23,7 @@ export async function fetchSource(context: StepContext): Promise<void> {
     `source: commit ${source.commit ?? '(none)'}, tree ${source.treeId}, ${source.files} files, ${source.size} bytes`,
   );
   const result = request.flags.includes('include-git-dir') ? await gitDirectories(context, source) : null;
-  await blobs.sync(blobs.written.map(({ digest }) => digest));
-  await log.flush();
-  await progress.finish();
+  await Promise.all([blobs.sync(blobs.written.map(({ digest }) => digest)), log.flush(), progress.finish()]);
   const { commit, snapshot, files, size } = source;
   const idle = idleManagers(source.tree, context);
   const fetched = { commit, snapshot, files, size, plan, result, idle };

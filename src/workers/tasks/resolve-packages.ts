@@ -52,10 +52,8 @@ export async function resolvePackages(context: StepContext): Promise<void> {
 
   const result = await writeStepResult(blobs, resolution);
   const named = uniqueBlobs([...blobs.written, ...resolution.files, ...changedFiles(resolution), result]);
-  await blobs.sync(named.map((blob) => blob.digest));
   log.info(summary(resolution));
-  await log.flush();
-  await progress.finish();
+  await Promise.all([blobs.sync(named.map((blob) => blob.digest)), log.flush(), progress.finish()]);
   await recordPackages(worker.database, context.lease, result.digest, named);
 }
 

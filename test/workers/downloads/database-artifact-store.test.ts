@@ -293,6 +293,17 @@ test('the first failure stops the rest; what was complete is kept', async () => 
   expect(readdirSync(join(root, 'tmp'))).toEqual([]);
 });
 
+test('what comes after the first failure is not asked for, and waits for nothing', async () => {
+  const server = await fixtureServer((response, request) =>
+    request.url === '/7' ? response.writeHead(404).end() : response.end(request.url),
+  );
+  const { store } = otherProcess();
+  const requests = Array.from({ length: 2000 }, (_, index) => requestOf(server, `/${index}`));
+  await expect(store.fetchAll(requests)).rejects.toMatchObject({ code: 'fetch-failed' });
+  expect(server.requests.length).toBeLessThan(400);
+  expect(await claims()).toEqual([]);
+});
+
 test('an abort ends everything and leaves no files', async () => {
   const { store, abort } = otherProcess();
   const server = await fixtureServer({

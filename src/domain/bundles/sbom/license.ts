@@ -4,11 +4,24 @@ import parseExpression from 'spdx-expression-parse';
 export type License = { expression: string } | { name: string };
 
 export function licenseOf(text: string): License {
-  const trimmed = text.trim();
+  let license = known.get(text);
+  if (!license) {
+    license = readLicense(text.trim());
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(text, license);
+  }
+  return license;
+}
+
+/** Thousands of packages have the same few. */
+const known = new Map<string, License>();
+const MOST_KNOWN = 200;
+
+function readLicense(text: string): License {
   try {
-    parseExpression(trimmed);
-    return { expression: trimmed };
+    parseExpression(text);
+    return { expression: text };
   } catch {
-    return { name: trimmed };
+    return { name: text };
   }
 }

@@ -71,12 +71,18 @@ export async function insertConfigurationFiles(
   form: SetupForm,
   files: readonly ConfigurationFileRow[],
 ): Promise<void> {
+  const starts = [0];
+  for (const { content } of files) starts.push(starts.at(-1)! + content.length);
   await sql.query(
     `insert into bundle_request_configuration_files (request_id, form, path, content, encoded)
      select $1, $2, new.path, new.content, new.encoded
      from (
        select distinct on (path, content, encoded) *
-       from unnest($3::text[], $4::bytea[], $5::text[]) with ordinality as given (path, content, encoded, position)
+       from (
+         select path, substring($4::bytea from start + 1 for length) as content, encoded, position
+         from unnest($3::text[], $5::int[], $6::int[], $7::text[]) with ordinality
+           as one (path, start, length, encoded, position)
+       ) as given
        order by path, content, encoded, position
      ) as new
      where not exists (
@@ -89,7 +95,10 @@ export async function insertConfigurationFiles(
       requestId,
       form,
       files.map(({ path }) => path),
-      files.map(({ content }) => content),
+      // In one piece: an array of bytes would have to be sent as text.
+      Buffer.concat(files.map(({ content }) => content)),
+      starts.slice(0, -1),
+      files.map(({ content }) => content.length),
       files.map(({ encoded }) => encoded),
     ],
   );
