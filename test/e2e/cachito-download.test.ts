@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { DEFAULT_REGISTRY } from '../../src/workers/javascript-packages/registries.ts';
 import { CachitoClient } from '../support/cachito-client.ts';
 import { TestGateway } from '../support/gateway.ts';
@@ -147,7 +147,12 @@ describe('cachito-download.sh', { timeout: 60_000 }, () => {
 
   test.each<Form>(['registry', 'offline'])('gomod, %s form', async (form) => {
     const root = await download('gomod', form);
-    const output = await build(root, form, 'GOFLAGS=-modcacherw go build -o program . && ./program');
+    const compiled = `GOCACHE=${inject('goBuildCache')}`;
+    const output = await build(
+      root,
+      form,
+      `GOFLAGS=-modcacherw ${compiled} go build -o program . && ./program`,
+    );
     expect(output).toBe('m0 m1 m2\n');
   });
 

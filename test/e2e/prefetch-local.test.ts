@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { TestRepository } from '../support/git-repository.ts';
 import { type GoProxy, manyModules, projectOf, startGoProxy } from '../support/go-proxy.ts';
 import { withoutNetwork } from '../support/network.ts';
@@ -105,7 +105,7 @@ describe('stowage prefetch without a server', { timeout: 120_000 }, () => {
       node -p 'Object.keys(require("./package-lock.json").packages).length'
       python3 -m pip install --quiet --no-deps --target installed -r requirements.txt
       ls installed | grep -c dist-info
-      cd service && go build -o program . && ./program 2>&1`;
+      cd service && GOCACHE=${inject('goBuildCache')} go build -o program . && ./program 2>&1`;
     const [program, args] = withoutNetwork('sh', '-c', script);
     const output = execFileSync(program, args, {
       cwd: unpacked,

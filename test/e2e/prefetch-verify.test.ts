@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, dropTestDatabase } from '../support/database.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
+import { ownEnvironment } from '../support/stowage-command.ts';
 
 const STOWAGE = join(import.meta.dirname, '../../bin/stowage');
 
@@ -20,8 +21,7 @@ describe('stowage prefetch, then stowage verify', () => {
   const stowage = (...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
       const env = {
-        PATH: process.env.PATH,
-        HOME: '/nonexistent',
+        ...ownEnvironment(),
         DATABASE_URL: url,
         STOWAGE_DATA_DIR: join(directory, 'data'),
         STOWAGE_NPM_REGISTRY: registry.url,

@@ -9,6 +9,8 @@ import { makeRunDirectory } from './run-directory.ts';
 declare module 'vitest' {
   export interface ProvidedContext {
     postgresUrl: string;
+    /** For go commands of tests: compiling the standard library takes seconds, and once is enough. */
+    goBuildCache: string;
   }
 }
 
@@ -22,6 +24,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   process.env.TMPDIR = join(directory, 'tmp');
   await mkdir(process.env.TMPDIR);
   await chmod(process.env.TMPDIR, 0o1777);
+  // Of the code of Stowage and its libraries: every process of the run would compile it anew.
+  process.env.NODE_COMPILE_CACHE = join(directory, 'compiled');
   const server = await startEmbeddedPostgres({ dataDir: directory, volatile: true });
   const admin = new URL(server.url);
   admin.pathname = '/postgres';
@@ -35,9 +39,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await client.query('alter database template_migrated is_template true allow_connections false');
   await client.end();
   project.provide('postgresUrl', admin.href);
+  project.provide('goBuildCache', join(directory, 'go-build'));
 
   return async () => {
     await server.stop({ evenIfUsed: true });
+    delete process.env.NODE_COMPILE_CACHE;
     if (usualTemporary === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = usualTemporary;
     await rm(directory, { recursive: true, force: true });

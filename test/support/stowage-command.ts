@@ -4,6 +4,12 @@ import { join } from 'node:path';
 
 const ENTRY = join(import.meta.dirname, '../../bin/stowage');
 
+/** Of whoever runs the tests: where the programs are, and what of ours is compiled already (global-setup.ts). */
+export function ownEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME: '/nonexistent', ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }) };
+}
+
 export interface CommandResult {
   /** Exit status, or the signal that ended it. */
   status: number | NodeJS.Signals;
@@ -22,7 +28,7 @@ export class StowageCommand {
   constructor(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}) {
     this.child = spawn(ENTRY, args, {
       cwd: options.cwd,
-      env: { PATH: process.env.PATH, HOME: '/nonexistent', ...options.env },
+      env: { ...ownEnvironment(), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {

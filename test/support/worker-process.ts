@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { ownEnvironment } from './stowage-command.ts';
 
 const ENTRY = join(import.meta.dirname, '../../bin/stowage');
 
@@ -15,7 +16,7 @@ export class WorkerProcess {
     { umask = '022', uid }: { umask?: string; uid?: number } = {},
   ) {
     this.child = spawn('sh', ['-c', `umask ${umask}; exec "$@"`, 'sh', ENTRY, 'worker'], {
-      env: { PATH: process.env.PATH, HOME: '/nonexistent', ...environment },
+      env: { ...ownEnvironment(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(uid !== undefined && { uid, gid: uid }),
     });

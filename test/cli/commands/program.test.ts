@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { effectiveSettings } from '../../../src/cli/commands/config.ts';
 import { readSettings } from '../../../src/domain/config.ts';
 import { durationMs } from '../../../src/domain/duration.ts';
+import { ownEnvironment } from '../../support/stowage-command.ts';
 
 const STOWAGE = join(import.meta.dirname, '../../../bin/stowage');
 
@@ -12,7 +13,7 @@ function stowage(
   environment: Record<string, string> = {},
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, ...environment };
+    const env = { ...ownEnvironment(), ...environment };
     execFile(STOWAGE, args, { env }, (error, stdout, stderr) =>
       resolve({ exitCode: (error?.code as number | undefined) ?? 0, stdout, stderr }),
     );

@@ -14,6 +14,7 @@ import { Signer } from '../../../src/domain/bundles/signing.ts';
 import type { Digest } from '../../../src/domain/storage/blob-store.ts';
 import { component, sbomSubject } from '../../support/sbom-subject.ts';
 import { type SmallBundle, smallBundle } from '../../support/small-bundle.ts';
+import { ownEnvironment } from '../../support/stowage-command.ts';
 
 const STOWAGE = join(import.meta.dirname, '../../../bin/stowage');
 const sha256 = (content: string): Digest => `sha256:${createHash('sha256').update(content).digest('hex')}`;
@@ -314,7 +315,7 @@ describe('what lies beside a bundle', () => {
 describe('the command', () => {
   const stowage = (...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
-      const env = { PATH: process.env.PATH, STOWAGE_DATA_DIR: at('signer') };
+      const env = { ...ownEnvironment(), STOWAGE_DATA_DIR: at('signer') };
       execFile(STOWAGE, ['verify', ...args], { env }, (error, stdout, stderr) =>
         resolve({ exitCode: (error?.code as number | undefined) ?? 0, stdout, stderr }),
       );

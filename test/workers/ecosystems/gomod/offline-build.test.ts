@@ -1,9 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Flag } from '../../../../src/domain/packages/package.ts';
 import type { Resolution } from '../../../../src/workers/ecosystems/ecosystem.ts';
 import { gomod } from '../../../../src/workers/ecosystems/gomod/index.ts';
@@ -21,7 +19,6 @@ const run = promisify(execFile);
 
 let proxy: GoProxy;
 let nested: GoProxy;
-const buildCache = mkdtempSync(join(tmpdir(), 'stowage-test-'));
 beforeAll(async () => {
   proxy = await startGoProxy(manyModules(7));
   nested = await startGoProxy([
@@ -32,7 +29,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxy.close();
   await nested.close();
-  rmSync(buildCache, { recursive: true, force: true });
 });
 
 /** Builds and runs the program without any network. */
@@ -48,8 +44,8 @@ async function buildAndRun(
     GOFLAGS: '-modcacherw',
     ...consumerEnvironment(root, resolution),
   };
-  // Compiling the standard library takes seconds: once is enough to see that the variable works.
-  if (!ownBuildCache) environment.GOCACHE = buildCache;
+  // Compiling the standard library takes seconds: one test is enough to see that the variable works.
+  if (!ownBuildCache) environment.GOCACHE = inject('goBuildCache');
   const options = { cwd: join(root, 'app', directory), env: environment };
   const go = async (...args: string[]) => {
     const [program, rest] = withoutNetwork('go', ...args);
