@@ -17,48 +17,62 @@ export interface FetchedFile extends SelectedFile {
 
 type Fetching = Pick<ResolveContext, 'artifacts' | 'request' | 'settings' | 'temporaryDirectory' | 'signal'>;
 
-/** The files of a pinned release: found in the index, downloaded and verified (prefetch.md 5.1, 5.3). */
+/**
+ * The files of a pinned release: found in the index, downloaded and verified (prefetch.md 5.1, 5.3).
+ *
+ * The files of a version are remembered once some were found, so that a repeated request asks no index. The price: what
+ * is uploaded for a version (or yanked) afterwards is not seen, unless what is known does not satisfy the request.
+ */
 export async function fetchRelease(
   context: Fetching,
   upstream: Upstream,
   planned: PlannedRelease,
 ): Promise<FetchedFile[]> {
-  const selected = await findFiles(context, upstream, planned);
-  return Promise.all(
-    selected.map(async (one) => ({ ...one, artifact: await fetchFile(context, upstream, planned, one) })),
-  );
-}
-
-/**
- * The files of a version are remembered once some were found, so that a repeated request asks no index. The price: what
- * is uploaded for a version (or yanked) afterwards is not seen, unless what is known does not satisfy the request.
- */
-async function findFiles(
-  { artifacts, request }: Fetching,
-  upstream: Upstream,
-  { name, version, wheels, expected }: PlannedRelease,
-): Promise<SelectedFile[]> {
+  const { artifacts, request } = context;
+  const { name, version, wheels, expected } = planned;
   const selection = { name, version, wheels, hashes: request.rules === 'native' ? expected : [] };
   const lookUp = async () => {
     const files = await readProject(artifacts, upstream, name);
     return filesOfVersion(files, name, (one) => isVersionOf(one, version));
   };
-  const known = await artifacts.derive({
+  const ahead: { files?: Promise<FetchedFile[]> } = {};
+  const remembering = artifacts.derive({
     key: `pip-candidates-1:${upstream.index}:${canonicalName(name)}==${normalVersion(version) ?? version}`,
     url: `${upstream.index}${canonicalName(name)}/`,
     produce: async () => {
       const files = await lookUp();
       // Throws when there is nothing to remember.
-      selectFiles(files, selection);
+      const selected = selectFiles(files, selection);
+      // Not only when the version is remembered: that takes as long as a download.
+      ahead.files = fetchFiles(context, upstream, planned, selected);
+      ahead.files.catch(() => undefined);
       return { content: Buffer.from(JSON.stringify(files)), metadata: files };
     },
   });
+  const known = await remembering.catch(async (error: unknown) => {
+    await ahead.files?.catch(() => undefined);
+    throw error;
+  });
+  if (ahead.files) return await ahead.files;
+  let selected: SelectedFile[];
   try {
-    return selectFiles(known.metadata as IndexFile[], selection);
+    selected = selectFiles(known.metadata as IndexFile[], selection);
   } catch (error) {
     if (!known.cached || !(error instanceof InvalidRequestData)) throw error;
-    return selectFiles(await lookUp(), selection);
+    selected = selectFiles(await lookUp(), selection);
   }
+  return await fetchFiles(context, upstream, planned, selected);
+}
+
+async function fetchFiles(
+  context: Fetching,
+  upstream: Upstream,
+  planned: PlannedRelease,
+  selected: readonly SelectedFile[],
+): Promise<FetchedFile[]> {
+  return await Promise.all(
+    selected.map(async (one) => ({ ...one, artifact: await fetchFile(context, upstream, planned, one) })),
+  );
 }
 
 async function fetchFile(
