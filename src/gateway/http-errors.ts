@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { asDatabaseUnavailable } from '../domain/database/connection-lost.ts';
 import { DomainError, NotFoundError, RequestFailure } from '../domain/errors.ts';
 import { challengesOf } from './auth/challenges.ts';
 
@@ -50,12 +51,13 @@ export function clientError(
   error: unknown,
   request: FastifyRequest,
 ): { status: number; told: Pick<DomainError, 'code' | 'message' | 'hint' | 'details'> } {
-  const known = error instanceof DomainError ? error : ofFramework(error as FastifyError);
+  const thrown = asDatabaseUnavailable(error) ?? error;
+  const known = thrown instanceof DomainError ? thrown : ofFramework(thrown as FastifyError);
   if (known === null) {
     request.log.error({ err: error }, 'request failed');
     return { status: 500, told: internal(request) };
   }
-  const status = statusOfKnown(known, error);
+  const status = statusOfKnown(known, thrown);
   if (status >= 500) request.log.error({ err: error }, 'request failed');
   else request.log.debug({ code: known.code }, known.message);
   return { status, told: known };

@@ -1,15 +1,17 @@
 import { PothosError } from '@pothos/core';
 import type { FastifyBaseLogger } from 'fastify';
 import { GraphQLError, type GraphQLErrorOptions } from 'graphql';
+import { asDatabaseUnavailable } from '../../domain/database/connection-lost.ts';
 import { DomainError } from '../../domain/errors.ts';
 
 /**
  * What a client sees of an error: those of the domain with their code, hint and details; what GraphQL itself says about
- * a document as it is; anything else masked and logged.
+ * a document as it is; that the database is away; anything else masked and logged.
  */
 export function maskError(logger: Pick<FastifyBaseLogger, 'error'>): (error: unknown) => GraphQLError {
   return (error) => {
-    const cause = originalOf(error);
+    const original = originalOf(error);
+    const cause = asDatabaseUnavailable(original) ?? original;
     if (cause instanceof DomainError) return withCode(error, cause.message, extensionsOf(cause));
     if (cause instanceof PothosError) return withCode(error, cause.message, { code: 'invalid-input' });
     if (error instanceof GraphQLError && (cause === error || cause instanceof GraphQLError)) return error;

@@ -1,12 +1,13 @@
-import { BlobStoreUnavailableError } from '../../domain/errors.ts';
+import { isConnectionLost } from '../../domain/database/connection-lost.ts';
+import { BlobStoreUnavailableError, DomainError } from '../../domain/errors.ts';
 
 /** Database or blob store: the state is untouched then; the queue repeats the job when they are back. */
 export function isServiceFailure(error: unknown): boolean {
-  if (error instanceof BlobStoreUnavailableError) return true;
-  const code = (error as { code?: unknown } | null)?.code;
-  const message = error instanceof Error ? error.message : '';
-  return (
-    (typeof code === 'string' && /^(08|57P|53|40)\w*$/.test(code) && code.length === 5) ||
-    /Connection terminated|Client has encountered a connection error|terminating connection/.test(message)
-  );
+  if (error instanceof DomainError) return error instanceof BlobStoreUnavailableError;
+  return isConnectionLost(error) || isRolledBack(error);
+}
+
+/** Class 40 of SQLSTATE: others wanted the same in another order. */
+function isRolledBack(error: unknown): boolean {
+  return /^40\w{3}$/.test(String((error as { code?: unknown }).code));
 }
