@@ -5,7 +5,7 @@ import { DomainError, ValidationError } from '../../domain/errors.ts';
 import type { Limits } from '../../domain/settings/settings.ts';
 import type { SourceFiles } from '../../domain/sources/source-tree.ts';
 import { detectPackages } from './detect-packages.ts';
-import type { LockDescription, LockFiles } from './ecosystem.ts';
+import type { DescribeContext, LockDescription, LockFiles } from './ecosystem.ts';
 import { ecosystems } from './ecosystems.ts';
 import type { SourceLocation } from './package-purl.ts';
 
@@ -27,6 +27,11 @@ export interface Remark {
   /** Relative to the source root. */
   file: string;
   text: string;
+}
+
+/** Of all lock files together. */
+export interface DescriptionLimits extends Pick<Limits, 'lockFileBytes' | 'dependencies'> {
+  packages: number;
 }
 
 const describing = [...ecosystems.values()].filter(({ locks }) => locks !== undefined);
@@ -66,22 +71,23 @@ export const DESCRIBED_FILE_NAMES: ReadonlySet<string> = new Set([
 export async function describeSource(
   source: SourceFiles,
   location: SourceLocation,
-  limits: Pick<Limits, 'lockFileBytes' | 'dependencies'>,
+  limits: DescriptionLimits,
   { signal, onDefect }: { signal: AbortSignal; onDefect(error: unknown): void },
 ): Promise<SourceDescription> {
   const { found, leftOut } = await detectPackages(source, describing);
   const described: LockDescription[] = [];
   const unread: Remark[] = [];
   const seen = new Set<string>();
-  const rest = { bytes: limits.lockFileBytes, components: limits.dependencies };
+  const rest: Rest = { packages: limits.packages, components: limits.dependencies };
+  const metered = new MeteredFiles(source, limits.lockFileBytes);
   for (const { name, locks } of describing) {
     for (const { options, evidence } of found.get(name) ?? []) {
       signal.throwIfAborted();
       for (const file of evidence) seen.add(file);
       const file = evidence.find(isLockFile) ?? evidence[0]!;
-      const context = { source, location, directory: options.path, limits };
+      const context = { source: metered, location, directory: options.path, limits };
       try {
-        described.push(await describePackage(locks!, context, evidence, rest));
+        described.push(await describePackage(locks!, context, rest));
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof DomainError)) onDefect(error);
@@ -105,20 +111,56 @@ export async function describeSource(
   };
 }
 
+interface Rest {
+  packages: number;
+  components: number;
+}
+
 /** What it takes is taken from `rest`. */
 async function describePackage(
   locks: LockFiles,
-  context: Parameters<LockFiles['describe']>[0],
-  evidence: readonly string[],
-  rest: { bytes: number; components: number },
+  context: DescribeContext & { limits: DescriptionLimits },
+  rest: Rest,
 ): Promise<LockDescription> {
-  const { lockFileBytes, dependencies } = context.limits;
-  rest.bytes -= evidence.reduce((sum, file) => sum + sizeOf(context.source, file), 0);
-  if (rest.bytes < 0) throw tooMuch(`have more than ${lockFileBytes} bytes`);
+  const { packages, dependencies } = context.limits;
+  rest.packages -= 1;
+  if (rest.packages < 0) throw tooMuch(`belong to more than ${packages} packages`);
   const description = await locks.describe(context);
   rest.components -= description.components.length;
   if (rest.components < 0) throw tooMuch(`name more than ${dependencies} dependencies`);
   return description;
+}
+
+/** Files of which no more than so many bytes are read, whatever includes what. */
+class MeteredFiles implements SourceFiles {
+  readonly #source: SourceFiles;
+  readonly #most: number;
+  #read = 0;
+
+  constructor(source: SourceFiles, most: number) {
+    this.#source = source;
+    this.#most = most;
+  }
+
+  get entries(): SourceFiles['entries'] {
+    return this.#source.entries;
+  }
+
+  lookup(path: string): ReturnType<SourceFiles['lookup']> {
+    return this.#source.lookup(path);
+  }
+
+  async read(path: string, maxBytes?: number): Promise<Buffer> {
+    const entry = this.lookup(path);
+    const size = entry === null || entry === 'directory' ? 0 : entry.size;
+    if (this.#read + size > this.#most) throw tooMuch(`have more than ${this.#most} bytes`);
+    this.#read += size;
+    return await this.#source.read(path, maxBytes);
+  }
+
+  open(path: string): ReturnType<SourceFiles['open']> {
+    return this.#source.open(path);
+  }
 }
 
 function tooMuch(what: string): ValidationError {
@@ -127,11 +169,6 @@ function tooMuch(what: string): ValidationError {
 
 function isLockFile(path: string): boolean {
   return LOCK_FILES.has(posix.basename(path));
-}
-
-function sizeOf(source: SourceFiles, path: string): number {
-  const entry = source.lookup(path);
-  return entry === null || entry === 'directory' ? 0 : entry.size;
 }
 
 /** Where a row does not name its own, it is of all lock files of the package. */

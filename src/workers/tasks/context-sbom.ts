@@ -18,6 +18,7 @@ const MOST_FILES = 10_000;
 /** Bytes of all lock files, and what they name: the SBOM is in memory, and others must be able to read it. */
 const MOST_LOCK_BYTES = 16 * 1024 * 1024;
 const MOST_COMPONENTS = 30_000;
+const MOST_PACKAGES = 1_000;
 const MOST_SBOM_BYTES = 20 * 1024 * 1024;
 const MOST_REMARKS = 1_000;
 const MOST_LINES = 20;
@@ -49,6 +50,7 @@ export async function contextSbom(
   const limits = {
     lockFileBytes: Math.min(lockFileBytes, MOST_LOCK_BYTES),
     dependencies: Math.min(dependencies, MOST_COMPONENTS),
+    packages: MOST_PACKAGES,
   };
   const repository = from.kind === 'git' ? maskCredentials(from.repository) : null;
   const commit = from.kind === 'git' ? from.commit : null;

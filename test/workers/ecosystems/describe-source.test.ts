@@ -6,7 +6,7 @@ import { memorySourceTree } from '../../support/memory-source-tree.ts';
 import { cycloneDxErrors } from '../../support/sbom-rules.ts';
 import { sbomSubject } from '../../support/sbom-subject.ts';
 
-const LIMITS = { lockFileBytes: 100_000, dependencies: 1_000 };
+const LIMITS = { lockFileBytes: 100_000, dependencies: 1_000, packages: 10 };
 const COMMIT = 'c'.repeat(40);
 const hex = (character: string, length: number): string => character.repeat(length);
 const base64 = (digits: string): string => Buffer.from(digits, 'hex').toString('base64');
@@ -438,16 +438,24 @@ describe('what is not described is told', () => {
 
   test('more than may be', async () => {
     const both = { ...npm('a/', good), ...npm('b/', good) };
-    const bytes = await described(both, { ...LIMITS, lockFileBytes: good.length + 10 });
-    expect(bytes.unread).toEqual([
-      {
-        file: 'b/package-lock.json',
-        text: `the lock files together have more than ${good.length + 10} bytes`,
-      },
-    ]);
-    const dependencies = await described(both, { ...LIMITS, dependencies: 1 });
-    expect(dependencies.unread).toEqual([
-      { file: 'b/package-lock.json', text: 'the lock files together name more than 1 dependencies' },
+    const file = 'b/package-lock.json';
+    const bytes = good.length * 2 - 1;
+    for (const [limits, text] of [
+      [{ lockFileBytes: bytes }, `the lock files together have more than ${bytes} bytes`],
+      [{ dependencies: 1 }, 'the lock files together name more than 1 dependencies'],
+      [{ packages: 1 }, 'the lock files together belong to more than 1 packages'],
+    ] as const) {
+      const { components, unread } = await described(both, { ...LIMITS, ...limits });
+      expect(components).toHaveLength(1);
+      expect(unread).toEqual([{ file, text }]);
+    }
+    const included = {
+      'requirements.txt': '-r a.txt\n-r b.txt',
+      'a.txt': '#'.repeat(60_000),
+      'b.txt': '#'.repeat(60_000),
+    };
+    expect((await described(included)).unread).toEqual([
+      { file: 'requirements.txt', text: 'the lock files together have more than 100000 bytes' },
     ]);
   });
 
