@@ -25,10 +25,10 @@ afterAll(async () => {
 });
 
 /** Workers whose hearts have not beaten for an hour: the machine slept. */
-async function silentWorker(host: string): Promise<string> {
+async function silentWorker(host: string, pid = process.pid): Promise<string> {
   const id = randomUUID();
   await insertWorker(database.sql, {
-    ...{ id, host, pid: process.pid, poolId: `pool-${id}`, buildPoolId: `builds-${id}`, concurrency: 1 },
+    ...{ id, host, pid, poolId: `pool-${id}`, buildPoolId: `builds-${id}`, concurrency: 1 },
   });
   await database.sql.query(`update workers set heartbeat_at = now() - interval '1 hour' where id = $1`, [id]);
   return id;
@@ -56,4 +56,15 @@ test('a worker does not declare itself dead, and one that was declared dead live
   expect(await living()).toEqual([self]);
   await updateHeartbeat(database.sql, other, {});
   expect((await living()).sort()).toEqual([self, other].sort());
+});
+
+test('what a dead worker was fetching is fetched by others at once', async () => {
+  await silentWorker('elsewhere', 12);
+  const self = await silentWorker(hostname());
+  const claims = ['elsewhere:12:aa', 'elsewhere:123:bb', 'else:12:cc'];
+  const { sql } = database;
+  await sql.query('insert into artifact_claims select one, one from unnest($1::text[]) as one', [claims]);
+  await recoverOnce(self);
+  const left = await sql.query<{ key: string }>('select key from artifact_claims');
+  expect(left.map(({ key }) => key).sort()).toEqual(claims.slice(1).sort());
 });

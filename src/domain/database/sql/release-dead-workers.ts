@@ -16,7 +16,8 @@ export async function findWorkersOfHost(sql: SqlExecutor, host: string): Promise
 
 /**
  * Declares workers dead whose heart stopped so many seconds ago, or whose process is known to be gone, and unlocks their
- * jobs: the next free worker takes them at once.
+ * jobs: the next free worker takes them at once. It need not wait for what they were fetching either: their claims, whose
+ * holders begin with host and process, are given up.
  */
 export async function releaseDeadWorkers(
   sql: SqlExecutor,
@@ -32,6 +33,12 @@ export async function releaseDeadWorkers(
        select graphile_worker.force_unlock_workers(array_agg(pool)) from dead,
          unnest(array[pool_id, build_pool_id]) as one (pool)
        having count(*) > 0
+     ), released as (
+       delete from artifact_claims where key in (
+         select c.key from artifact_claims c
+         join dead on starts_with(c.claimed_by, format('%s:%s:', dead.host, dead.pid))
+         order by c.key for update of c
+       )
      )
      select dead.id, dead.host, dead.pid from dead left join unlocked on true`,
     [silentSeconds, known, alive],
