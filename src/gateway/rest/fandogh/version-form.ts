@@ -49,7 +49,13 @@ export async function readVersionForm<Stored>(
     // Waited for below, also when the form turns out to be broken.
     storing.catch(() => undefined);
   });
-  const failure = await readThrough(request, parser, mostBytes);
+  let hasTooManyParts = false;
+  parser?.on('partsLimit', () => {
+    hasTooManyParts = true;
+  });
+  const failure =
+    (await readThrough(request, parser, mostBytes)) ??
+    (hasTooManyParts ? new MalformedFormError(`The form has more than ${MOST_PARTS} parts`) : null);
   if (failure) {
     await storing?.catch(() => undefined);
     throw failure;

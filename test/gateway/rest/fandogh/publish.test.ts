@@ -184,6 +184,12 @@ describe('refused, after all was read (fandogh.md 1.8)', () => {
       multipartBody([['version', 'v']]).subarray(0, -20),
       'The form cannot be read: Unexpected end of form',
     ],
+    [
+      'too many parts',
+      `multipart/form-data; boundary=${BOUNDARY}`,
+      multipartBody([...Array.from({ length: 100 }, (): [string, string] => ['x', 'y']), ['version', 'v']]),
+      'The form has more than 100 parts',
+    ],
   ])('the body: %s', async (_what, type, body, text) => {
     expect(await answer('POST', PATH, { body: body as never, headers: { 'content-type': type } })).toEqual([
       400,
