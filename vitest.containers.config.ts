@@ -1,9 +1,11 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from './vitest.config.ts';
 
+const { projects: _, ...test } = base.test!;
+
 /** `npm run test:containers`: the whole topology under faults, with its PostgreSQL in a container. */
 export default mergeConfig(
-  { ...base, test: { ...base.test, include: [], exclude: [], globalSetup: [] } },
+  { ...base, test: { ...test, globalSetup: [] } },
   defineConfig({
     test: {
       include: ['test/containers/**/*.test.ts'],
