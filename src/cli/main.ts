@@ -13,11 +13,13 @@ import { logsCommand } from './commands/logs.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { prefetchCommand } from './commands/prefetch.ts';
 import { pruneCommand } from './commands/prune.ts';
+import { queueCommand } from './commands/queue.ts';
 import { sbomCommand } from './commands/sbom.ts';
 import { serveCommand } from './commands/serve.ts';
 import { userCommand } from './commands/user.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
+import { workersCommand } from './commands/workers.ts';
 import { printError } from './print-error.ts';
 
 /** Every command in a file of its own under commands/. */
@@ -42,6 +44,8 @@ export function stowageProgram(): Command {
     userCommand(),
     keysCommand(),
     auditCommand(),
+    workersCommand(),
+    queueCommand(),
     pruneCommand(),
     logsCommand(),
     sbomCommand(),

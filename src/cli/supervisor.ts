@@ -44,7 +44,8 @@ export async function startProcessTree(options: ProcessTreeOptions): Promise<Pro
   const worker = supervised('worker');
   let stopping: Promise<void> | null = null;
   const stopAll = async (): Promise<void> => {
-    await Promise.all([gateway, ...others, worker].map((one) => one.stop()));
+    const deadlineMs = settings.drainSeconds * 1_000 + STOP_MARGIN_MS;
+    await Promise.all([gateway, ...others, worker].map((one) => one.stop(deadlineMs)));
     await embedded?.stop();
   };
   const stop = (): Promise<void> => (stopping ??= stopAll());
@@ -61,6 +62,9 @@ export async function startProcessTree(options: ProcessTreeOptions): Promise<Pro
     throw error;
   }
 }
+
+/** What a process may need to end beyond the time that it lets its work run. */
+const STOP_MARGIN_MS = 10_000;
 
 /** Gateways that share a port would share it with another server as well, and nobody would notice. */
 async function requireFreePort({ host, port }: Settings): Promise<void> {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { endWorker, insertWorker, updateHeartbeat } from '../domain/database/sql/workers.ts';
+import { endWorker, insertWorker, markDraining, updateHeartbeat } from '../domain/database/sql/workers.ts';
 import type { SqlExecutor } from '../domain/database/sql-executor.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -15,19 +15,27 @@ export class Heartbeat {
     this.#context = context;
   }
 
-  async start(poolId: string, buildPoolId: string): Promise<void> {
+  async start({ poolIds, concurrency }: { poolIds: readonly string[]; concurrency: number }): Promise<void> {
     const { workerId, settings } = this.#context;
     await insertWorker(this.#sql, {
       id: workerId,
       host: hostname(),
       pid: process.pid,
-      poolId,
-      buildPoolId,
-      concurrency: settings.workerConcurrency,
+      poolIds,
+      tasks: settings.workerTasks,
+      concurrency,
     });
     this.#timer = setInterval(() => {
       this.#last = this.#beat();
     }, BEAT_MS);
+  }
+
+  /** From now on it takes no more jobs. */
+  async drain(): Promise<void> {
+    const { workerId, logger } = this.#context;
+    await markDraining(this.#sql, workerId).catch((error: unknown) =>
+      logger.warn({ err: error }, 'nobody was told that this worker stops'),
+    );
   }
 
   async stop(): Promise<void> {

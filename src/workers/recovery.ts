@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { tidyQueue } from '../domain/bundle-requests/request-queue.ts';
 import { failStep, takeStep } from '../domain/bundle-requests/run-step.ts';
+import { deleteReplacedJobs } from '../domain/database/sql/dead-jobs.ts';
 import { findAbandonedBuilds } from '../domain/database/sql/find-abandoned-builds.ts';
 import { findAbandonedSteps } from '../domain/database/sql/find-abandoned-steps.ts';
 import { findWorkersOfHost, releaseDeadWorkers } from '../domain/database/sql/release-dead-workers.ts';
@@ -44,6 +45,7 @@ export class Recovery {
     try {
       await this.#releaseDead();
       await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
+      await deleteReplacedJobs(this.#context.database.sql);
       await tidyQueue(this.#context.database);
       await this.#failAbandoned();
       await this.#failAbandonedBuilds();

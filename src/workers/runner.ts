@@ -7,7 +7,7 @@ import {
   parseCronItems,
   type Runner,
   run,
-  type TaskList,
+  type Task,
   type WorkerEvents,
 } from 'graphile-worker';
 import type { Logger } from 'pino';
@@ -15,9 +15,11 @@ import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
 import { LOCAL_SOURCE_JOB } from '../domain/database/sql/add-job.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
+import { TASKS, type TaskName } from '../domain/queue/tasks.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import type { ImageBuilding } from './builders/image-building.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { PausedTasks } from './paused-tasks.ts';
 import { Recovery } from './recovery.ts';
 import { removeTree } from './remove-tree.ts';
 import { ServiceReports } from './status/service-reports.ts';
@@ -37,13 +39,11 @@ export interface WorkerOptions {
 
 export interface RunningWorker {
   id: string;
-  /** Takes no more jobs, lets go of the running ones after `graceMs` (another worker repeats them), leaves no lock. */
+  /** Takes no more jobs, lets go of the running ones after `graceMs` (default: by the settings; another worker repeats them), leaves no lock. */
   stop(graceMs?: number): Promise<void>;
   /** Ends when the worker has stopped; throws when it broke. */
   done: Promise<void>;
 }
-
-const DEFAULT_GRACE_MS = 5_000;
 
 /** Starts one worker process: jobs, heartbeat, recovery of others. The database must be migrated. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
@@ -62,24 +62,27 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const heartbeat = new Heartbeat(context);
   const recovery = new Recovery(context);
   const reports = new ServiceReports(context);
+  const paused = new PausedTasks(context);
   const tasks = createTasks(context);
-  const { workerConcurrency, buildConcurrency } = options.settings;
-  const [jobs, builds] = await Promise.all([
-    startRunner(context, { tasks: tasks.list, concurrency: workerConcurrency, schedule: SCHEDULE }),
-    startRunner(context, { tasks: tasks.builds, concurrency: buildConcurrency, schedule: [] }),
-  ]);
-  const runners = [jobs.runner, builds.runner];
-  await heartbeat.start(jobs.poolId, builds.poolId);
+  const places = placesOf(options.settings);
+  await paused.start();
+  const pools = await Promise.all(
+    places.map((one) => startRunner(context, { ...one, list: tasks.list, paused })),
+  );
+  const runners = pools.map((pool) => pool.runner);
+  const concurrency = places.reduce((sum, one) => (isForBuilds(one) ? sum : sum + one.concurrency), 0);
+  await heartbeat.start({ poolIds: pools.map((pool) => pool.poolId), concurrency });
   await recovery.start();
   reports.start();
-  context.logger.info({ worker: workerId, concurrency: workerConcurrency, buildConcurrency }, 'worker ready');
+  context.logger.info({ worker: workerId, places }, 'worker ready');
 
   let stopping: Promise<void> | null = null;
   const stop = async (graceMs: number): Promise<void> => {
     const deadline = setTimeout(() => shutdown.abort(new Error('the worker stops')), graceMs);
-    await Promise.all(runners.map((runner) => runner.stop()));
+    await Promise.all([heartbeat.drain(), ...runners.map((runner) => runner.stop())]);
     clearTimeout(deadline);
     shutdown.abort(new Error('the worker stops'));
+    await paused.stop();
     await reports.stop();
     await recovery.stop();
     await heartbeat.stop();
@@ -88,9 +91,32 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   };
   return {
     id: workerId,
-    stop: (graceMs = DEFAULT_GRACE_MS) => (stopping ??= stop(graceMs)),
+    stop: (graceMs = options.settings.drainSeconds * 1_000) => (stopping ??= stop(graceMs)),
     done: Promise.all(runners.map((runner) => runner.promise)).then(() => undefined),
   };
+}
+
+/** Tasks that share so many places of a worker. */
+interface Places {
+  tasks: readonly TaskName[];
+  concurrency: number;
+}
+
+/** Of the tasks that a worker takes, those with a number of their own have places of their own; builds always do. */
+function placesOf({ workerTasks, taskConcurrency, workerConcurrency, buildConcurrency }: Settings): Places[] {
+  const own: Settings['taskConcurrency'] = { 'build-image': buildConcurrency, ...taskConcurrency };
+  const wanted = workerTasks ?? TASKS;
+  const shared = wanted.filter((task) => own[task] === undefined);
+  const places: Places[] = wanted.flatMap((task) => {
+    const concurrency = own[task];
+    return concurrency === undefined ? [] : [{ tasks: [task], concurrency }];
+  });
+  if (shared.length > 0) places.unshift({ tasks: shared, concurrency: workerConcurrency });
+  return places;
+}
+
+function isForBuilds({ tasks }: Places): boolean {
+  return tasks.includes('build-image');
 }
 
 /** Task and time; one run for all workers together, whichever takes it. */
@@ -101,29 +127,29 @@ const SCHEDULE = [
   ['scrub-store', '0 3 * * 0'],
 ] as const;
 
-interface RunnerOptions {
-  tasks: TaskList;
-  concurrency: number;
-  schedule: readonly (readonly [task: string, match: string])[];
+interface RunnerOptions extends Places {
+  list: Record<TaskName, Task>;
+  paused: PausedTasks;
 }
 
 /** The pool's id owns the locks of its jobs: others must know it soon (stack.md 4). */
 async function startRunner(
   context: WorkerContext,
-  { tasks, concurrency, schedule }: RunnerOptions,
+  { tasks, concurrency, list, paused }: RunnerOptions,
 ): Promise<{ runner: Runner; poolId: string }> {
   const events = new EventEmitter() as WorkerEvents;
   const poolId = new Promise<string>((resolve) => {
     events.once('pool:create', ({ workerPool }) => resolve((workerPool as unknown as { id: string }).id));
   });
   events.on('pool:listen:error', ({ error }) => context.logger.warn({ err: error }, 'queue connection lost'));
+  // Several workers may share a database: `npm start`, and a `stowage prefetch` of a path beside it.
+  const foreign = context.settings.gitAllowedProtocols.includes('file') ? [] : [LOCAL_SOURCE_JOB];
   const runner = await run({
     pgPool: context.database.pool,
-    taskList: tasks,
+    taskList: Object.fromEntries(tasks.map((task) => [task, unlessPaused(task, list[task], paused)])),
     events,
     concurrency,
-    // Several workers may share a database: `npm start`, and a `stowage prefetch` of a path beside it.
-    forbiddenFlags: context.settings.gitAllowedProtocols.includes('file') ? null : [LOCAL_SOURCE_JOB],
+    forbiddenFlags: () => [...foreign, ...paused.flags],
     noHandleSignals: true,
     pollInterval: 1_000,
     logger: new JobLogger(() => (level, message) => {
@@ -132,7 +158,7 @@ async function startRunner(
       else context.logger.debug(message);
     }),
     parsedCronItems: parseCronItems(
-      schedule.map(([task, match]) => ({
+      SCHEDULE.filter(([task]) => tasks.includes(task)).map(([task, match]) => ({
         task,
         match,
         identifier: task,
@@ -142,4 +168,12 @@ async function startRunner(
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   });
   return { runner, poolId: await poolId };
+}
+
+/** Jobs of the schedule have no flags: while their task is paused they do nothing. */
+function unlessPaused(task: TaskName, work: Task, paused: PausedTasks): Task {
+  if (!SCHEDULE.some(([scheduled]) => scheduled === task)) return work;
+  return async (payload, helpers) => {
+    if (!paused.has(task)) await work(payload, helpers);
+  };
 }

@@ -3,8 +3,12 @@ import { runService } from '../service.ts';
 
 export function workerCommand(): Command {
   return new Command('worker')
-    .description('run one worker: fetches sources, resolves packages, assembles bundles')
-    .action(() => runService('worker', start));
+    .description('run one worker: fetches sources, resolves packages, assembles bundles, builds images')
+    .option('--tasks <tasks>', 'take only jobs of these tasks, separated by commas (STOWAGE_WORKER_TASKS)')
+    .action(({ tasks }: { tasks?: string }) => {
+      if (tasks !== undefined) process.env.STOWAGE_WORKER_TASKS = tasks;
+      return runService('worker', start);
+    });
 }
 
 const start: Parameters<typeof runService>[1] = async ({ settings, logger, signal }) => {

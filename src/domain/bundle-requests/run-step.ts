@@ -9,7 +9,7 @@ import { LeaseLostError } from '../lease-lost.ts';
 import type { StoredBlob } from '../storage/blob-store.ts';
 import type { BundleRequest, BundleRequestStep, RequestError, StepCounters } from './bundle-request.ts';
 import { changeState } from './change-state.ts';
-import { leaveQueue } from './request-queue.ts';
+import { addStepJobs, leaveQueue } from './request-queue.ts';
 import { dueReasons, FETCHING_SOURCE } from './state-reasons.ts';
 
 /**
@@ -85,6 +85,28 @@ export async function failStep(database: Database, lease: StepLease, error: Requ
     await announceStep(tx.sql, request.id, lease.step.id);
     await changeState(tx.sql, request, 'failed', error.message, error);
     await endRequest(tx, request);
+  });
+}
+
+/**
+ * Gives back a step that this worker does not finish: another one begins it anew at once, and no attempt counts. False: the
+ * lease is gone.
+ */
+export async function returnStep(database: Database, lease: StepLease): Promise<boolean> {
+  return await database.transaction(async (tx) => {
+    const request = await lockLeased(tx, lease).catch((reason: unknown) => {
+      if (reason instanceof LeaseLostError) return null;
+      throw reason;
+    });
+    if (!request) return false;
+    await tx.sql.query(
+      `update bundle_request_steps set state = 'queued', worker_id = null, started_at = null, progress = '{}'
+       where id = $1`,
+      [lease.step.id],
+    );
+    await announceStep(tx.sql, request.id, lease.step.id);
+    await addStepJobs(tx.sql, request, lease.step.id);
+    return true;
   });
 }
 

@@ -13,6 +13,7 @@ import './sources/uploads.ts';
 import './components/components.ts';
 import './processes/status.ts';
 import './processes/workers.ts';
+import './processes/queue.ts';
 import './registry/errors.ts';
 import './registry/image.ts';
 import './registry/tag.ts';

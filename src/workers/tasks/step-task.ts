@@ -10,6 +10,7 @@ import {
   failStep,
   leaseHolds,
   requestErrorOf,
+  returnStep,
   type StepLease,
   takeStep,
 } from '../../domain/bundle-requests/run-step.ts';
@@ -48,7 +49,8 @@ export interface StepContext {
  *   work returns           → the work has ended the step itself, in its own transaction
  *   work throws            → the request fails with the error's text
  *   lease lost or cancel   → nothing is written any more
- *   shutdown, database or blob store away → the job is left to be done again
+ *   shutdown               → the step waits again, for another worker
+ *   database or blob store away → the job is left to be done again
  */
 export function stepTask(services: TaskServices, work: (context: StepContext) => Promise<void>): Task {
   const { context: worker } = services;
@@ -70,7 +72,7 @@ async function runStep(
   lease: StepLease,
   name: string,
   work: (context: StepContext) => Promise<void>,
-): Promise<'succeeded' | 'failed' | 'lost'> {
+): Promise<'succeeded' | 'failed' | 'lost' | 'returned'> {
   const { context: worker } = services;
   const subject = { subjectType: 'bundle-request', subjectId: lease.request.id } as const;
   const log = new LogWriter(worker.database, subject, name, maskCredentials);
@@ -104,7 +106,12 @@ async function runStep(
     await progress.stop();
     await blobs.drop();
     if (error instanceof LeaseLostError || watch.lost) return 'lost';
-    if (worker.shutdown.aborted || isServiceFailure(error)) throw error;
+    if (worker.shutdown.aborted) {
+      log.info('the worker stops: another one begins this step anew');
+      await log.flush();
+      return (await returnStep(worker.database, lease)) ? 'returned' : 'lost';
+    }
+    if (isServiceFailure(error)) throw error;
     await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(worker) : error);
     return 'failed';
   } finally {

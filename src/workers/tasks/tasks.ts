@@ -1,4 +1,5 @@
-import type { TaskList } from 'graphile-worker';
+import type { Task } from 'graphile-worker';
+import type { TaskName } from '../../domain/queue/tasks.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import { assembleBundle } from './assemble-bundle.ts';
 import { buildImage } from './build-image.ts';
@@ -15,9 +16,7 @@ import { TaskServices } from './task-services.ts';
 
 /** Every task of the queue by its name, which is also its file's name. */
 export function createTasks(context: WorkerContext): {
-  list: TaskList;
-  /** Those that have places of their own in a worker. */
-  builds: TaskList;
+  list: Record<TaskName, Task>;
   close(): Promise<void>;
 } {
   const services = new TaskServices(context);
@@ -32,8 +31,8 @@ export function createTasks(context: WorkerContext): {
       'collect-garbage': collectGarbage(context),
       'read-sbom': readSbom(context),
       'scrub-store': scrubStore(context),
+      'build-image': buildImage(services),
     },
-    builds: { 'build-image': buildImage(services) },
     close: () => services.close(),
   };
 }

@@ -52,8 +52,8 @@ describe('the status of the services', () => {
       id,
       host,
       pid: 1,
-      poolId: `pool-${workers}`,
-      buildPoolId: `builds-${workers}`,
+      poolIds: [`pool-${workers}`, `builds-${workers}`],
+      tasks: null,
       concurrency: 1,
     });
     const self = { id, asked: 0 };

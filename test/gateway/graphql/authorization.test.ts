@@ -167,6 +167,20 @@ const ROWS: Row[] = [
     forbidden,
     yes,
   ),
+  ...[
+    ['Query.taskQueues', '{ x: taskQueues { task } }', yes],
+    ['Query.deadJobs', '{ x: deadJobs { nodes { number } } }', yes],
+    ['Mutation.pauseTask', 'mutation { x: pauseTask(task: "scrub-store") { ...r } }', yes],
+    ['Mutation.resumeTask', 'mutation { x: resumeTask(task: "scrub-store") { ...r } }', yes],
+    ['Mutation.retryDeadJob', 'mutation { x: retryDeadJob(number: 1) { ...r } }', missing],
+    ['Mutation.discardDeadJob', 'mutation { x: discardDeadJob(number: 1) { ...r } }', missing],
+  ].map(([field, operation, admin]) =>
+    row(
+      field!,
+      operation!.replace('...r', '__typename ... on Error { code }'),
+      ...([anonymous, forbidden, forbidden, forbidden, forbidden, forbidden, admin] as Outcome[]),
+    ),
+  ),
   row(
     'Mutation.submitBundleRequest',
     'mutation { x: submitBundleRequest(input: { repository: "https://git.example/a", project: "apps" }) { __typename ... on Error { code } } }',

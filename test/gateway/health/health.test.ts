@@ -142,8 +142,8 @@ describe('Health', () => {
           id,
           host: 'h',
           pid: 1,
-          poolId: `pool-${id}`,
-          buildPoolId: `builds-${id}`,
+          poolIds: [`pool-${id}`, `builds-${id}`],
+          tasks: null,
           concurrency: 4,
         });
         await updateHeartbeat(database.sql, id, {

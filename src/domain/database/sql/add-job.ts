@@ -1,3 +1,4 @@
+import { taskFlag } from '../../queue/tasks.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
 /** Tasks and their payloads; the workers implement one file for each. */
@@ -32,7 +33,7 @@ export interface JobOptions {
   /** Lower runs first; default 0. */
   priority?: number;
   runAt?: Date;
-  /** What a worker must not have forbidden itself, see LOCAL_SOURCE_JOB. */
+  /** What a worker must not have forbidden itself besides the task, see LOCAL_SOURCE_JOB. */
   flags?: readonly string[];
 }
 
@@ -58,7 +59,7 @@ export async function addJob<Task extends keyof TaskPayloads>(
       options.priority ?? 0,
       options.runAt ?? null,
       MOST_ATTEMPTS,
-      options.flags ?? null,
+      [taskFlag(task), ...(options.flags ?? [])],
     ],
   );
 }

@@ -1,7 +1,10 @@
 import type { SqlExecutor } from '../sql-executor.ts';
 
-/** `ready`: may start now. `scheduled`: later, or again after a failure. `failed`: never again. */
-export const JOB_STATES = ['ready', 'scheduled', 'running', 'failed'] as const;
+/**
+ * `waiting`: of a request that has no place yet. `ready`: may start now. `scheduled`: later, or again after a failure.
+ * `failed`: never again.
+ */
+export const JOB_STATES = ['waiting', 'ready', 'scheduled', 'running', 'failed'] as const;
 type JobState = (typeof JOB_STATES)[number];
 
 export interface QueueStatistics {
@@ -19,6 +22,9 @@ export async function readQueueStatistics(sql: SqlExecutor): Promise<QueueStatis
        case when locked_at is not null then 'running' when attempts >= max_attempts then 'failed'
          when run_at > now() then 'scheduled' else 'ready' end as state,
        count(*) as count, greatest(0, extract(epoch from now() - min(run_at)))::float8 as age
-     from graphile_worker.jobs group by 1, 2`,
+     from graphile_worker.jobs group by 1, 2
+     union all
+     select 'fetch-source', 'waiting', count(*), greatest(0, extract(epoch from now() - min(queued_at)))::float8
+     from request_queue where not is_admitted having count(*) > 0`,
   );
 }

@@ -1,4 +1,5 @@
 import type { SqlExecutor } from '../sql-executor.ts';
+import { POOLS } from './workers.ts';
 
 export interface DeadWorker {
   id: string;
@@ -28,10 +29,10 @@ export async function releaseDeadWorkers(
        update workers set stopped_at = now()
        where stopped_at is null and id <> $3
          and (heartbeat_at < now() - make_interval(secs => $1) or id = any($2::uuid[]))
-       returning id, host, pid, pool_id, build_pool_id
+       returning id, host, pid, pool_id, build_pool_id, other_pool_ids
      ), unlocked as (
        select graphile_worker.force_unlock_workers(array_agg(pool)) from dead,
-         unnest(array[pool_id, build_pool_id]) as one (pool)
+         unnest(${POOLS}) as one (pool)
        having count(*) > 0
      ), released as (
        delete from artifact_claims where key in (

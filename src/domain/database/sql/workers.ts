@@ -1,19 +1,25 @@
+import type { TaskName } from '../../queue/tasks.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
 export interface NewWorker {
   id: string;
   host: string;
   pid: number;
-  poolId: string;
-  /** Of the jobs that build images. */
-  buildPoolId: string;
+  /** Owners of the locks of its jobs, one at least. */
+  poolIds: readonly string[];
+  /** null: all. */
+  tasks: readonly TaskName[] | null;
   concurrency: number;
 }
 
+/** Releases before `other_pool_ids` know the first two. */
+export const POOLS = '(array[pool_id, build_pool_id] || other_pool_ids)';
+
 export async function insertWorker(sql: SqlExecutor, worker: NewWorker): Promise<void> {
   await sql.query(
-    'insert into workers (id, host, pid, pool_id, build_pool_id, concurrency) values ($1, $2, $3, $4, $5, $6)',
-    [worker.id, worker.host, worker.pid, worker.poolId, worker.buildPoolId, worker.concurrency],
+    `insert into workers (id, host, pid, pool_id, build_pool_id, other_pool_ids, tasks, concurrency)
+     values ($1, $2, $3, ($4::text[])[1], ($4::text[])[2], ($4::text[])[3:], $5, $6)`,
+    [worker.id, worker.host, worker.pid, worker.poolIds, worker.tasks, worker.concurrency],
   );
 }
 
@@ -30,6 +36,11 @@ export async function updateHeartbeat(
     'update workers set heartbeat_at = now(), stopped_at = null, metrics = $2::jsonb where id = $1',
     [id, JSON.stringify(metrics)],
   );
+}
+
+/** It takes no more jobs. */
+export async function markDraining(sql: SqlExecutor, id: string): Promise<void> {
+  await sql.query('update workers set draining_at = now() where id = $1 and stopped_at is null', [id]);
 }
 
 export async function endWorker(sql: SqlExecutor, id: string): Promise<void> {

@@ -1,4 +1,8 @@
-import type { RunningBuildRow, RunningStepRow } from '../../../domain/database/sql/list-workers.ts';
+import type {
+  RunningBuildRow,
+  RunningJobRow,
+  RunningStepRow,
+} from '../../../domain/database/sql/list-workers.ts';
 import { findLiveWorkers, type LiveWorker } from '../../../domain/live-workers.ts';
 import { builder } from '../builder.ts';
 import { ImageBuildRef } from '../images/refs.ts';
@@ -22,6 +26,17 @@ const RunningBuildRef = builder.objectRef<RunningBuildRow>('RunningBuild').imple
   }),
 });
 
+const RunningJobRef = builder.objectRef<RunningJobRow>('RunningJob').implement({
+  fields: (t) => ({
+    task: t.exposeString('task', { nullable: false }),
+    attempt: t.exposeInt('attempt', { nullable: false }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: false }),
+    requestNumber: t.exposeInt('requestId'),
+    packageManager: t.exposeString('packageManager'),
+    buildNumber: t.exposeInt('buildId'),
+  }),
+});
+
 const WorkerRef = builder.objectRef<LiveWorker>('Worker').implement({
   description: 'A process that runs steps and builds images.',
   fields: (t) => ({
@@ -31,6 +46,16 @@ const WorkerRef = builder.objectRef<LiveWorker>('Worker').implement({
     concurrency: t.exposeInt('concurrency', { nullable: false }),
     startedAt: t.expose('startedAt', { type: 'DateTime', nullable: false }),
     heartbeatAt: t.expose('heartbeatAt', { type: 'DateTime', nullable: false }),
+    drainingAt: t.expose('drainingAt', {
+      type: 'DateTime',
+      description: 'Since when it takes no more jobs, because it stops.',
+    }),
+    tasks: t.exposeStringList('tasks', { description: 'The only tasks that it takes; null: all.' }),
+    jobs: t.expose('jobs', {
+      type: [RunningJobRef],
+      nullable: false,
+      description: 'All jobs that it has now: steps, builds and maintenance.',
+    }),
     running: t.expose('running', { type: [RunningStepRef], nullable: false }),
     builds: t.expose('builds', {
       type: [RunningBuildRef],
