@@ -28,7 +28,7 @@ afterAll(async () => {
 async function silentWorker(host: string, pid = process.pid): Promise<string> {
   const id = randomUUID();
   await insertWorker(database.sql, {
-    ...{ id, host, pid, poolId: `pool-${id}`, buildPoolId: `builds-${id}`, concurrency: 1 },
+    ...{ id, host, pid, poolIds: [`pool-${id}`, `builds-${id}`], tasks: null, concurrency: 1 },
   });
   await database.sql.query(`update workers set heartbeat_at = now() - interval '1 hour' where id = $1`, [id]);
   return id;

@@ -54,14 +54,23 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
 }
 
 async function pause(task: string, { reason }: { reason?: string }): Promise<void> {
-  const [{ pauseTask }, { SYSTEM }] = await modules();
-  await withDatabase('stowage-queue', (database) => pauseTask(database, SYSTEM, task, reason ?? null));
+  const [{ pauseTask }, { SYSTEM }, , { auditedCommand }] = await modules();
+  const details = { task, reason: reason ?? null };
+  await withDatabase('stowage-queue', (database) =>
+    auditedCommand(database, { action: 'pauseTask', details }, () =>
+      pauseTask(database, SYSTEM, task, details.reason),
+    ),
+  );
   print(`paused ${task}`);
 }
 
 async function resume(task: string): Promise<void> {
-  const [{ resumeTask }, { SYSTEM }] = await modules();
-  await withDatabase('stowage-queue', (database) => resumeTask(database, SYSTEM, task));
+  const [{ resumeTask }, { SYSTEM }, , { auditedCommand }] = await modules();
+  await withDatabase('stowage-queue', (database) =>
+    auditedCommand(database, { action: 'resumeTask', details: { task } }, () =>
+      resumeTask(database, SYSTEM, task),
+    ),
+  );
   print(`resumed ${task}`);
 }
 
@@ -82,20 +91,24 @@ function cellsOf(job: DeadJob): string[] {
 }
 
 async function retry(numbers: readonly number[]): Promise<void> {
-  const [, { SYSTEM }, { retryDeadJob }] = await modules();
+  const [, { SYSTEM }, { retryDeadJob }, { auditedCommand }] = await modules();
   await withDatabase('stowage-queue', async (database, settings) => {
     for (const number of numbers) {
-      const job = await retryDeadJob(database, settings, SYSTEM, number);
+      const job = await auditedCommand(database, { action: 'retryDeadJob', details: { number } }, () =>
+        retryDeadJob(database, settings, SYSTEM, number),
+      );
       print(`retried ${number}: ${job.task} ${subjectOf(job)}`.trimEnd());
     }
   });
 }
 
 async function discard(numbers: readonly number[]): Promise<void> {
-  const [, { SYSTEM }, { discardDeadJob }] = await modules();
+  const [, { SYSTEM }, { discardDeadJob }, { auditedCommand }] = await modules();
   await withDatabase('stowage-queue', async (database) => {
     for (const number of numbers) {
-      const job = await discardDeadJob(database, SYSTEM, number);
+      const job = await auditedCommand(database, { action: 'discardDeadJob', details: { number } }, () =>
+        discardDeadJob(database, SYSTEM, number),
+      );
       print(`discarded ${number}: ${job.task} ${subjectOf(job)}`.trimEnd());
     }
   });
@@ -106,6 +119,7 @@ function modules() {
     import('../../domain/queue/paused-tasks.ts'),
     import('../../domain/identity/principal.ts'),
     import('../../domain/queue/dead-jobs.ts'),
+    import('../../domain/audit/audit-log.ts'),
   ]);
 }
 
