@@ -5,6 +5,7 @@ import { DomainError } from '../errors.ts';
 import { requireSubmitter } from '../identity/cachito-roles.ts';
 import { requireOutsideName } from '../identity/outside-users.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { SealSettings } from '../secrets/seal.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { cachitoSubmission, type SubmissionSettings } from './cachito-rules/submission.ts';
 import type { QueueSettings } from './request-queue.ts';
@@ -16,7 +17,7 @@ import { storeRequest } from './submit.ts';
  */
 export async function submitCachitoRequest(
   database: Database,
-  settings: SubmissionSettings & QueueSettings,
+  settings: SubmissionSettings & QueueSettings & SealSettings,
   principal: Principal,
   body: unknown,
 ): Promise<BundleRequest> {

@@ -7,6 +7,7 @@ import { ForbiddenError, NotFoundError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import { requireProjectRole } from '../identity/projects.ts';
 import type { PackageManager } from '../packages/package.ts';
+import { Seal, type SealSettings } from '../secrets/seal.ts';
 import type { BundleRequest, NewRequest, StepTask } from './bundle-request.ts';
 import { type Submission, validSubmission } from './native-rules/submission.ts';
 import { enterQueue, markQueued, type QueueSettings } from './request-queue.ts';
@@ -32,10 +33,12 @@ export async function submitRequest(
 /** Stores what is known to be valid, under whichever rules. */
 export async function storeRequest(
   tx: Transaction,
-  settings: QueueSettings,
+  settings: QueueSettings & SealSettings,
   request: NewRequest,
 ): Promise<BundleRequest> {
-  const id = await insertRequest(tx.sql, request, INITIAL_REASON);
+  const seal = await Seal.open(settings);
+  const stored = { ...request, repository: seal.sealUrl(request.repository) };
+  const id = await insertRequest(tx.sql, stored, INITIAL_REASON);
   await insertSteps(tx.sql, id, [
     { task: 'fetch-source', packageManager: null, state: 'queued' },
     ...stepsOf(request.packageManagers),

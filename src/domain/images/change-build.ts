@@ -6,6 +6,7 @@ import { reopenLog } from '../database/sql/close-log.ts';
 import { lockBuild } from '../database/sql/image-build-rows.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
+import { Seal } from '../secrets/seal.ts';
 import { validSecrets } from './build-submission.ts';
 import { changeBuildState } from './change-build-state.ts';
 import { cancelledBy, type ImageBuild } from './image-build.ts';
@@ -52,7 +53,7 @@ export async function retryBuild(
     requireSameSecrets(build, secrets);
     await reopenLog(sql, { subjectType: 'image-build', subjectId: id });
     await changeBuildState(sql, build, { state: 'queued', isRetry: true });
-    await insertBuildSecrets(sql, id, secrets);
+    await insertBuildSecrets(sql, id, (await Seal.open(settings)).sealAll(secrets));
   });
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../database/sql/published-images.ts';
 import { ConflictError, NotFoundError, TooManyRequestsError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
+import { Seal } from '../secrets/seal.ts';
 import { type BuildSource, type BuildSubmission, validBuild } from './build-submission.ts';
 import { hasEnded, type ImageBuild } from './image-build.ts';
 import { requireDeveloper, requirePublishedView } from './permissions.ts';
@@ -47,8 +48,10 @@ export async function submitBuild(
     if (policy === 'once') await requireFreeVersion(tx, versionId, destination);
     await requireRoom(tx, settings, projectId);
     const { userId } = principal;
-    const id = await insertBuild(tx.sql, { versionId, projectId, userId, options, ...source });
-    await insertBuildSecrets(tx.sql, id, secrets);
+    const seal = await Seal.open(settings);
+    const stored = { ...source, repository: seal.sealUrl(source.repository) };
+    const id = await insertBuild(tx.sql, { versionId, projectId, userId, options, ...stored });
+    await insertBuildSecrets(tx.sql, id, seal.sealAll(secrets));
     await admitBuilds(tx.sql, projectId, settings.projectBuildConcurrency);
     return (await findBuildRow(tx.sql, id))!;
   });

@@ -9,6 +9,7 @@ import {
   headerName,
   names,
   readableFile,
+  secretsKeyFile,
   text,
   version,
 } from './values.ts';
@@ -180,6 +181,14 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     parse: readableFile,
     fallback: () => null,
     meaning: 'authorities of client certificates, PEM: the subject of a certificate is the user',
+  }),
+  row({
+    variable: 'STOWAGE_SECRETS_KEY',
+    key: 'secretsKey',
+    parse: secretsKeyFile,
+    fallback: () => null,
+    meaning:
+      'file of keys (32 bytes in base64, a line each) that encrypt credentials in the database; the first encrypts',
   }),
   row({
     variable: 'STOWAGE_GRAPHQL_INTROSPECTION',

@@ -33,6 +33,8 @@ export interface Settings {
   tlsCertificate: string | null;
   tlsKey: string | null;
   tlsClientAuthorities: string | null;
+  /** File of the keys that encrypt credentials in the database; null: they are not encrypted. */
+  secretsKey: string | null;
   /** Whether clients may ask for the schema, and are helped with names. */
   graphqlIntrospection: boolean;
   /** File of documents that clients may name; null: none. */

@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { durationMs } from '../duration.ts';
 import { InvalidInputError } from '../errors.ts';
 import { PACKAGE_MANAGERS, type PackageManager } from '../packages/package.ts';
 import { TASKS, type TaskName } from '../queue/tasks.ts';
+import { parseSealKeys } from '../secrets/seal.ts';
 import { DEFAULT_LIMITS, type FileDepsAllowlist, type Limits, type Settings } from './settings.ts';
 
 /** Reads the text of a variable. Throws InvalidInputError that names the variable and says what may stand there. */
@@ -174,6 +175,13 @@ export const imageNamePart: Parser<string> = (value, name) => {
 export const readableFile: Parser<string> = (value, name) => {
   if (!existsSync(value)) throw new InvalidInputError(`${name}: there is no file ${value}`);
   return resolve(value);
+};
+
+/** Read again by who encrypts with it; here so that nothing starts with a wrong one. */
+export const secretsKeyFile: Parser<string> = (value, name) => {
+  const path = readableFile(value, name);
+  parseSealKeys(readFileSync(path, 'utf8'), `${name} (${path})`);
+  return path;
 };
 
 export const allowlist: Parser<FileDepsAllowlist> = (value, name) => {

@@ -17,6 +17,7 @@ import {
 import { stagingTag } from '../../domain/images/staging-tag.ts';
 import { LeaseLostError } from '../../domain/lease-lost.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
+import { Seal } from '../../domain/secrets/seal.ts';
 import type { BuildLimits, BuiltImage } from '../builders/image-builder.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import { removeTree } from '../remove-tree.ts';
@@ -58,10 +59,31 @@ export function buildImage(services: TaskServices): Task {
     const lease = await takeBuild(worker.database, payload as BuildPayload, worker.workerId);
     if (!lease) return;
     const started = Date.now();
-    const outcome = await runBuild(services, lease);
+    const outcome = await unseal(worker, lease).then(
+      () => runBuild(services, lease),
+      (error: unknown) => refuse(worker, lease, error),
+    );
     worker.metrics.add(`stowage_jobs_total{task="build-image",outcome="${outcome}"}`);
     worker.metrics.add('stowage_job_seconds_total{task="build-image"}', (Date.now() - started) / 1000);
   };
+}
+
+/** What the database has encrypted. Throws DomainError `secrets-key-missing`. */
+async function unseal({ settings }: WorkerContext, lease: BuildLease): Promise<void> {
+  const seal = await Seal.open(settings);
+  lease.build.repository = seal.unsealUrl(lease.build.repository);
+  lease.secrets = seal.unsealAll(lease.secrets);
+}
+
+async function refuse(worker: WorkerContext, lease: BuildLease, error: unknown): Promise<'failed'> {
+  const subject = { subjectType: 'image-build', subjectId: lease.build.id } as const;
+  await reportFailure(
+    worker,
+    lease,
+    new LogWriter(worker.database, subject, 'build', maskCredentials),
+    error,
+  );
+  return 'failed';
 }
 
 async function runBuild(

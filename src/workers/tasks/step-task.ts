@@ -18,6 +18,7 @@ import type { StepPayload } from '../../domain/database/sql/add-job.ts';
 import { DomainError, NetworkError } from '../../domain/errors.ts';
 import { LeaseLostError } from '../../domain/lease-lost.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
+import { Seal } from '../../domain/secrets/seal.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import { LeaseWatch } from './lease-watch.ts';
@@ -87,6 +88,8 @@ async function runStep(
   try {
     await mkdir(temporaryDirectory, { recursive: true });
     if (lease.step.attempt > 1) log.info(`run ${lease.step.attempt} of this step`);
+    const seal = await Seal.open(worker.settings);
+    lease.request.repository = seal.unsealUrl(lease.request.repository);
     await work({
       worker,
       services,
