@@ -29,10 +29,17 @@ export async function insertAuditEntry(
     `with quick as materialized (select set_config('synchronous_commit', 'off', true))
      insert into audit_log (user_id, user_name, token_id, address, action, details)
      select $1, $2, $3, $4, $5, $6::jsonb from quick returning id`,
-    [entry.userId, entry.user, entry.tokenId, entry.address, entry.action, JSON.stringify(entry.details)],
+    [entry.userId, entry.user, entry.tokenId, entry.address, entry.action, textOf(entry.details)],
     { prepared: true },
   );
   return row!.id;
+}
+
+/** Details are what somebody asked for: text that no jsonb takes is written as if it were quoted. */
+function textOf(details: object): string {
+  const storable = (value: unknown) =>
+    typeof value === 'string' ? value.replaceAll('\0', '\\u0000').toWellFormed() : value;
+  return JSON.stringify(details, (_key, value) => storable(value));
 }
 
 export async function insertAuditRefusal(

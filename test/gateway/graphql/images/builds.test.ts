@@ -119,7 +119,8 @@ describe('an uploaded archive', () => {
       ...{ project: { name: 'apps' }, builder: { name: 'fake', version: '1' }, baseImages: [] },
       manifest: {
         digest: imageBuild.digest,
-        referrers: { nodes: [{ artifactType: 'application/vnd.dsse.envelope.v1+json' }] },
+        // Where it comes from, and what is in it.
+        referrers: { nodes: Array(2).fill({ artifactType: 'application/vnd.dsse.envelope.v1+json' }) },
       },
       log: { closed: true },
     });
