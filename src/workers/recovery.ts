@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
 import { tidyQueue } from '../domain/bundle-requests/request-queue.ts';
 import { failStep, takeStep } from '../domain/bundle-requests/run-step.ts';
 import { deleteReplacedJobs } from '../domain/database/sql/dead-jobs.ts';
@@ -9,7 +8,7 @@ import { findWorkersOfHost, releaseDeadWorkers } from '../domain/database/sql/re
 import { unlockOwnerlessJobs } from '../domain/database/sql/unlock-ownerless-jobs.ts';
 import { failBuild, requeueBuildsOf, takeBuild } from '../domain/images/run-build.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeAbandonedDirectories } from './abandoned-directories.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /**
@@ -49,6 +48,7 @@ export class Recovery {
       await tidyQueue(this.#context.database);
       await this.#failAbandoned();
       await this.#failAbandonedBuilds();
+      await removeAbandonedDirectories(this.#context);
       await this.#context.blobs.sweepTemporaryFiles(isProcessAlive);
     } catch (error) {
       logger.warn({ err: error }, 'recovery failed');
@@ -56,7 +56,7 @@ export class Recovery {
   }
 
   async #releaseDead(): Promise<void> {
-    const { database, logger, workerId, temporaryRoot } = this.#context;
+    const { database, logger, workerId } = this.#context;
     const neighbours = await findWorkersOfHost(database.sql, hostname());
     const gone = neighbours.filter((worker) => worker.id !== workerId && !isProcessAlive(worker.pid));
     const dead = await releaseDeadWorkers(database.sql, {
@@ -74,8 +74,6 @@ export class Recovery {
         { worker: worker.id, host: worker.host, pid: worker.pid },
         'a worker died; its jobs were released',
       );
-      if (worker.host !== hostname() || isProcessAlive(worker.pid)) continue;
-      await removeTree(join(dirname(temporaryRoot), worker.id));
     }
   }
 

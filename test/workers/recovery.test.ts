@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -56,6 +56,32 @@ test('a worker does not declare itself dead, and one that was declared dead live
   expect(await living()).toEqual([self]);
   await updateHeartbeat(database.sql, other, {});
   expect((await living()).sort()).toEqual([self, other].sort());
+});
+
+test('what workers that are gone have left in this data directory goes, whoever released their jobs', async () => {
+  const DEAD_PID = 2 ** 22;
+  const beating = async (id: string): Promise<string> => {
+    await updateHeartbeat(database.sql, id, {});
+    return id;
+  };
+  const self = await beating(await silentWorker(hostname()));
+  const stays = [
+    self,
+    await silentWorker(hostname()),
+    await beating(await silentWorker('elsewhere')),
+    randomUUID(),
+    'uploads-1',
+  ];
+  const before = randomUUID();
+  const goes = [await silentWorker(hostname(), DEAD_PID), await silentWorker('elsewhere'), before];
+  for (const name of [...stays, ...goes])
+    mkdirSync(join(directory, 'tmp', name, 'step-1'), { recursive: true });
+  utimesSync(join(directory, 'tmp', before), 0, 0);
+  await database.sql.query('update workers set stopped_at = now() where id = any($1::uuid[])', [
+    goes.slice(0, 2),
+  ]);
+  await recoverOnce(self);
+  expect(readdirSync(join(directory, 'tmp')).sort()).toEqual([...stays].sort());
 });
 
 test('what a dead worker was fetching is fetched by others at once', async () => {

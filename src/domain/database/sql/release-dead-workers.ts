@@ -15,6 +15,17 @@ export async function findWorkersOfHost(sql: SqlExecutor, host: string): Promise
   );
 }
 
+/** Those that there are or have been, by their ids. */
+export async function findWorkers(
+  sql: SqlExecutor,
+  ids: readonly string[],
+): Promise<(DeadWorker & { heartbeatAt: Date })[]> {
+  return await sql.query(
+    'select id, host, pid, heartbeat_at as "heartbeatAt" from workers where id = any($1::uuid[])',
+    [ids],
+  );
+}
+
 /**
  * Declares workers dead whose heart stopped so many seconds ago, or whose process is known to be gone, and unlocks their
  * jobs: the next free worker takes them at once. It need not wait for what they were fetching either: their claims, whose
