@@ -36,7 +36,7 @@ export async function addToken(
 
 /**
  * A token for the principal or, if it is an administrator, for somebody else. Nobody can give more than they have: a
- * token's scopes are among those of the credentials that make it.
+ * token's scopes are among those of the credentials that make it, and it ends no later than a token that makes it.
  */
 export async function createOwnToken(
   database: Database,
@@ -54,7 +54,21 @@ export async function createOwnToken(
   if (input.expiresAt && input.expiresAt.getTime() <= Date.now()) {
     throw new InvalidInputError('The token would have expired already');
   }
-  return await addToken(database, { ...input, scopes, userName: owner });
+  const expiresAt = await endWithin(database, principal, input.expiresAt ?? null);
+  return await addToken(database, { ...input, scopes, expiresAt, userName: owner });
+}
+
+/** When a token ends that these credentials make. Throws ForbiddenError. */
+async function endWithin(
+  database: Database,
+  { tokenId }: Principal,
+  expiresAt: Date | null,
+): Promise<Date | null> {
+  const own = tokenId === undefined ? null : await database.em().findOne(Token, tokenId);
+  const end = own?.expiresAt ?? null;
+  if (end === null || (expiresAt !== null && expiresAt <= end)) return expiresAt;
+  if (expiresAt === null) return end;
+  throw new ForbiddenError(`This token ends at ${end.toISOString()}, and one that it makes cannot end later`);
 }
 
 /** Throws NotFoundError. */

@@ -86,9 +86,12 @@ export class RegistryTokens {
     return principal;
   }
 
-  /** A secret for getting tokens later, without the credentials of now. */
-  async issueRefreshToken(principal: Principal): Promise<string | null> {
-    if (principal.userId === null) return null;
+  /**
+   * A secret for getting tokens later, without the credentials of now; null: there is none for nobody, and none for a token
+   * of the registry, which is good for less and not as long.
+   */
+  async issueRefreshToken(principal: RegistryPrincipal): Promise<string | null> {
+    if (principal.userId === null || principal.grants) return null;
     const secret = `${REFRESH_PREFIX}${randomBytes(24).toString('base64url')}`;
     await insertRefreshToken(this.#database.sql, {
       secretHash: hashSecret(secret),

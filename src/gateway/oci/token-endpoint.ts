@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { audited } from '../../domain/audit/audit-log.ts';
 import { UnauthenticatedError } from '../../domain/errors.ts';
 import type { Grant, RegistryPrincipal } from '../../domain/registry/access.ts';
 import { RegistryError } from '../../domain/registry/errors.ts';
@@ -31,11 +32,11 @@ export class TokenEndpoint {
     }
   }
 
-  async #give({ principal, scopes, wantsRefresh, refreshToken }: Asked): Promise<object> {
+  async #give({ principal, scopes, wantsRefresh, refreshToken, address }: Asked): Promise<object> {
     const { granted, isComplete } = await grantScopes(this.#registry, principal, scopes);
     if (principal.name === null && !isComplete) throw new UnauthenticatedError('authentication required');
     const { token, issuedAt } = await this.#tokens.issue(principal, granted);
-    const refresh = refreshToken ?? (wantsRefresh ? await this.#tokens.issueRefreshToken(principal) : null);
+    const refresh = refreshToken ?? (wantsRefresh ? await this.#issueRefreshToken(principal, address) : null);
     return {
       token,
       access_token: token,
@@ -46,12 +47,20 @@ export class TokenEndpoint {
     };
   }
 
+  async #issueRefreshToken(principal: RegistryPrincipal, address: string): Promise<string | null> {
+    const action = { action: 'createRefreshToken', details: {}, address };
+    return await audited(this.#registry.database, principal, action, () =>
+      this.#tokens.issueRefreshToken(principal),
+    );
+  }
+
   async #asked(request: FastifyRequest, query: URLSearchParams): Promise<Asked> {
     return {
       principal: await this.#credentials.principalOf(request.headers.authorization),
       scopes: query.getAll('scope'),
       wantsRefresh: query.get('offline_token') === 'true',
       refreshToken: null,
+      address: request.ip,
     };
   }
 
@@ -60,17 +69,19 @@ export class TokenEndpoint {
     const form = new URLSearchParams(await readForm(request));
     const scopes = form.getAll('scope');
     const wantsRefresh = form.get('access_type') === 'offline';
+    const address = request.ip;
     switch (form.get('grant_type')) {
       case 'password': {
         const principal = await this.#credentials.withPassword(
           form.get('username') ?? '',
           form.get('password') ?? '',
         );
-        return { principal, scopes, wantsRefresh, refreshToken: null };
+        return { principal, scopes, wantsRefresh, refreshToken: null, address };
       }
       case 'refresh_token': {
         const refreshToken = form.get('refresh_token') ?? '';
-        return { principal: await this.#tokens.refresh(refreshToken), scopes, wantsRefresh, refreshToken };
+        const principal = await this.#tokens.refresh(refreshToken);
+        return { principal, scopes, wantsRefresh, refreshToken, address };
       }
       default:
         throw new RegistryError('grant-type-invalid', 'grant_type must be password or refresh_token');
@@ -84,6 +95,8 @@ interface Asked {
   wantsRefresh: boolean;
   /** The one that it was asked with, which stays good. */
   refreshToken: string | null;
+  /** Of the client. */
+  address: string;
 }
 
 const MOST_FORM_BYTES = 64 * 1024;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addToken } from '../../../src/domain/identity/tokens.ts';
 import { ADMIN_PASSWORD, type Caller, TestGateway } from '../../support/gateway.ts';
 
 let gateway: TestGateway;
@@ -278,5 +279,27 @@ describe('Projects', () => {
     ]),
   ])('%s is refused', async (call, expected) => {
     expect(await change(call as string, 'ada')).toEqual(expected);
+  });
+});
+
+test('a token that another one makes does not outlive it', async () => {
+  const expiresAt = new Date('2999-01-01T00:00:00Z');
+  const { database } = gateway.stack;
+  const { secret } = await addToken(database, { userName: 'ada', name: 'until-2999', expiresAt });
+  const create = async (args: string) => {
+    const query = `mutation { x: createToken(${args}) { __typename ... on Error { message }
+      ... on MutationCreateTokenSuccess { data { token { expiresAt } } } } }`;
+    const response = await gateway.post({ query }, 'anonymous', { authorization: `Bearer ${secret}` });
+    return ((await response.json()) as { data: { x: object } }).data.x;
+  };
+  expect(await create('name: "inherits"')).toMatchObject({
+    data: { token: { expiresAt: '2999-01-01T00:00:00.000Z' } },
+  });
+  expect(await create('name: "earlier", expiresAt: "2998-01-01T00:00:00Z"')).toMatchObject({
+    data: { token: { expiresAt: '2998-01-01T00:00:00.000Z' } },
+  });
+  expect(await create('name: "later", expiresAt: "2999-01-01T00:00:01Z"')).toEqual({
+    __typename: 'ForbiddenError',
+    message: 'This token ends at 2999-01-01T00:00:00.000Z, and one that it makes cannot end later',
   });
 });

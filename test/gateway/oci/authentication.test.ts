@@ -246,6 +246,23 @@ describe('the form of OAuth2', () => {
     password: PASSWORD,
   };
 
+  test('no refresh token for a token that is good for less', async () => {
+    const scope = `repository:${NAME}:pull`;
+    const token = await tokenFor(scope);
+    const path = `/v2/token?offline_token=true&scope=${scope},push`;
+    const asked = await stack.call('GET', path, { as: 'anonymous', headers: bearer(token) });
+    const posted = await post({
+      ...password,
+      password: token,
+      scope: `${scope},push`,
+      access_type: 'offline',
+    });
+    for (const answer of [asked, posted]) {
+      expect(answer.json()).toMatchObject({ scope, token: expect.any(String) });
+      expect(answer.json()).not.toHaveProperty('refresh_token');
+    }
+  });
+
   test('a password, and then the refresh token', async () => {
     const scope = `repository:${NAME}:pull`;
     const first = (await post({ ...password, scope, access_type: 'offline' })).json();
