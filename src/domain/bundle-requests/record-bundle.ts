@@ -55,7 +55,8 @@ export async function recordBundle(
   database: Database,
   lease: StepLease,
   result: AssembledBundle,
-  documents: Promise<BundleDocuments>,
+  /** May be called when they are being made already; whoever calls {@link recordBundle} sees to a failure. */
+  makeDocuments: () => Promise<BundleDocuments>,
 ): Promise<void> {
   await finishStep(database, lease, result.blobs, async (tx, request) => {
     const { sql } = tx;
@@ -65,6 +66,7 @@ export async function recordBundle(
     const bundle = database.transaction((own) => insertBundle(own.sql, result.bundle));
     bundle.catch(() => undefined);
     await changeState(sql, request, 'in_progress', AGGREGATING);
+    const documents = makeDocuments();
     await insertRequestPackages(sql, request.id, result.packages.packages);
     await insertRequestComponents(sql, request.id, result.components);
     await insertSetup(sql, request.id, 'offline', result.offline);

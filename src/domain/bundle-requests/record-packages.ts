@@ -1,5 +1,4 @@
 import type { Database } from '../database/database.ts';
-import { findSteps } from '../database/sql/bundle-request-rows.ts';
 import type { Digest, StoredBlob } from '../storage/blob-store.ts';
 import { addStepJobs, markQueued } from './request-queue.ts';
 import { finishStep, type StepLease } from './run-step.ts';
@@ -14,12 +13,11 @@ export async function recordPackages(
   result: Digest,
   blobs: readonly StoredBlob[],
 ): Promise<void> {
-  await finishStep(database, lease, blobs, async (tx, request) => {
+  await finishStep(database, lease, blobs, async (tx, request, steps) => {
     await tx.sql.query('update bundle_request_steps set result_digest = $2 where id = $1', [
       lease.step.id,
       result,
     ]);
-    const steps = await findSteps(tx.sql, request.id);
     const left = steps.filter((step) => step.task === 'resolve-packages' && step.state !== 'succeeded');
     if (left.length > 0) return;
     await markQueued(tx.sql, request.id, 'assemble-bundle', null);

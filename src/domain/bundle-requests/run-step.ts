@@ -37,8 +37,9 @@ export async function takeStep(
       [payload.stepId, workerId],
     );
     if (taken.length === 0) return null;
-    const step = await announceStep(sql, request.id, payload.stepId);
-    await recordReasons(sql, request);
+    const steps = await findSteps(sql, request.id);
+    const step = await announceStep(sql, steps, payload.stepId);
+    await recordReasons(sql, request, steps);
     return { request, step };
   });
 }
@@ -51,7 +52,7 @@ export async function finishStep(
   database: Database,
   lease: StepLease,
   blobs: readonly StoredBlob[],
-  work: (tx: Transaction, request: BundleRequest) => Promise<void>,
+  work: (tx: Transaction, request: BundleRequest, steps: readonly BundleRequestStep[]) => Promise<void>,
 ): Promise<void> {
   await database.transaction(async (tx) => {
     const request = await lockLeased(tx, lease);
@@ -63,9 +64,10 @@ export async function finishStep(
        where id = $1`,
       [lease.step.id],
     );
-    await announceStep(tx.sql, request.id, lease.step.id);
-    await recordReasons(tx.sql, request);
-    await work(tx, request);
+    const steps = await findSteps(tx.sql, request.id);
+    await announceStep(tx.sql, steps, lease.step.id);
+    await recordReasons(tx.sql, request, steps);
+    await work(tx, request, steps);
   });
 }
 
@@ -82,7 +84,7 @@ export async function failStep(database: Database, lease: StepLease, error: Requ
        where id = $1`,
       [lease.step.id],
     );
-    await announceStep(tx.sql, request.id, lease.step.id);
+    await announceStep(tx.sql, await findSteps(tx.sql, request.id), lease.step.id);
     await changeState(tx.sql, request, 'failed', error.message, error);
     await endRequest(tx, request);
   });
@@ -152,7 +154,8 @@ export async function endRequest({ sql }: Pick<Transaction, 'sql'>, request: Bun
      where request_id = $1 and state in ('waiting', 'queued', 'running') returning id`,
     [request.id],
   );
-  for (const { id } of cancelled) await announceStep(sql, request.id, id);
+  const steps = cancelled.length > 0 ? await findSteps(sql, request.id) : [];
+  for (const { id } of cancelled) await announceStep(sql, steps, id);
   const subject = { subjectType: 'bundle-request', subjectId: request.id } as const;
   await closeLog(sql, subject);
   await addJob(sql, 'compact-log', subject, {
@@ -194,20 +197,25 @@ async function lockLeased({ sql }: Pick<Transaction, 'sql'>, lease: StepLease): 
   return request;
 }
 
+/** `steps`: as they are now. */
 async function announceStep(
   sql: Transaction['sql'],
-  requestId: number,
+  steps: readonly BundleRequestStep[],
   stepId: number,
 ): Promise<BundleRequestStep> {
-  const step = (await findSteps(sql, requestId)).find((candidate) => candidate.id === stepId)!;
-  const { task, packageManager, state, attempt } = step;
+  const step = steps.find((candidate) => candidate.id === stepId)!;
+  const { requestId, task, packageManager, state, attempt } = step;
   await recordRequestEvent(sql, requestId, 'step', { stepId, task, packageManager, state, attempt });
   return step;
 }
 
 /** Records the reasons that have become due, in their fixed order (see state-reasons.ts). */
-async function recordReasons(sql: Transaction['sql'], request: BundleRequest): Promise<void> {
-  const due = [FETCHING_SOURCE, ...dueReasons(request, await findSteps(sql, request.id))];
+async function recordReasons(
+  sql: Transaction['sql'],
+  request: BundleRequest,
+  steps: readonly BundleRequestStep[],
+): Promise<void> {
+  const due = [FETCHING_SOURCE, ...dueReasons(request, steps)];
   for (const reason of due.slice(request.reasonsRecorded))
     await changeState(sql, request, 'in_progress', reason);
   if (due.length > request.reasonsRecorded) {

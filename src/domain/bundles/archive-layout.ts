@@ -43,7 +43,7 @@ export function archiveLayout(
     else parts.push(entryPart(entry, manifest.time, crcOf));
   }
   const before = sourceTarSize + parts.reduce((sum, part) => sum + part.tarSize, 0);
-  parts.push(zerosPart(tarEnd(before)));
+  parts.push(endPart(before));
   const starts: number[] = [];
   let archiveSize = source.size;
   let tarSize = sourceTarSize;
@@ -119,8 +119,9 @@ export function entryPart(
   return storedPart(pieces, crc);
 }
 
-function zerosPart(length: number): ArchivePart {
-  const bytes = Buffer.alloc(length);
+/** The end of an archive whose tar has so many bytes. */
+export function endPart(tarSize: number): ArchivePart {
+  const bytes = Buffer.alloc(tarEnd(tarSize));
   return storedPart([{ bytes }], crc32(bytes));
 }
 

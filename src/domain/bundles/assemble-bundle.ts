@@ -3,14 +3,16 @@ import { FileAccessError, InvalidRequestData } from '../errors.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
 import { damagedBlobs } from '../storage/damaged-blobs.ts';
 import { ArchiveDigests } from './archive-digests.ts';
-import { archiveLayout } from './archive-layout.ts';
+import { endPart, entryPart, type Piece } from './archive-layout.ts';
 import { labelledBytes } from './archive-reader.ts';
 import {
   type BundleContents,
   type BundleManifest,
   type BundleParts,
   digestOf,
+  isSourceEntry,
   layOutBundle,
+  type ManifestEntry,
   manifestText,
 } from './bundle-manifest.ts';
 import { WRITER_VERSION } from './deterministic-gzip.ts';
@@ -101,13 +103,26 @@ async function digestsOf(
       throw new InvalidRequestData('internal', `The bundle names the unknown file ${digest}`);
     return crc;
   };
-  const layout = archiveLayout(manifest, member, crcOf);
-  const digests = (await ahead?.after(manifest, member)) ?? (await ArchiveDigests.after(blobs, member));
-  const left = layout.archive(digests.archiveSize, layout.archiveSize);
-  for await (const { bytes, isFraming } of labelledBytes(blobs, left, { recent: true })) {
-    signal.throwIfAborted();
-    digests.add(bytes, isFraming);
-  }
-  const { tarSize, archiveSize } = layout;
-  return { ...digests.finish(), tarSize, archiveSize };
+  const { entries, digests } = (await ahead?.of(manifest, member)) ?? {
+    entries: 0,
+    digests: await ArchiveDigests.after(blobs, member),
+  };
+  const left = manifest.entries.filter((entry) => !isSourceEntry(entry)).slice(entries);
+  const add = async (pieces: Iterable<Piece>): Promise<void> => {
+    for await (const { bytes, isFraming } of labelledBytes(blobs, pieces, { recent: true })) {
+      signal.throwIfAborted();
+      digests.add(bytes, isFraming);
+    }
+  };
+  await add(piecesOf(left, manifest.time, crcOf));
+  await add(endPart(digests.tarSize).pieces(0));
+  return digests.finish();
+}
+
+function* piecesOf(
+  entries: readonly ManifestEntry[],
+  time: number,
+  crcOf: (digest: Digest) => number,
+): Generator<Piece> {
+  for (const entry of entries) yield* entryPart(entry, time, crcOf).pieces(0);
 }

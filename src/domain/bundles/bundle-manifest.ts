@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { compareText } from '../code-point-order.ts';
 import { InvalidRequestData } from '../errors.ts';
 import type { SourceEntry, SourceTree } from '../sources/source-tree.ts';
 import type { Digest } from '../storage/blob-store.ts';
@@ -180,8 +181,7 @@ function addParents(path: string, entries: Map<string, ManifestEntry>): void {
 
 /** Bytewise by UTF-8: parents come before what they hold. */
 function sorted(entries: ManifestEntry[]): ManifestEntry[] {
-  const keyed = entries.map((entry) => ({ entry, key: Buffer.from(entry.path) }));
-  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ entry }) => entry);
+  return entries.sort((a, b) => compareText(a.path, b.path));
 }
 
 function canonical({ path, type, mode, size, digest, target }: ManifestEntry): ManifestEntry {

@@ -24,7 +24,7 @@ export interface ForeseenParts extends Pick<BundleParts, 'source' | 'directories
 }
 
 /** A place up to which the digests were computed. */
-interface Mark {
+export interface DigestsMark {
   /** How many entries after those of the source. */
   entries: number;
   digests: ArchiveDigests;
@@ -38,13 +38,13 @@ const SMALL_FILE = 128 * 1024;
 
 /**
  * Computes the digests of a bundle while its files are being fetched: as far from the beginning as they have come. Whoever
- * assembles the bundle goes on from there. What was foreseen wrongly costs time only: {@link after} compares.
+ * assembles the bundle goes on from there. What was foreseen wrongly costs time only: {@link of} compares.
  */
 export class DigestsAhead {
   readonly #blobs: BlobStore;
   readonly #come = new Map<string, StoredBlob>();
   readonly #hashed: ManifestEntry[] = [];
-  readonly #marks: Mark[] = [];
+  readonly #marks: DigestsMark[] = [];
   #foreseen: { time: number; member: Digest } | null = null;
   #awaited: { path: string; resolve: () => void } | null = null;
   #isOver = false;
@@ -78,15 +78,15 @@ export class DigestsAhead {
     return this.#hashed.length;
   }
 
-  /** The digests after as much of an archive as was foreseen rightly, its source at least; null: nothing was. */
-  async after({ time, entries }: BundleManifest, member: StoredBlob): Promise<ArchiveDigests | null> {
+  /** What is right for an archive, its source at least; null: nothing is. Its digests are the caller's. */
+  async of({ time, entries }: BundleManifest, member: StoredBlob): Promise<DigestsMark | null> {
     this.end();
     await this.#work;
     if (this.#foreseen?.time !== time || this.#foreseen.member !== member.digest) return null;
     const real = entries.filter((entry) => !isSourceEntry(entry));
     const wrong = this.#hashed.findIndex((entry, index) => !isSame(entry, real[index]));
     const right = wrong < 0 ? this.#hashed.length : wrong;
-    return this.#marks.findLast((mark) => mark.entries <= right)?.digests ?? null;
+    return this.#marks.findLast((mark) => mark.entries <= right) ?? null;
   }
 
   async #hash({ source, directories, member, awaited, known }: ForeseenParts): Promise<void> {

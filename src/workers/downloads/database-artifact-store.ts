@@ -8,7 +8,7 @@ import type { NewArtifact } from '../../domain/database/sql/artifacts-record.ts'
 import { unnamedBlobs } from '../../domain/database/sql/unnamed-blobs.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
-import type { BlobStore, StoredBlob } from '../../domain/storage/blob-store.ts';
+import type { BlobStore, Digest, StoredBlob } from '../../domain/storage/blob-store.ts';
 import type { StepLog, StepProgress } from '../ecosystems/ecosystem.ts';
 import { untilAborted } from '../until-aborted.ts';
 import { ArtifactClaims } from './artifact-claims.ts';
@@ -89,6 +89,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
   readonly #recorder: ArtifactRecorder;
   readonly #rows: Batch<string, ArtifactRow | null>;
   readonly #reading = pLimit(READERS);
+  readonly #recordedAt = new Map<Digest, number>();
 
   constructor(options: DatabaseArtifactStoreOptions) {
     const { sql, blobs } = options;
@@ -99,6 +100,11 @@ export class DatabaseArtifactStore implements ArtifactStore {
       const rows = new Map((await findArtifacts(sql, keys)).map((row) => [row.key, row]));
       return keys.map((key) => rows.get(key) ?? null);
     });
+  }
+
+  /** The blob was recorded with an artefact so short a time ago that recording it again would change nothing. */
+  hasJustRecorded(digest: Digest): boolean {
+    return Date.now() - (this.#recordedAt.get(digest) ?? 0) < JUST_MS;
   }
 
   fetchAll(requests: readonly ArtifactRequest[]): Promise<Artifact[]> {
@@ -243,6 +249,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
       wanted.onStored?.(made.blob);
       await this.#recorder.record(recordOf(wanted, made));
       isRecorded = true;
+      this.#recordedAt.set(made.blob.digest, Date.now());
     } finally {
       const isLast = release();
       if (!isRecorded && isLast) await this.#discard(made.blob, madeAt);
@@ -356,6 +363,9 @@ export class DatabaseArtifactStore implements ArtifactStore {
     for (const one of unnamed) await blobs.delete(one, { writtenBefore }).catch(() => undefined);
   }
 }
+
+/** Half of the time after which {@link file://../../domain/database/sql/record-blobs.ts} makes a known blob count as new. */
+const JUST_MS = 5 * 60_000;
 
 /** How far the clock of a file system may be from that of the process. */
 const CLOCK_MS = 5;

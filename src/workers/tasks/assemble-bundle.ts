@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { AssembledBundle } from '../../domain/bundle-requests/record-bundle.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AssembledBundle, BundleDocuments } from '../../domain/bundle-requests/record-bundle.ts';
 import { growDictionaries, recordBundle } from '../../domain/bundle-requests/record-bundle.ts';
 import { readStepResult, type StepResult } from '../../domain/bundle-requests/step-result.ts';
 import { assembleBundle as assemble } from '../../domain/bundles/assemble-bundle.ts';
@@ -17,6 +17,10 @@ import type { StepContext } from './step-task.ts';
 
 /** A source with more of them is meant to be like that. */
 const MOST_NAMED = 20;
+
+/** Of more components documents are made when the database has begun to write the rows: they keep the process busy. */
+const MANY = 300;
+const HEAD_START_MS = 4;
 
 /** Puts together what the package managers found: the bundle, its SBOMs and its provenance. */
 export async function assembleBundle(context: StepContext): Promise<void> {
@@ -65,15 +69,20 @@ export async function assembleBundle(context: StepContext): Promise<void> {
     blobs.sync(assembled.blobs.map((blob) => blob.digest)),
     dictionaries,
   ]);
-  // A little later, so that the database has something to do meanwhile.
-  const documents = nextTurn().then(() =>
-    writeDocuments(context, { bundle, source, results, packages: packages.packages, components }),
-  );
+  const isLarge = components.length > MANY;
+  let documents: Promise<BundleDocuments> | null = null;
+  const makeDocuments = (): Promise<BundleDocuments> => {
+    const parts = { bundle, source, results, packages: packages.packages, components };
+    documents ??= sleep(isLarge ? HEAD_START_MS : 0).then(() => writeDocuments(context, parts));
+    documents.catch(() => undefined);
+    return documents;
+  };
+  if (!isLarge) makeDocuments();
   try {
-    await recordBundle(worker.database, context.lease, assembled, documents);
+    await recordBundle(worker.database, context.lease, assembled, makeDocuments);
   } finally {
-    // What it writes must be known to the step, whatever happens.
-    await documents.catch(() => undefined);
+    // What they write must be known to the step, whatever happens.
+    await (documents as Promise<BundleDocuments> | null)?.catch(() => undefined);
   }
 }
 

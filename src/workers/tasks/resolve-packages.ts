@@ -18,6 +18,7 @@ export async function resolvePackages(context: StepContext): Promise<void> {
 
   const snapshot = await services.snapshotOf(request);
   const source = await openSnapshot(blobs, snapshot);
+  const artifacts = services.artifacts(context);
   const resolving = ecosystem.resolve({
     request: {
       id: String(request.id),
@@ -30,7 +31,7 @@ export async function resolvePackages(context: StepContext): Promise<void> {
     },
     packages: request.packages[manager] ?? [{ path: '.' }],
     source,
-    artifacts: services.artifacts(context),
+    artifacts,
     git: services.gitTrees(context),
     blobs,
     settings: worker.settings,
@@ -51,7 +52,12 @@ export async function resolvePackages(context: StepContext): Promise<void> {
   limitDependencies(resolution, worker.settings.limits.dependencies);
 
   const result = await writeStepResult(blobs, resolution);
-  const named = uniqueBlobs([...blobs.written, ...resolution.files, ...changedFiles(resolution), result]);
+  const named = uniqueBlobs([
+    ...blobs.written,
+    ...resolution.files,
+    ...changedFiles(resolution),
+    result,
+  ]).filter(({ digest }) => !artifacts.hasJustRecorded(digest));
   log.info(summary(resolution));
   await Promise.all([blobs.sync(named.map((blob) => blob.digest)), log.flush(), progress.finish()]);
   await recordPackages(worker.database, context.lease, result.digest, named);

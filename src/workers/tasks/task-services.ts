@@ -5,7 +5,6 @@ import { NotFoundError } from '../../domain/errors.ts';
 import { openRegistry, type Registry } from '../../domain/registry/registry.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
 import { type ImageBuilding, openImageBuilding } from '../builders/image-building.ts';
-import type { ArtifactStore } from '../downloads/artifact-store.ts';
 import { DatabaseArtifactStore } from '../downloads/database-artifact-store.ts';
 import { type DownloadCounters, DownloadScheduler } from '../downloads/scheduler.ts';
 import { DatabaseGitTrees } from '../git/database-git-trees.ts';
@@ -34,7 +33,7 @@ export class TaskServices {
     context.metrics.include(() => downloadMetrics(this.#scheduler.counters));
   }
 
-  artifacts(step: StepContext): ArtifactStore {
+  artifacts(step: StepContext): DatabaseArtifactStore {
     const { database, settings } = this.context;
     return new DatabaseArtifactStore({
       sql: database.sql,

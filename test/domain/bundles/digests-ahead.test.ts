@@ -149,7 +149,7 @@ test('once it is over nothing is computed any more', async () => {
   digests.end();
   digests.begin(foreseen());
   for (const { path, ...blob } of fetched) digests.add(path, blob);
-  expect(await digests.after((await assemble()).manifest, member)).toBeNull();
+  expect(await digests.of((await assemble()).manifest, member)).toBeNull();
   expect(digests.entries).toBe(0);
 });
 
