@@ -165,6 +165,7 @@ describe('one worker', () => {
       const { id } = await stack.submit(submission());
       await barrier.untilReached();
       const cancelling = cancelRequest(stack.database, SYSTEM, id);
+      await barrier.untilAwaited();
       await barrier.lower();
       expect(await cancelling).toMatchObject({ state: 'cancelled' });
       await untilIdle();

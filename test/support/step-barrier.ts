@@ -44,6 +44,18 @@ export class StepBarrier {
     }
   }
 
+  /** Resolves when somebody waits for a row that those before the barrier hold: it is theirs when the barrier is lowered. */
+  async untilAwaited(): Promise<void> {
+    for (;;) {
+      const { rows } = await this.#client.query(
+        `select from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock' and wait_event in ('transactionid', 'tuple')`,
+      );
+      if (rows.length > 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
   async lower(): Promise<void> {
     // First, since whoever stands before the barrier holds the table.
     await this.#client.query(`select pg_advisory_unlock(${LOCK})`).catch(() => undefined);
