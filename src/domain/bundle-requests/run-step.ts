@@ -106,7 +106,7 @@ export async function returnStep(database: Database, lease: StepLease): Promise<
        where id = $1`,
       [lease.step.id],
     );
-    await announceStep(tx.sql, request.id, lease.step.id);
+    await announceStep(tx.sql, await findSteps(tx.sql, request.id), lease.step.id);
     await addStepJobs(tx.sql, request, lease.step.id);
     return true;
   });
