@@ -46,6 +46,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     delete process.env.NODE_COMPILE_CACHE;
     if (usualTemporary === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = usualTemporary;
-    await rm(directory, { recursive: true, force: true });
+    // Processes of tests that end just now may still leave there what they have compiled.
+    await rm(directory, { recursive: true, force: true, maxRetries: 20 });
   };
 }

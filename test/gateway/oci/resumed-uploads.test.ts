@@ -78,6 +78,27 @@ const patch = (location: string, body: Uint8Array, first: number, url = stack.ur
     headers: { 'content-range': `${first}-${first + body.length - 1}` },
   });
 
+/** Sends what lacks, from where the gateway says: whether the bytes before a break have come is not known before. */
+async function goOn(
+  location: string,
+  bytes: Uint8Array,
+  onSize: (size: number) => void = () => undefined,
+): Promise<void> {
+  for (;;) {
+    const size = await progress(location);
+    onSize(size);
+    // A little first: who is refused in the middle of much need not get the answer.
+    const end = Math.min(size + 10_000, bytes.length);
+    const { status } = await patch(location, bytes.subarray(size, end), size);
+    if (status === 202) {
+      if (end < bytes.length) expect((await patch(location, bytes.subarray(end), end)).status).toBe(202);
+      return;
+    }
+    // More has come meanwhile.
+    expect(status).toBe(416);
+  }
+}
+
 const finish = (
   location: string,
   bytes: Uint8Array,
@@ -120,8 +141,7 @@ test('a connection that breaks five times', async () => {
     const socket = await startPatch(location, bytes.subarray(from, to), head);
     socket.destroy();
   }
-  const size = await settled(location);
-  expect((await patch(location, bytes.subarray(size), size)).status).toBe(202);
+  await goOn(location, bytes);
   expect((await finish(location, bytes)).status).toBe(201);
   await expectBlob(bytes);
 });
@@ -293,13 +313,7 @@ test('a small PUT that breaks behind larger chunks can be gone on from', async (
   const socket = startPut(location, bytes, 405_000, 400_000);
   await once(socket, 'sent');
   socket.destroy();
-  for (let isTaken = false; !isTaken; ) {
-    const size = await progress(location);
-    expect([400_000, 405_000]).toContain(size);
-    const { status } = await patch(location, bytes.subarray(size), size);
-    isTaken = status === 202;
-    if (!isTaken) expect(status).toBe(416);
-  }
+  await goOn(location, bytes, (size) => expect([400_000, 405_000]).toContain(size));
   expect((await finish(location, bytes)).status).toBe(201);
   await expectBlob(bytes);
 });
