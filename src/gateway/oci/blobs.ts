@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { pipeline } from 'node:stream/promises';
 import { NotFoundError } from '../../domain/errors.ts';
 import { deleteBlob, findBlob, type ReadableBlob } from '../../domain/registry/blobs.ts';
 import { RegistryError } from '../../domain/registry/errors.ts';
@@ -8,6 +7,7 @@ import type { ByteRange } from '../../domain/storage/blob-store.ts';
 import { type Selection, selectRange } from '../downloads/conditional-request.ts';
 import { SentFile } from '../downloads/send-file.ts';
 import { type OciExchange, takeRaw } from './oci-exchange.ts';
+import { sendStream } from './send-stream.ts';
 
 /** GET and HEAD, with ranges (oci-registry.md 5). Bytes flow from the store to the socket. */
 export async function readBlob(exchange: OciExchange, name: string, text: string): Promise<void> {
@@ -109,7 +109,7 @@ async function sendBytes(
     }
     const stream = blobs.read(digest, range);
     await once(stream, 'readable');
-    await pipeline(stream, takeRaw(exchange.reply, status, headers));
+    await sendStream(stream, takeRaw(exchange.reply, status, headers));
   } catch (error) {
     const isMissing = error instanceof NotFoundError || (error as NodeJS.ErrnoException).code === 'ENOENT';
     if (!isMissing) throw error;
