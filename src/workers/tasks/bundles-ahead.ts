@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BundleFile } from '../../domain/bundles/bundle-file.ts';
 import { layOutBundle } from '../../domain/bundles/bundle-manifest.ts';
 import { consumerFiles } from '../../domain/bundles/consumer-files.ts';
@@ -11,6 +12,8 @@ import type { FileCame, Foreseen } from '../ecosystems/ecosystem.ts';
 import type { SourceMembers } from './source-members.ts';
 import type { StepContext } from './step-task.ts';
 
+/** The first downloads take all of the process's time: each runs code that has not run for long. */
+const HEAD_START_MS = 400;
 /** Kept at a time; who assembles a bundle on another worker takes none. */
 const MOST = 8;
 
@@ -60,6 +63,7 @@ export class BundlesAhead {
     { tree, snapshot }: { tree: SourceTree; snapshot: Digest },
     work: () => Promise<Foreseen>,
   ): Promise<void> {
+    await sleep(HEAD_START_MS, undefined, { signal });
     await this.#sourceMembers.prepared(snapshot);
     const contents = layOutBundle({ source: tree, sourceChanges: [], files: [], directories: [] });
     const member = await this.#sourceMembers.find(sourceListing(contents), WRITER_VERSION, signal);

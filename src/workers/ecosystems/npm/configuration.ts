@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ConfigurationFile } from '../../../domain/bundles/bundle-file.ts';
 import { registryUrl } from '../../../domain/package-registries/registry-address.ts';
-import { isObject, type JsonObject } from '../../javascript-packages/json-object.ts';
+import { copyOf, isObject, type JsonObject } from '../../javascript-packages/json-object.ts';
 import type { Replacement } from '../../javascript-packages/placement.ts';
 import { DEFAULT_REGISTRY } from '../../javascript-packages/registries.ts';
 import { createDependencyLookup, type LockEntry, type LockFile, walkTree } from './lock-file.ts';
@@ -43,7 +43,7 @@ export function rewriteLockFile(
 ): ConfigurationFile | null {
   const addresses = addressesOf(lock, replacements, addressOf);
   if (addresses.size === 0) return null;
-  const document = structuredClone(lock.document);
+  const document = copyOf(lock.document);
   const newVersion = newVersions(lock, replacements);
   const replaceAt = (location: string, node: JsonObject) => {
     const address = addresses.get(location);
@@ -75,7 +75,7 @@ export function rewriteManifest(
   lock: LockFile,
   replacements: Replacements,
 ): ConfigurationFile | null {
-  const document = structuredClone(manifest);
+  const document = copyOf(manifest);
   const newVersion = newVersions(lock, replacements);
   const changes = REQUIREMENT_FIELDS.map((field) =>
     replaceRequirements(document[field], location, newVersion),
