@@ -123,6 +123,15 @@ describe.runIf(canBuild())('stowage build --server', { timeout: 240_000 }, () =>
     expect((await follower.result).status).toBe(0);
   });
 
+  test.concurrent('without --server, on the data directory of a server: into whatever project', async () => {
+    const path = mkdtempSync(join(directory, 'context-'));
+    writeFileSync(join(path, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
+    const data = { DATABASE_URL: databaseUrl, STOWAGE_DATA_DIR: join(directory, 'data') };
+    const built = await stowage(['build', path, '-t', 'demo/local'], { env: data });
+    expect(built.status, built.stderr).toBe(0);
+    expect(built.stdout).toMatch(/^image {7}demo\/images\/local:latest$/m);
+  });
+
   test.concurrent('a step that fails: where, and why', async () => {
     const failed = await run('build', context('RUN exit 7'), '-t', 'demo/broken', '--json');
     const error = JSON.parse(failed.stdout.trimEnd().split('\n').at(-1)!);
@@ -146,6 +155,7 @@ describe.runIf(canBuild())('stowage build --server', { timeout: 240_000 }, () =>
 
   test.concurrent.each<[string[], number, string]>([
     [['build', 'nowhere', '-t', 'demo/x'], 1, 'There is no file nowhere'],
+    [['build', '.', '-t', 'none/x'], 1, 'There is no project "none", or you are no member of it'],
     [['build', '--bundle', '99', '-t', 'demo/x'], 1, 'There is no bundle request 99'],
     [['logs', '--build', '99'], 1, 'There is no build 99'],
     [['logs', '--build', '2147483648'], 4, '"2147483648" is not the number of a build'],

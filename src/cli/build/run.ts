@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { readSettings, type Settings } from '../../domain/config.ts';
-import { DomainError, InvalidInputError } from '../../domain/errors.ts';
+import { InvalidInputError } from '../../domain/errors.ts';
 import { type SubmissionInput, submitRequest } from '../client/bundle-requests.ts';
 import { connect, type Server } from '../client/connect.ts';
 import { type BuildInput, type BuildOutcome, submitBuild } from '../client/image-builds.ts';
@@ -39,7 +39,7 @@ export async function build(
   });
   try {
     interrupted.throwIfAborted();
-    if (server.url === null) await ensureProject(server, input.project);
+    await server.requireProject(input.project);
     const sent = await send.to(server);
     const from = await buildSource(source, sent, { server, reporter, signal: interrupted });
     const number = await submitBuild(server.client, { ...input, ...from }, interrupted);
@@ -145,19 +145,6 @@ async function buildSource(
   reporter.phase('making the bundle');
   await followRequest(server.client, number, reporter, signal);
   return { bundleRequest: number };
-}
-
-// --- destination ----------------------------------------------------------------------------------------------------
-
-const CREATE_PROJECT = `mutation CreateProject($name: String!) {
-  createProject(name: $name) { __typename ... on Error { code message hint details } ... on MutationCreateProjectSuccess { data { name } } }
-}`;
-
-/** On a data directory of one's own nobody else makes it. */
-async function ensureProject({ client }: Server, name: string): Promise<void> {
-  await client.mutate(CREATE_PROJECT, 'createProject', { name }).catch((error: unknown) => {
-    if (!(error instanceof DomainError) || error.code !== 'conflict') throw error;
-  });
 }
 
 function summaryLines(outcome: BuildOutcome, elapsedMs: number): string[] {

@@ -1,3 +1,4 @@
+import { NotFoundError } from '../../domain/errors.ts';
 import { startLocalServer } from '../prefetch/local-server.ts';
 import type { ServerOptions } from './server-of-command.ts';
 import { StowageClient } from './stowage-client.ts';
@@ -7,6 +8,8 @@ export interface Server {
   client: StowageClient;
   /** null: our own. */
   url: string | null;
+  /** Sees to it that the project can be worked in. Throws NotFoundError for one of somebody's server. */
+  requireProject(name: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -17,9 +20,16 @@ export async function connect(
 ): Promise<Server> {
   if (options.server !== undefined) {
     const client = new StowageClient({ url: options.server, token: options.token ?? null });
-    return { client, url: options.server, stop: async () => undefined };
+    const requireProject = (name: string): Promise<void> => requireProjectOf(client, name);
+    return { client, url: options.server, requireProject, stop: async () => undefined };
   }
   onStart();
   const local = await startLocalServer({ allowLocalRepositories });
-  return { client: new StowageClient(local), url: null, stop: local.stop };
+  return { client: new StowageClient(local), url: null, requireProject: local.ownProject, stop: local.stop };
+}
+
+async function requireProjectOf(client: StowageClient, name: string): Promise<void> {
+  const { projects } = await client.run<{ projects: { name: string }[] }>('query { projects { name } }');
+  if (projects.some((project) => project.name === name)) return;
+  throw new NotFoundError(`There is no project "${name}", or you are no member of it`);
 }

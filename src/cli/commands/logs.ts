@@ -31,7 +31,10 @@ async function logs(text: string, options: LogsOptions): Promise<void> {
     import('../client/subject-log.ts'),
   ]);
   await withServer(options, async (client) => {
-    if (!(await hasLog(client, subject, number))) throw new NotFoundError(`There is no ${what} ${number}`);
+    if (!(await hasLog(client, subject, number))) {
+      const hint = 'What users of a server made is there with --server and --token.';
+      throw new NotFoundError(`There is no ${what} ${number}`, options.server === undefined ? { hint } : {});
+    }
     const ended = new AbortController();
     const stopListening = onTermination(
       () => ended.abort(),

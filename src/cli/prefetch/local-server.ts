@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { readSettings, type Settings } from '../../domain/config.ts';
 import { type Database, openDatabase } from '../../domain/database/database.ts';
+import { ConflictError } from '../../domain/errors.ts';
 import { addUser } from '../../domain/identity/accounts.ts';
+import { SYSTEM } from '../../domain/identity/principal.ts';
+import { createProject, setProjectMember } from '../../domain/identity/projects.ts';
 import { addToken } from '../../domain/identity/tokens.ts';
 import { User } from '../../domain/identity/user.ts';
 import { type ProcessTree, startProcessTree } from '../supervisor.ts';
@@ -13,6 +16,8 @@ import { type ProcessTree, startProcessTree } from '../supervisor.ts';
 export interface LocalServer {
   url: string;
   token: string;
+  /** Makes the command's user an owner of the project: who has the data directory has all that is in it. */
+  ownProject(name: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -66,7 +71,7 @@ async function withToken(tree: ProcessTree): Promise<LocalServer> {
     await ensureLocalUser(database);
     const expiresAt = new Date(Date.now() + TOKEN_LIFETIME_MS);
     const { secret } = await addToken(database, { userName: LOCAL_USER, name, expiresAt });
-    return { url: tree.url, token: secret, stop };
+    return { url: tree.url, token: secret, ownProject: (project) => ownProject(database, project), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -81,6 +86,13 @@ async function ensureLocalUser(database: Database): Promise<void> {
     // A command beside this one was first.
     if (!(await exists())) throw error;
   });
+}
+
+async function ownProject(database: Database, name: string): Promise<void> {
+  await createProject(database, SYSTEM, { name }).catch((error: unknown) => {
+    if (!(error instanceof ConflictError)) throw error;
+  });
+  await setProjectMember(database, SYSTEM, { projectName: name, userName: LOCAL_USER, role: 'owner' });
 }
 
 /** This command's, and those of commands that were killed. */

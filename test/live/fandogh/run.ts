@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
     }
     const app = await application(join(workspace, 'library-app'), 'CMD ["/bin/busybox", "true"]');
     await driveLibrary(server, app, workspace);
-    await pulls(server, `${server.user}/images/from-npm:v1`, workspace);
+    await runs(server, `${server.user}/images/from-npm:v1`, workspace, '');
   } finally {
     await server.stop();
     await rm(workspace, { recursive: true, force: true });
@@ -72,7 +73,7 @@ async function drive(version: string, server: LiveServer, workspace: string, cli
   await step(app, ['image', 'init', '--name', image], 0, 'already have an image');
   await step(app, ['image', 'publish', '--version', 'v1'], 0, 'workspace is ready.', 'Image has been pushed');
   await step(app, ['image', 'publish', '--version', 'v1'], 102, 'You already have a successful image');
-  await pulls(server, `${server.user}/images/${image}:v1`, workspace);
+  await runs(server, `${server.user}/images/${image}:v1`, workspace, 'it runs\n');
 
   await step(broken, ['image', 'init', '--name', image], 0);
   await step(broken, ['image', 'publish', '--version', 'v2'], 201, 'workspace is ready.');
@@ -84,14 +85,31 @@ async function drive(version: string, server: LiveServer, workspace: string, cli
   await step(app, ['image', 'versions', ...one], 102, `Image with name ${image} does not exist.`);
 }
 
-async function pulls({ host, user, password }: LiveServer, name: string, workspace: string): Promise<void> {
-  const source = `docker://${host}/${name}`;
-  const target = `dir:${join(workspace, `pulled-${name.replaceAll(/\W/g, '-')}`)}`;
+/** Pulls an image and runs its command in its files. */
+async function runs(
+  { host, user, password }: LiveServer,
+  name: string,
+  workspace: string,
+  output: string,
+): Promise<void> {
+  const pulled = join(workspace, `pulled-${name.replaceAll(/\W/g, '-')}`);
   await execute('skopeo', [
     ...['copy', '--quiet', '--insecure-policy', '--src-tls-verify=false'],
-    ...['--src-creds', `${user}:${password}`, source, target],
+    ...['--src-creds', `${user}:${password}`, `docker://${host}/${name}`, `dir:${pulled}`],
   ]);
-  console.log(`ok - skopeo pulls ${name}`);
+  const manifest = JSON.parse(await readFile(join(pulled, 'manifest.json'), 'utf8')) as {
+    layers: { digest: string }[];
+  };
+  const root = join(pulled, 'root');
+  await mkdir(root);
+  for (const { digest } of manifest.layers) {
+    await execute('tar', ['-xf', join(pulled, digest.replace('sha256:', '')), '-C', root]);
+  }
+  const inspected = await execute('skopeo', ['inspect', '--config', `dir:${pulled}`]);
+  const { config } = JSON.parse(inspected.stdout) as { config: { Cmd: string[] } };
+  const { stdout } = await execute('unshare', ['--net', 'chroot', root, ...config.Cmd]);
+  assert.equal(stdout, output);
+  console.log(`ok - skopeo pulls ${name}, and it runs`);
 }
 
 await main();

@@ -439,6 +439,26 @@ test('sources have a cap of their own, and the client is heard out (fandogh.md 8
   expect(sent).toBe(most + piece.length);
 });
 
+test('as many builds wait as may: when to come again is said (fandogh.md 1.3)', async () => {
+  await fandogh.publish('app', 'one-that-waits');
+  const { url } = await fandogh.stack.addGateway({ STOWAGE_PROJECT_BUILD_LIMIT: '1' });
+  const { body, headers } = versionForm([
+    ['version', 'too-many'],
+    ['source', { name: 'workspace', content: source }],
+  ]);
+  const response = await fetch(`${url}${PATH}`, {
+    method: 'POST',
+    headers: { ...headers, authorization: `JWT ${fandogh.token}` },
+    body,
+  });
+  expect([response.status, await response.json()]).toEqual([
+    429,
+    { message: [expect.stringMatching(/^\d+ builds of this project wait or run already$/)] },
+  ]);
+  expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
+  expect(await version('too-many')).toBeUndefined();
+});
+
 test('what no grammar allows is not there', async () => {
   for (const name of ['a%00b', '..%2fx', 'a'.repeat(300)]) {
     const path = `/api/images/${name}`;
