@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { DomainError } from '../../domain/errors.ts';
 import type { StowageClient } from './stowage-client.ts';
-import { ConnectionLostError } from './stowage-client.ts';
 
 export interface Followed<T> {
   document: string;
@@ -9,8 +9,8 @@ export interface Followed<T> {
   cursor: string;
   /** The value of an item from which the next connection goes on. */
   position: (item: T) => number;
-  /** Called when the connection was lost, before the next one. */
-  onLost?: (error: ConnectionLostError) => void;
+  /** Called when the connection was lost or the server could not, before the next one. */
+  onLost?: (error: DomainError) => void;
 }
 
 const FIRST_DELAY_MS = 200;
@@ -18,8 +18,8 @@ const LONGEST_DELAY_MS = 5_000;
 const GIVE_UP_AFTER_MS = 120_000;
 
 /**
- * A subscription that survives lost connections: each new one resumes behind the last item, so that nothing is missed
- * and nothing comes twice. Gives up when the server stays away.
+ * A subscription that survives lost connections, and a database that is away: each new one resumes behind the last item,
+ * so that nothing is missed and nothing comes twice. Gives up when the server stays away.
  */
 export async function* follow<T>(
   client: StowageClient,
@@ -42,7 +42,7 @@ export async function* follow<T>(
       }
       return;
     } catch (error) {
-      if (!(error instanceof ConnectionLostError) || signal.aborted) throw error;
+      if (!(error instanceof DomainError && error.retryable) || signal.aborted) throw error;
       lostAt ??= performance.now();
       if (performance.now() - lostAt > GIVE_UP_AFTER_MS) throw error;
       options.onLost?.(error);

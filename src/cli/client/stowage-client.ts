@@ -144,10 +144,16 @@ export function unwrapResult<T>(data: unknown, field: string): T {
   });
 }
 
+/** Codes of what is behind a server and away for a while. */
+const PASSING = new Set(['database-unavailable', 'blob-store-unavailable']);
+
+/** An error of an answer, or of an item of a subscription. */
 function domainErrorOf({ message, extensions = {} }: GraphQLErrorShape): DomainError {
-  return new DomainError(extensions.code ?? 'server-error', message, {
+  const code = extensions.code ?? 'server-error';
+  return new DomainError(code, message, {
     ...(extensions.hint && { hint: extensions.hint }),
     details: extensions.details ?? {},
+    retryable: PASSING.has(code),
   });
 }
 
@@ -164,6 +170,11 @@ export function refused(response: Response, url: string): DomainError {
       return new DomainError('not-found', `${url} has no such thing`, {
         hint: 'Check that --server names a Stowage server, and the number of the request.',
       });
+    // A server that is just ending, and what proxies say when there is none.
+    case 502:
+    case 503:
+    case 504:
+      return new ConnectionLostError(url, new Error(`status ${response.status}`));
     default:
       return new DomainError('server-error', `${url} answered with status ${response.status}`);
   }

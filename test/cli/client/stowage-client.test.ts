@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { requestEvents, submitRequest } from '../../../src/cli/client/bundle-requests.ts';
 import { StowageClient } from '../../../src/cli/client/stowage-client.ts';
@@ -7,6 +8,22 @@ import { eventStream, fakeServer, json } from './fake-server.ts';
 const signal = new AbortController().signal;
 const eventOf = (version: number, type = 'PROGRESS') => ({
   bundleRequestEvents: { version, at: '2026-01-01T00:00:00Z', type, data: {} },
+});
+
+test('a subscription goes on when a server has ended, and when its database is back', async () => {
+  const answers = [
+    (response: ServerResponse) => void response.writeHead(503).end(),
+    (response: ServerResponse) =>
+      json(response, { errors: [{ message: 'Away', extensions: { code: 'database-unavailable' } }] }),
+    (response: ServerResponse) => eventStream(response, [eventOf(1)], 'complete'),
+  ];
+  const server = await fakeServer((_, response) => answers.shift()!(response));
+  const lost: string[] = [];
+  const versions: number[] = [];
+  const onLost = (error: Error) => void lost.push(error.message);
+  for await (const event of requestEvents(server.client, 7, { signal, onLost })) versions.push(event.version);
+  expect(versions).toEqual([1]);
+  expect(lost).toEqual([expect.stringMatching(/status 503$/), 'Away']);
 });
 
 describe('mutations', () => {
@@ -48,7 +65,9 @@ describe('mutations', () => {
     [401, 'unauthenticated'],
     [403, 'forbidden'],
     [404, 'not-found'],
-    [502, 'server-error'],
+    [500, 'server-error'],
+    [502, 'server-unreachable'],
+    [503, 'server-unreachable'],
   ])('status %i without a GraphQL answer is %s', async (status, code) => {
     const server = await fakeServer((_, response) => response.writeHead(status).end('<html>'));
     await expect(submitRequest(server.client, {})).rejects.toMatchObject({ code });
