@@ -2,6 +2,7 @@ import type { Settings } from '../config.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import type { BuildPayload } from '../database/sql/add-job.ts';
 import { addBuildJob, admitBuilds } from '../database/sql/admit-builds.ts';
+import { buildRuns } from '../database/sql/build-runs.ts';
 import { readBuildSecrets } from '../database/sql/build-secrets.ts';
 import { lockBuild } from '../database/sql/image-build-rows.ts';
 import { recordBuildEvent } from '../database/sql/record-build-event.ts';
@@ -136,11 +137,7 @@ export async function requeueBuildsOf(database: Database, workerIds: readonly st
 
 /** True while the build is ours to work on. */
 export async function buildLeaseHolds(database: Database, { build }: BuildLease): Promise<boolean> {
-  const rows = await database.sql.query(
-    `select from image_builds where id = $1 and attempt = $2 and state = 'running'`,
-    [build.id, build.attempt],
-  );
-  return rows.length > 0;
+  return await buildRuns(database.sql, build);
 }
 
 async function ifLeased(

@@ -57,6 +57,11 @@ export async function connectionById<Row extends { id: number }>(
   return withoutEmptyCursors(connection as Connection<Row>);
 }
 
+/** For connections that know how to count: only if somebody asks. */
+export function totalOf(connection: object): Promise<number> {
+  return (connection as { total: () => Promise<number> }).total();
+}
+
 /** An empty page has the cursors that it was asked for with, if any. */
 function withoutEmptyCursors<Row>({ edges, pageInfo }: Connection<Row>): Connection<Row> {
   const { startCursor, endCursor } = pageInfo;

@@ -2,7 +2,7 @@ import { countVisibleRequests, findRequests, getRequest } from '../../../domain/
 import type { RequestFilter } from '../../../domain/database/sql/list-requests.ts';
 import { NotFoundError } from '../../../domain/errors.ts';
 import { builder } from '../builder.ts';
-import { complexityByRows, connectionById, PAGE_SIZES } from '../connections.ts';
+import { complexityByRows, connectionById, PAGE_SIZES, totalOf } from '../connections.ts';
 import { BundleRequestRef } from './bundle-request.ts';
 import { PackageManagerEnum, RequestStateEnum } from './enums.ts';
 
@@ -55,17 +55,12 @@ builder.queryFields((t) => ({
             inverted: range.inverted,
           }),
         );
-        return { ...connection, filter };
+        return { ...connection, total: () => countVisibleRequests(database, principal, filter) };
       },
     },
     {
       fields: (connection) => ({
-        totalCount: connection.int({
-          nullable: false,
-          complexity: 50,
-          resolve: (parent, _args, { database, principal }) =>
-            countVisibleRequests(database, principal, (parent as { filter?: RequestFilter }).filter ?? {}),
-        }),
+        totalCount: connection.int({ nullable: false, complexity: 50, resolve: totalOf }),
       }),
     },
   ),

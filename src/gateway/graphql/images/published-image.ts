@@ -3,7 +3,7 @@ import { countBuilds, listBuilds } from '../../../domain/images/find-builds.ts';
 import { mayPublish } from '../../../domain/images/permissions.ts';
 import { countPublishedVersions, listPublishedVersions } from '../../../domain/images/published-images.ts';
 import { builder } from '../builder.ts';
-import { complexityByRows, connectionById, PAGE_SIZES } from '../connections.ts';
+import { complexityByRows, connectionById, PAGE_SIZES, totalOf } from '../connections.ts';
 import { ProjectRef } from '../identity/project.ts';
 import { UserRef } from '../identity/user.ts';
 import { rowId } from '../registry/repository.ts';
@@ -59,19 +59,12 @@ builder.node(PublishedImageRef, {
           const connection = await connectionById(args, PAGE_SIZES, (range) =>
             listPublishedVersions(database, principal, id, filter, range),
           );
-          return { ...connection, id, filter };
+          return { ...connection, total: () => countPublishedVersions(database, principal, id, filter) };
         },
       },
       {
         fields: (connection) => ({
-          totalCount: connection.int({
-            nullable: false,
-            complexity: 50,
-            resolve: (parent, _args, { database, principal }) => {
-              const { id, filter } = parent as unknown as { id: number; filter: VersionFilter };
-              return countPublishedVersions(database, principal, id, filter);
-            },
-          }),
+          totalCount: connection.int({ nullable: false, complexity: 50, resolve: totalOf }),
         }),
       },
     ),
@@ -105,23 +98,17 @@ PublishedVersionRef.implement({
         nullable: false,
         description: 'Newest first.',
         complexity: complexityByRows(PAGE_SIZES),
-        resolve: async ({ id }, args, { database, principal }) => {
+        resolve: async ({ id: versionId }, args, { database, principal }) => {
+          const filter = { versionId };
           const connection = await connectionById(args, PAGE_SIZES, (range) =>
-            listBuilds(database, principal, { versionId: id }, range),
+            listBuilds(database, principal, filter, range),
           );
-          return { ...connection, id };
+          return { ...connection, total: () => countBuilds(database, principal, filter) };
         },
       },
       {
         fields: (connection) => ({
-          totalCount: connection.int({
-            nullable: false,
-            complexity: 50,
-            resolve: (parent, _args, { database, principal }) => {
-              const { id: versionId } = parent as unknown as { id: number };
-              return countBuilds(database, principal, { versionId });
-            },
-          }),
+          totalCount: connection.int({ nullable: false, complexity: 50, resolve: totalOf }),
         }),
       },
     ),

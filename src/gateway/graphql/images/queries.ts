@@ -9,7 +9,7 @@ import {
   listPublishedImages,
 } from '../../../domain/images/published-images.ts';
 import { builder } from '../builder.ts';
-import { complexityByRows, connectionById, PAGE_SIZES } from '../connections.ts';
+import { complexityByRows, connectionById, PAGE_SIZES, totalOf } from '../connections.ts';
 import { BuildStateEnum } from './enums.ts';
 import './image-build.ts';
 import './published-image.ts';
@@ -55,21 +55,12 @@ builder.queryFields((t) => ({
         const connection = await connectionById(args, PAGE_SIZES, (range) =>
           listPublishedImages(database, principal, filter, range),
         );
-        return { ...connection, filter };
+        return { ...connection, total: () => countPublishedImages(database, principal, filter) };
       },
     },
     {
       fields: (connection) => ({
-        totalCount: connection.int({
-          nullable: false,
-          complexity: 50,
-          resolve: (parent, _args, { database, principal }) =>
-            countPublishedImages(
-              database,
-              principal,
-              (parent as { filter?: PublishedImageFilter }).filter ?? {},
-            ),
-        }),
+        totalCount: connection.int({ nullable: false, complexity: 50, resolve: totalOf }),
       }),
     },
   ),
@@ -99,17 +90,12 @@ builder.queryFields((t) => ({
         const connection = await connectionById(args, PAGE_SIZES, (range) =>
           listBuilds(database, principal, filter, range),
         );
-        return { ...connection, filter };
+        return { ...connection, total: () => countBuilds(database, principal, filter) };
       },
     },
     {
       fields: (connection) => ({
-        totalCount: connection.int({
-          nullable: false,
-          complexity: 50,
-          resolve: (parent, _args, { database, principal }) =>
-            countBuilds(database, principal, (parent as { filter?: BuildFilter }).filter ?? {}),
-        }),
+        totalCount: connection.int({ nullable: false, complexity: 50, resolve: totalOf }),
       }),
     },
   ),

@@ -12,6 +12,7 @@ import {
   connectionByText,
   LARGE_PAGE_SIZES,
   PAGE_SIZES,
+  totalOf,
 } from '../connections.ts';
 import { UserRef } from '../identity/user.ts';
 import { StageEnum } from './enums.ts';
@@ -114,8 +115,3 @@ builder.node(ImageRef, {
     ),
   }),
 });
-
-/** For connections that know how to count: only if somebody asks. */
-export function totalOf(connection: object): Promise<number> {
-  return (connection as { total: () => Promise<number> }).total();
-}

@@ -18,6 +18,7 @@ import {
   connectionByText,
   LARGE_PAGE_SIZES,
   PAGE_SIZES,
+  totalOf,
 } from '../connections.ts';
 import { withoutNulls } from '../without-nulls.ts';
 import { BlobRef } from './blob.ts';
@@ -28,7 +29,6 @@ import {
   searchOfImages,
   searchOfManifests,
 } from './filters.ts';
-import { totalOf } from './image.ts';
 import { ImageRef, ManifestRef } from './refs.ts';
 import { RepositoryRef } from './repository.ts';
 
