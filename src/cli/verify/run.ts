@@ -1,6 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { digestOf } from '../../domain/bundles/bundle-manifest.ts';
 import { publicKeyOf, readPublicKey } from '../../domain/bundles/signing.ts';
 import { readUntrustedManifest } from '../../domain/bundles/untrusted-manifest.ts';
 import { type Problem, type ProblemList, verifyArchive } from '../../domain/bundles/verify-bundle.ts';
@@ -15,6 +14,7 @@ import {
 import { readSettings } from '../../domain/config.ts';
 import { InvalidFileFormat, InvalidInputError } from '../../domain/errors.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
+import { digestOf } from '../../domain/storage/digest-of.ts';
 import { outputFiles } from '../prefetch/outputs.ts';
 
 export interface VerifyOptions {

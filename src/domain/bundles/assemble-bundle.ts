@@ -2,6 +2,7 @@ import type { BundleFacts, BundleRow } from '../database/sql/find-bundle.ts';
 import { FileAccessError, InvalidRequestData } from '../errors.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
 import { damagedBlobs } from '../storage/damaged-blobs.ts';
+import { digestOf } from '../storage/digest-of.ts';
 import { ArchiveDigests } from './archive-digests.ts';
 import { endPart, entryPart, type Piece } from './archive-layout.ts';
 import { labelledBytes } from './archive-reader.ts';
@@ -9,7 +10,6 @@ import {
   type BundleContents,
   type BundleManifest,
   type BundleParts,
-  digestOf,
   isSourceEntry,
   layOutBundle,
   type ManifestEntry,

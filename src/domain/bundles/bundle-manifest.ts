@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { compareText } from '../code-point-order.ts';
 import { InvalidRequestData } from '../errors.ts';
 import type { SourceEntry, SourceTree } from '../sources/source-tree.ts';
@@ -103,10 +102,6 @@ export function parseManifest(text: string): BundleManifest {
   if (manifest.formatVersion !== 1 || !Array.isArray(manifest.entries))
     throw new Error('not a bundle manifest');
   return manifest;
-}
-
-export function digestOf(text: string): Digest {
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 
 /** True for entries of the part that is compressed once for each source. */

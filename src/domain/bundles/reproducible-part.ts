@@ -1,7 +1,8 @@
 import { isGitDirectoryName } from '../sources/source-path.ts';
 import type { Digest } from '../storage/blob-store.ts';
+import { digestOf } from '../storage/digest-of.ts';
 import type { BundleFile } from './bundle-file.ts';
-import { type BundleManifest, digestOf, manifestText } from './bundle-manifest.ts';
+import { type BundleManifest, manifestText } from './bundle-manifest.ts';
 
 /**
  * Digest of the manifest without what may differ from machine to machine: git directories, and files that hold some

@@ -1,7 +1,8 @@
 import type { SourceTree } from '../sources/source-tree.ts';
 import type { BlobStore, Digest, StoredBlob } from '../storage/blob-store.ts';
+import { digestOf } from '../storage/digest-of.ts';
 import { tarEntry } from './archive-layout.ts';
-import { type BundleContents, digestOf, isSourceEntry, manifestText } from './bundle-manifest.ts';
+import { type BundleContents, isSourceEntry, manifestText } from './bundle-manifest.ts';
 import { compressedMembers, WRITER_VERSION } from './deterministic-gzip.ts';
 import { tarHeader, tarPadding } from './deterministic-tar.ts';
 

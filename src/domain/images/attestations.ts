@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import type { BundleRequest } from '../bundle-requests/bundle-request.ts';
-import { digestOf } from '../bundles/bundle-manifest.ts';
 import { type Envelope, parseEnvelope, type Signer } from '../bundles/signing.ts';
 import { addImageBlob } from '../database/sql/image-blobs.ts';
 import { SYSTEM } from '../identity/principal.ts';
@@ -12,6 +10,7 @@ import { putManifest } from '../registry/put-manifest.ts';
 import { addressOf } from '../registry/reference.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { BlobStore, Digest } from '../storage/blob-store.ts';
+import { digestOf } from '../storage/digest-of.ts';
 import {
   CYCLONEDX_PREDICATE,
   type ImageFacts,
@@ -122,5 +121,5 @@ async function attach(
 }
 
 function described(bytes: Buffer): { digest: Digest; size: number } {
-  return { digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length };
+  return { digest: digestOf(bytes), size: bytes.length };
 }

@@ -27,3 +27,10 @@ export class BuildFailure extends DomainError {
     super(reason, message, { ...options, details: line === undefined ? details : { line, ...details } });
   }
 }
+
+export function outOfTime(seconds: number, cause?: unknown): BuildFailure {
+  return new BuildFailure('out-of-time', `The build took longer than ${seconds} seconds`, {
+    details: { seconds },
+    ...(cause !== undefined && { cause }),
+  });
+}

@@ -1,8 +1,8 @@
-import { digestOf } from '../bundles/bundle-manifest.ts';
 import { type Envelope, statementOf, verifyEnvelope } from '../bundles/signing.ts';
 import type { ProblemList } from '../bundles/verify-bundle.ts';
 import { DomainError } from '../errors.ts';
 import type { Digest } from '../storage/blob-store.ts';
+import { digestOf } from '../storage/digest-of.ts';
 import {
   BASE_IMAGE,
   BUNDLE_MANIFEST,

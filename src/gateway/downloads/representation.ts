@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { DomainError } from '../../domain/errors.ts';
 import type { BlobStore, ByteRange, Digest } from '../../domain/storage/blob-store.ts';
+import { digestOf } from '../../domain/storage/digest-of.ts';
 
 /** Bytes that never change, as a client gets them: whole or a range of them. */
 export interface Representation {
@@ -40,7 +40,7 @@ export function textRepresentation(text: string, about: About): Representation {
   const bytes = Buffer.from(text);
   return {
     ...about,
-    digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
+    digest: digestOf(bytes),
     size: bytes.length,
     open: ({ start, end }) => Readable.from([bytes.subarray(start, end)], { objectMode: false }),
   };

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
+import { digestOf } from '../../domain/storage/digest-of.ts';
 import { type CommandOutcome, type ContainerStorage, STORAGE_PREFIX } from './container-storage.ts';
 import type { BaseReference } from './dockerfile-plan.ts';
 import type { ImageDestination } from './image-builder.ts';
@@ -178,10 +178,6 @@ async function findManifest(
 interface Descriptor {
   digest: Digest;
   platform?: { os: string; architecture: string; variant?: string };
-}
-
-function digestOf(manifest: string): Digest {
-  return `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
 }
 
 /** On an image of our registry, with the build's token. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
-import { BuildFailure } from '../../domain/images/build-failure.ts';
+import { BuildFailure, outOfTime } from '../../domain/images/build-failure.ts';
 import { removeTree } from '../remove-tree.ts';
 import { type BaseImage, findBaseImages, lastLine, pullBaseImages, registryAccess } from './base-images.ts';
 import { BUILDAH_ARGUMENTS, ContainerStorage } from './container-storage.ts';
@@ -58,7 +58,7 @@ export class BuildahBuilder implements ImageBuilder {
     } catch (error) {
       if (isKept) this.#tidyLater(directory);
       input.signal.throwIfAborted();
-      if (deadline.aborted) throw outOfTime(input, error);
+      if (deadline.aborted) throw outOfTime(input.limits.seconds, error);
       throw error;
     } finally {
       await removeTree(temporary);
@@ -318,13 +318,6 @@ async function push(
     });
   }
   return (await readFile(join(storage.scratch, 'digest'), 'utf8')).trim();
-}
-
-function outOfTime({ limits: { seconds } }: ImageBuild, cause: unknown): BuildFailure {
-  return new BuildFailure('out-of-time', `The build took longer than ${seconds} seconds`, {
-    details: { seconds },
-    cause,
-  });
 }
 
 interface Ending {

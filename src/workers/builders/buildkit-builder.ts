@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
-import { BuildFailure } from '../../domain/images/build-failure.ts';
+import { BuildFailure, outOfTime } from '../../domain/images/build-failure.ts';
 import { type GroupOptions, startProcessGroup } from '../process-group.ts';
 import { removeTree } from '../remove-tree.ts';
 import { type BaseImage, findBaseImages } from './base-images.ts';
@@ -139,12 +139,7 @@ class DockerClient {
       ],
       input.onLine,
     );
-    if (outcome.timedOut) {
-      const { seconds } = input.limits;
-      throw new BuildFailure('out-of-time', `The build took longer than ${seconds} seconds`, {
-        details: { seconds },
-      });
-    }
+    if (outcome.timedOut) throw outOfTime(input.limits.seconds);
     if (outcome.exitCode !== 0) throw failureOf(outcome.lines, dockerfile);
   }
 

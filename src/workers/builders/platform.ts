@@ -21,7 +21,7 @@ export function platformText({ os, architecture, variant }: Platform): string {
 }
 
 export function matchesPlatform(
-  candidate: { os: string; architecture: string; variant?: string },
+  candidate: { os: string | null; architecture: string | null; variant?: string | null },
   { os, architecture, variant }: Platform,
 ): boolean {
   return (

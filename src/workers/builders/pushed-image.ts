@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { request } from 'undici';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
-import type { Digest } from '../../domain/storage/blob-store.ts';
+import { digestOf } from '../../domain/storage/digest-of.ts';
 import type { BuiltImage, ImageDestination } from './image-builder.ts';
 
 interface Manifest {
@@ -120,8 +119,4 @@ class PushedTo {
       },
     );
   }
-}
-
-function digestOf(bytes: Buffer): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Task } from 'graphile-worker';
 import type { BuildPayload } from '../../domain/database/sql/add-job.ts';
 import { DomainError } from '../../domain/errors.ts';
-import { BuildFailure } from '../../domain/images/build-failure.ts';
+import { outOfTime } from '../../domain/images/build-failure.ts';
 import { buildFailureOf } from '../../domain/images/build-failure-of.ts';
 import type { BuildError, ImageBuild } from '../../domain/images/image-build.ts';
 import {
@@ -121,7 +121,7 @@ async function runBuild(
       return (await returnBuild(worker.database, lease)) ? 'returned' : 'lost';
     }
     if (isServiceFailure(error)) throw error;
-    await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(limits) : error);
+    await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(limits.seconds) : error);
     return 'failed';
   } finally {
     watch.stop();
@@ -176,12 +176,6 @@ function limitsOf({ options }: ImageBuild, { settings }: WorkerContext): BuildLi
     processes: options.processes ?? settings.buildProcesses,
     diskBytes: settings.buildDiskBytes,
   };
-}
-
-function outOfTime({ seconds }: BuildLimits): BuildFailure {
-  return new BuildFailure('out-of-time', `The build took longer than ${seconds} seconds`, {
-    details: { seconds },
-  });
 }
 
 async function reportFailure(

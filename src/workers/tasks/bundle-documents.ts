@@ -1,7 +1,6 @@
 import type { BundleDocuments } from '../../domain/bundle-requests/record-bundle.ts';
 import type { StepResult } from '../../domain/bundle-requests/step-result.ts';
 import type { AssembledArchive } from '../../domain/bundles/assemble-bundle.ts';
-import { digestOf } from '../../domain/bundles/bundle-manifest.ts';
 import { contentManifestText, type ManifestedRequest } from '../../domain/bundles/content-manifest.ts';
 import { type ProvenanceFacts, provenanceStatement } from '../../domain/bundles/provenance.ts';
 import { cycloneDx } from '../../domain/bundles/sbom/cyclonedx.ts';
@@ -12,6 +11,7 @@ import { DomainError } from '../../domain/errors.ts';
 import type { ResolvedPackage } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { Digest, StoredBlob } from '../../domain/storage/blob-store.ts';
+import { digestOf } from '../../domain/storage/digest-of.ts';
 import { version } from '../../domain/version.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { StepContext } from './step-task.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { BundleFile } from '../../../src/domain/bundles/bundle-file.ts';
-import { type BundleManifest, digestOf, manifestText } from '../../../src/domain/bundles/bundle-manifest.ts';
+import { type BundleManifest, manifestText } from '../../../src/domain/bundles/bundle-manifest.ts';
 import { namesVaryingFile, reproducibleDigest } from '../../../src/domain/bundles/reproducible-part.ts';
+import { digestOf } from '../../../src/domain/storage/digest-of.ts';
 
 const HEX = 'ab'.repeat(32);
 

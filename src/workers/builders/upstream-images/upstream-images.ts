@@ -21,7 +21,7 @@ import type { DownloadScheduler } from '../../downloads/scheduler.ts';
 import type { StepLog } from '../../ecosystems/ecosystem.ts';
 import { untilAborted } from '../../until-aborted.ts';
 import { type ImageReference, nameText, parseImageReference } from '../image-reference.ts';
-import { type Platform, platformText } from '../platform.ts';
+import { matchesPlatform, type Platform, platformText } from '../platform.ts';
 import { type AskTools, askSkopeo, type ToolsAnswer } from './container-tools.ts';
 import { type ImageCredentials, readImageCredentials } from './image-credentials.ts';
 import { type Origin, originsOf } from './origins.ts';
@@ -297,12 +297,6 @@ function megabytes(bytes: number): string {
 
 /** Of an index; null: there is none for the platform. */
 function partFor({ children }: ManifestDocument, wanted: Platform): Digest | null {
-  const { os, architecture, variant } = wanted;
-  const part = children.find(
-    ({ platform }) =>
-      platform?.os === os &&
-      platform.architecture === architecture &&
-      (variant === null || platform.variant === variant),
-  );
+  const part = children.find(({ platform }) => platform !== null && matchesPlatform(platform, wanted));
   return part?.address.startsWith('sha256:') ? (part.address as Digest) : null;
 }

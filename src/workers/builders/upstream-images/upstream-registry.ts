@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { InvalidChecksum, NetworkError, ValidationError } from '../../../domain/errors.ts';
 import type { Digest, StoredBlob } from '../../../domain/storage/blob-store.ts';
+import { digestOf } from '../../../domain/storage/digest-of.ts';
 import { basicAuthorization } from '../../downloads/credentials.ts';
 import { type Destination, destinationOf } from '../../downloads/destination.ts';
 import type { DocumentJob, FetchContext, FetchedDocument, FileJob } from '../../downloads/fetcher.ts';
@@ -121,7 +121,7 @@ export class UpstreamRegistry {
       accept: [404],
     });
     if (status === 404) throw new ImageRefused(`there is no manifest "${reference}"`);
-    const digest: Digest = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+    const digest = digestOf(body);
     if (reference.includes(':') && reference !== digest) {
       throw new InvalidChecksum('checksum-mismatch', `The manifest ${reference} has the digest ${digest}`);
     }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { SourceChange } from '../../../domain/bundles/bundle-file.ts';
+import { digestOf } from '../../../domain/storage/digest-of.ts';
 import type { ResolveContext } from '../ecosystem.ts';
 
 /** How files of the copy differ from the source. Paths are relative to the source root. */
@@ -64,8 +64,4 @@ export async function sourceChanges(
     changes.push({ kind: 'write', path, file: { path: `app/${path}`, mode: 0o644, digest, size, crc32 } });
   }
   return changes;
-}
-
-function digestOf(content: Buffer): string {
-  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
 }
