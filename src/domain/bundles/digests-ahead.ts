@@ -35,6 +35,8 @@ const LONGEST_TURN = 2;
 const ENTRIES_BETWEEN_MARKS = 64;
 /** Larger files are streamed. */
 const SMALL_FILE = 128 * 1024;
+/** A larger one is the end: to read it while others are written takes memory, and the bundle takes its time anyway. */
+const LARGEST_FILE = 4 * 1024 * 1024;
 
 /**
  * Computes the digests of a bundle while its files are being fetched: as far from the beginning as they have come. Whoever
@@ -101,7 +103,7 @@ export class DigestsAhead {
       if (this.#hashed.length % ENTRIES_BETWEEN_MARKS === 0) this.#mark(digests);
       const known = contents.get(foreseen.path);
       const blob = foreseen.type === 'file' ? (known ?? (await this.#file(foreseen.path))) : null;
-      if (blob === undefined || this.#isOver) break;
+      if (blob === undefined || this.#isOver || (blob !== null && blob.size > LARGEST_FILE)) break;
       const entry = blob === null ? foreseen : { ...foreseen, size: blob.size, digest: blob.digest };
       const pieces = entryPart(entry, manifest.time, () => blob!.crc32).pieces(0);
       const content = blob === null ? EMPTY : (known?.content ?? this.#read(blob));

@@ -137,6 +137,17 @@ test('nothing that was foreseen wrongly gets into the digests', async () => {
   );
 });
 
+test('a large file, and what follows it, is left to who assembles the bundle', async () => {
+  const large = await blobs.write(Buffer.alloc(5 * 1024 * 1024));
+  const files: BundleFile[] = [
+    { path: 'deps/npm/large.tgz', mode: 0o644, ...large },
+    { ...fetched[3]!, path: 'deps/npm/small.tgz' },
+  ];
+  const parts = { ...foreseen(), awaited: files.map(({ path }) => path) };
+  const digests = await ahead(files, { parts, entries: 5 });
+  expect(await assemble([...known, ...files], digests)).toEqual(await assemble([...known, ...files]));
+});
+
 test('a file that cannot be read is for who assembles the bundle', async () => {
   const expected = await assemble();
   const gone: BundleFile = { ...fetched[60]!, digest: `sha256:${'0'.repeat(64)}` };
