@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import type { BundleFile } from '../../../domain/bundles/bundle-file.ts';
 import { ValidationError } from '../../../domain/errors.ts';
@@ -245,15 +244,10 @@ function markVarying(
   return files.map((file) => (varying.has(file.path) ? { ...file, varies: true } : file));
 }
 
-async function withIndexPage({ artifacts }: ResolveContext, files: BundleFile[]): Promise<BundleFile[]> {
+async function withIndexPage({ blobs }: ResolveContext, files: BundleFile[]): Promise<BundleFile[]> {
   if (files.length === 0) return files;
-  const content = renderIndexPage(files);
-  const { digest, size, crc32 } = await artifacts.derive({
-    key: `pip-index-page:${createHash('sha256').update(content).digest('hex')}`,
-    url: INDEX_PAGE,
-    produce: async () => ({ content }),
-  });
-  const page: BundleFile = { path: INDEX_PAGE, mode: 0o644, digest, size, crc32 };
+  const stored = await blobs.write(renderIndexPage(files), { durability: 'batch' });
+  const page: BundleFile = { path: INDEX_PAGE, mode: 0o644, ...stored };
   if (files.some(({ varies }) => varies)) page.varies = true;
   return [...files, page].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
