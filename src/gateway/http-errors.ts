@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { asDatabaseUnavailable } from '../domain/database/connection-lost.ts';
 import { DomainError, NotFoundError, RequestFailure } from '../domain/errors.ts';
+import { asDiskFull } from '../domain/storage/disk-full.ts';
 import { challengesOf } from './auth/challenges.ts';
 
 /** What every error of the HTTP endpoints looks like; the REST dialects have shapes of their own. */
@@ -51,7 +52,7 @@ export function clientError(
   error: unknown,
   request: FastifyRequest,
 ): { status: number; told: Pick<DomainError, 'code' | 'message' | 'hint' | 'details'> } {
-  const thrown = asDatabaseUnavailable(error) ?? error;
+  const thrown = asDatabaseUnavailable(error) ?? asDiskFull(error) ?? error;
   const known = thrown instanceof DomainError ? thrown : ofFramework(thrown as FastifyError);
   if (known === null) {
     request.log.error({ err: error }, 'request failed');

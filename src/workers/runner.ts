@@ -79,7 +79,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   let stopping: Promise<void> | null = null;
   const stop = async (graceMs: number): Promise<void> => {
     const deadline = setTimeout(() => shutdown.abort(new Error('the worker stops')), graceMs);
-    await Promise.all([heartbeat.drain(), ...runners.map((runner) => runner.stop())]);
+    await Promise.all([heartbeat.drain(), ...runners.map((runner) => stopRunner(context, runner))]);
     clearTimeout(deadline);
     shutdown.abort(new Error('the worker stops'));
     await paused.stop();
@@ -94,6 +94,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     stop: (graceMs = options.settings.drainSeconds * 1_000) => (stopping ??= stop(graceMs)),
     done: Promise.all(runners.map((runner) => runner.promise)).then(() => undefined),
   };
+}
+
+/** One that ended by itself, because the database was away, is stopped already. */
+async function stopRunner({ logger }: WorkerContext, runner: Runner): Promise<void> {
+  await runner.stop().catch((error: unknown) => logger.warn({ err: error }, 'the queue had stopped before'));
 }
 
 /** Tasks that share so many places of a worker. */

@@ -1,6 +1,7 @@
 import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import { readEventStream } from '../../src/cli/client/event-stream.ts';
+import type { Database } from '../../src/domain/database/database.ts';
 import { addUser } from '../../src/domain/identity/accounts.ts';
 import { Authenticator } from '../../src/domain/identity/authenticate.ts';
 import { type Principal, SCOPES, SYSTEM } from '../../src/domain/identity/principal.ts';
@@ -54,15 +55,17 @@ export class TestGateway {
     worker = false,
     credentialsCheckMs,
     imageBuilding,
+    database,
   }: {
     environment?: Record<string, string>;
     worker?: boolean;
     credentialsCheckMs?: number;
     imageBuilding?: ImageBuilding;
+    database?: Database;
   } = {}): Promise<TestGateway> {
     const stack = await startWorkerStack(
       { STOWAGE_PORT: '0', ...environment },
-      { ...(imageBuilding && { imageBuilding }) },
+      { ...(imageBuilding && { imageBuilding }), ...(database && { database }) },
     );
     if (!worker) await stack.worker.stop(0);
     const logged: TestGateway['logged'] = [];

@@ -33,10 +33,10 @@ export interface WorkerStack {
 
 export async function startWorkerStack(
   environment: Record<string, string> = {},
-  { imageBuilding }: { imageBuilding?: ImageBuilding } = {},
+  { imageBuilding, database: given }: { imageBuilding?: ImageBuilding; database?: Database } = {},
 ): Promise<WorkerStack> {
   const dataDir = await mkdtemp(join(tmpdir(), 'stowage-data-'));
-  const database = await testDatabase();
+  const database = given ?? (await testDatabase());
   const settings = readSettings({
     STOWAGE_DATA_DIR: dataDir,
     STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file,https',

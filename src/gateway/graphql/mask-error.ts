@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { GraphQLError, type GraphQLErrorOptions } from 'graphql';
 import { asDatabaseUnavailable } from '../../domain/database/connection-lost.ts';
 import { DomainError } from '../../domain/errors.ts';
+import { asDiskFull } from '../../domain/storage/disk-full.ts';
 
 /**
  * What a client sees of an error: those of the domain with their code, hint and details; what GraphQL itself says about
@@ -11,7 +12,7 @@ import { DomainError } from '../../domain/errors.ts';
 export function maskError(logger: Pick<FastifyBaseLogger, 'error'>): (error: unknown) => GraphQLError {
   return (error) => {
     const original = originalOf(error);
-    const cause = asDatabaseUnavailable(original) ?? original;
+    const cause = asDatabaseUnavailable(original) ?? asDiskFull(original) ?? original;
     if (cause instanceof DomainError) return withCode(error, cause.message, extensionsOf(cause));
     if (cause instanceof PothosError) return withCode(error, cause.message, { code: 'invalid-input' });
     if (error instanceof GraphQLError && (cause === error || cause instanceof GraphQLError)) return error;

@@ -28,7 +28,7 @@ export function readinessChecks(
       const pending = await pendingMigrations(database.sql);
       if (pending.length > 0) throw new Error(`not applied: ${pending.join(', ')}`);
     },
-    blobStore: () => blobs.check(),
+    blobStore: () => blobs.check({ space: true }),
   };
   // A check that hangs is not started a second time, however often somebody asks.
   const shared = Object.entries(checks).map(([name, check]) => [name, new KeptResult(check, 0)] as const);

@@ -117,7 +117,7 @@ function answerTo(error: unknown, request: FastifyRequest, realm: string): OciAn
  * What was there when the request came was removed while it worked, or it met others who wanted the same in another order:
  * the next try finds out how things are. So it does with a blob store that is away.
  */
-const PASSING = new Set(['23503', '40P01', '40001', 'blob-store-unavailable']);
+const PASSING = new Set(['23503', '40P01', '40001', 'blob-store-unavailable', 'ENOSPC', 'EDQUOT']);
 
 function failure(error: unknown, request: FastifyRequest): OciAnswer {
   const isPassing =

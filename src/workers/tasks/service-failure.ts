@@ -1,10 +1,11 @@
 import { isConnectionLost } from '../../domain/database/connection-lost.ts';
 import { BlobStoreUnavailableError, DomainError } from '../../domain/errors.ts';
+import { isDiskFull } from '../../domain/storage/disk-full.ts';
 
-/** Database or blob store: the state is untouched then; the queue repeats the job when they are back. */
+/** Database, blob store or a full disk: the state is untouched then; the queue repeats the job when they are back. */
 export function isServiceFailure(error: unknown): boolean {
   if (error instanceof DomainError) return error instanceof BlobStoreUnavailableError;
-  return isConnectionLost(error) || isRolledBack(error);
+  return isConnectionLost(error) || isRolledBack(error) || isDiskFull(error);
 }
 
 /** Class 40 of SQLSTATE: others wanted the same in another order. */

@@ -7,7 +7,7 @@ test.each<[unknown, code: string, isLogged: boolean]>([
   [new NotFoundError('There is none'), 'not-found', false],
   [Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }), 'database-unavailable', false],
   [Object.assign(new Error('terminating connection'), { code: '57P01' }), 'database-unavailable', false],
-  [Object.assign(new Error('no space left'), { code: 'ENOSPC' }), 'internal', true],
+  [Object.assign(new Error('no space left'), { code: 'ENOSPC' }), 'blob-store-unavailable', false],
   [new TypeError('a defect'), 'internal', true],
 ])('%s has the code %s', (originalError, code, isLogged) => {
   const logged: unknown[] = [];

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../../../domain/errors.ts';
+import { asDiskFull } from '../../../domain/storage/disk-full.ts';
 import { RETRY_AFTER_SECONDS } from '../../http-errors.ts';
 import { sendJson } from './send-json.ts';
 
@@ -56,7 +57,8 @@ export function answerUnknownPath(request: FastifyRequest, reply: FastifyReply):
 
 const LONGEST_PATH = 200;
 
-function answerTo(error: unknown): { status: number; body: ErrorBody } {
+function answerTo(thrown: unknown): { status: number; body: ErrorBody } {
+  const error = asDiskFull(thrown) ?? thrown;
   if (error instanceof FandoghError) return error;
   return error instanceof DomainError ? ofDomain(error) : ofFramework(error as FastifyError);
 }
