@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,7 +9,6 @@ import type { FandoghCli, Run } from './install-cli.ts';
 import { reach } from './reach.ts';
 import { listen } from './tunnel.ts';
 
-const LONG_STEP = 'RUN ["/bin/busybox", "sh", "-c", "echo waiting; /bin/busybox sleep 6"]';
 const UPLOAD_BYTES = 8_000_000;
 const SENT_BEFORE_CUT = 2_000_000;
 
@@ -23,12 +22,15 @@ export async function driveFaults(cli: FandoghCli, workspace: string): Promise<v
   let server = await startServer(dataDir);
   const gate = await openGate(Number(new URL(server.url).port));
   const { environment, close } = await reach('1.26.10', gate.url, home);
-  const app = await application(join(workspace, 'faults'), LONG_STEP);
+  const app = await application(join(workspace, 'faults'), 'CMD ["/bin/busybox", "true"]');
   const fandogh = (...args: string[]): Promise<Run> => cli(app, environment, ...args);
   const publish = (version: string): Promise<Run> => fandogh('image', 'publish', '--version', version);
   const whileBuilding = async (version: string, happens: () => Promise<void>): Promise<Run> => {
+    // A step of its own: the others are cached.
+    const step = `RUN ["/bin/busybox", "sh", "-c", "echo waiting for ${version}; /bin/busybox sleep 6"]`;
+    await appendFile(join(app, 'Dockerfile'), `${step}\n`);
     const published = publish(version);
-    await untilLogged(server, version, 'waiting');
+    await untilLogged(server, version, `waiting for ${version}`);
     await happens();
     return await published;
   };
@@ -84,7 +86,8 @@ function expectRun(what: string, { status, output }: Run, expected: number, ...t
 }
 
 async function untilLogged({ url, authorization }: LiveServer, version: string, text: string): Promise<void> {
-  for (;;) {
+  const until = Date.now() + LONGEST_MS;
+  while (Date.now() < until) {
     const response = await fetch(`${url}/api/images/${IMAGE}/versions/${version}/builds`, {
       headers: { authorization },
     });
@@ -92,7 +95,10 @@ async function untilLogged({ url, authorization }: LiveServer, version: string, 
     if (logs.split('\n').includes(text)) return;
     await pause(200);
   }
+  throw new Error(`the build of ${version} did not come to "${text}"`);
 }
+
+const LONGEST_MS = 60_000;
 
 /** The worker of the server with this data directory. */
 async function workerOf(dataDir: string): Promise<number> {
