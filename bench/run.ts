@@ -14,6 +14,7 @@ import { prefetchNpm } from './prefetch-npm.ts';
 import { prefetchPip } from './prefetch-pip.ts';
 import { queueLatency } from './queue-latency.ts';
 import { registry } from './registry.ts';
+import { scaleOut } from './scale-out.ts';
 import { Stage } from './stage.ts';
 import { subscriptions } from './subscriptions.ts';
 import { tableOf } from './table.ts';
@@ -26,6 +27,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'downloads', run: downloads },
   { name: 'bundle-download', run: bundleDownload },
   { name: 'queue-latency', run: queueLatency },
+  { name: 'scale-out', run: scaleOut },
   { name: 'subscriptions', run: subscriptions },
   { name: 'memory', run: memory },
   { name: 'graphql-reads', run: graphqlReads },
