@@ -56,6 +56,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     driverOptions: { types: pg.types, onPoolCreated: releaseLostConnections },
     discovery: { warnWhenNoEntities: false },
   });
+  const running = new Running();
   return {
     url: options.url,
     pool,
@@ -67,12 +68,31 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       },
     },
     em: () => orm.em.fork(),
-    transaction: (work) => orm.em.fork().transactional((em) => work({ em, sql: statementsOf(em) })),
+    transaction: (work) =>
+      running.add(orm.em.fork().transactional((em) => work({ em, sql: statementsOf(em) }))),
     async close() {
+      // A request may go on behind its client's back; a pool that is closed while it connects for it never ends.
+      await running.ended();
       await orm.close();
       await pool.end();
     },
   };
+}
+
+/** Transactions that have begun. */
+class Running {
+  readonly #all = new Set<Promise<unknown>>();
+
+  add<T>(one: Promise<T>): Promise<T> {
+    const remove = (): boolean => this.#all.delete(one);
+    this.#all.add(one);
+    one.then(remove, remove);
+    return one;
+  }
+
+  async ended(): Promise<void> {
+    while (this.#all.size > 0) await Promise.allSettled(this.#all);
+  }
 }
 
 const namesOfStatements = new Map<string, string>();
