@@ -32,13 +32,13 @@ export interface AssemblyOptions extends BundleParts {
 
 export interface AssembledArchive extends BundleFacts {
   manifest: BundleManifest;
-  /** Durable in the store; the archive is made of these and the source member. */
+  /** In the store; the archive is made of these and the source member. */
   blobs: Digest[];
 }
 
 /**
  * Makes a bundle out of its parts: manifest, digests of tar and archive, the compressed source part. The archive itself
- * is never stored: {@link file://./archive-reader.ts} streams it from the blobs.
+ * is never stored: {@link file://./archive-reader.ts} streams it from the blobs. The caller syncs what was written.
  */
 export async function assembleBundle(options: AssemblyOptions): Promise<AssembledArchive> {
   const { blobs } = options;
@@ -57,7 +57,6 @@ export async function assembleBundle(options: AssemblyOptions): Promise<Assemble
   await blobs.write(Buffer.from(text), { durability: 'batch' });
   const member = await sourceMember(options, contents);
   const digests = await digestsOf(options, contents, member);
-  await blobs.sync([manifestDigest, member.digest]);
   return {
     ...about,
     manifestDigest,
