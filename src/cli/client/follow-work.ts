@@ -3,7 +3,7 @@ import type { StowageClient } from './stowage-client.ts';
 import { followLog, type LoggedSubject, type LogLine } from './subject-log.ts';
 
 /** Work of the server that a command waits for, and how it is shown. */
-export interface FollowedWork {
+interface FollowedWork {
   subject: LoggedSubject;
   number: number;
   /** Shows all events until the work has ended. */
