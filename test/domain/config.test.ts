@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { readSettings } from '../../src/domain/config.ts';
 
 describe('lists of allowed file: dependencies', () => {
@@ -32,5 +36,56 @@ describe('the cap of what the Fandogh CLI uploads', () => {
 
   test.for(['199999999', '0', '-1', '1e9', 'x'])('not %s', (text) => {
     expect(() => readSettings({ [NAME]: text })).toThrow(`${NAME} must be a whole number from 200000000 to`);
+  });
+});
+
+describe('the key that signs', () => {
+  const NAME = 'STOWAGE_SIGNING_KEY';
+  const directory = mkdtempSync(join(tmpdir(), 'stowage-config-'));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const file = (name: string, content: string | Buffer): string => {
+    writeFileSync(join(directory, name), content);
+    return join(directory, name);
+  };
+
+  test('is that of a file, if one is named', () => {
+    const path = file('good.pem', privateKey.export(pkcs8));
+    expect(readSettings({}).signingKey).toBeNull();
+    expect(readSettings({ [NAME]: path }).signingKey).toBe(path);
+  });
+
+  test.for([
+    ['text', 'very secret', 'has no private key in PEM form (without a passphrase)'],
+    [
+      'a public key',
+      publicKey.export({ type: 'spki', format: 'pem' }),
+      'has no private key in PEM form (without a passphrase)',
+    ],
+    [
+      'a key with a passphrase',
+      privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: 'very secret' }),
+      'has no private key in PEM form (without a passphrase)',
+    ],
+    [
+      'a key of another kind',
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(pkcs8),
+      'has a key of ec',
+    ],
+  ] as const)('not %s', ([name, content, problem]) => {
+    const path = file(name, content);
+    expect(() => readSettings({ [NAME]: path })).toThrow(
+      `${NAME} (${path}) must be an Ed25519 private key, and ${problem}`,
+    );
+  });
+
+  test('not a file that is not there, nor a directory', () => {
+    expect(() => readSettings({ [NAME]: join(directory, 'none') })).toThrow(
+      `${NAME}: there is no file ${directory}/none`,
+    );
+    expect(() => readSettings({ [NAME]: directory })).toThrow(
+      `${NAME}: ${directory} cannot be read (EISDIR)`,
+    );
   });
 });

@@ -102,6 +102,7 @@ export class BuildStack {
         lines.push(line);
         return null;
       },
+      onStep: () => undefined,
       signal: new AbortController().signal,
       temporaryDirectory,
       lines,
@@ -116,9 +117,13 @@ export class BuildStack {
     };
   }
 
-  async build(files: Record<string, string>, options: BuildOptions = {}): Promise<FinishedBuild> {
+  async build(
+    files: Record<string, string>,
+    options: BuildOptions = {},
+    environment: Record<string, string> = {},
+  ): Promise<FinishedBuild> {
     const input = this.input(files, options);
-    return { ...(await this.builder().build(input)), lines: input.lines };
+    return { ...(await this.builder(environment).build(input)), lines: input.lines };
   }
 
   /** What an image runs without its layers being told apart: all its files, by path. */

@@ -30,6 +30,7 @@ async function runChecks(settings: Settings): Promise<CheckResult[]> {
     () => storage.dataDirectory(settings),
     () => storage.database(settings),
     () => storage.blobStore(settings),
+    () => storage.signingKey(settings),
     () => builders.imageBuilder(settings),
     () => network.gateway(settings),
     ...network.upstreamChecks.map((check) => () => check(settings)),

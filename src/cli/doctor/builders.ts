@@ -80,7 +80,7 @@ async function namespacesProblem(): Promise<Problem | null> {
 
 async function limitsProblem(): Promise<Problem | null> {
   try {
-    const group = await ControlGroup.make({ memoryBytes: 2 ** 24, processes: 16 });
+    const group = await ControlGroup.make({ memoryBytes: 2 ** 24, processes: 16 }, true);
     await group.remove();
     return null;
   } catch (error) {

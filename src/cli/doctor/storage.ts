@@ -1,6 +1,7 @@
-import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import { publicKeyOf, readPublicKey } from '../../domain/bundles/signing.ts';
 import type { Settings } from '../../domain/config.ts';
 import { embeddedPostgresIsRunning } from '../../domain/database/embedded-postgres.ts';
 import { openBlobStore } from '../../domain/storage/open-blob-store.ts';
@@ -30,6 +31,22 @@ export async function dataDirectory(settings: Settings): Promise<CheckResult[]> 
       ? ok('free space', formatBytes(free))
       : warn('free space', formatBytes(free), 'Free some, or set STOWAGE_DATA_DIR to a larger disk.');
   return [ok('data directory', `${dataDir}, writable`), space];
+}
+
+/** The key that signs provenance, and whether others on this machine can read it. */
+export async function signingKey(settings: Settings): Promise<CheckResult> {
+  const name = 'signing key';
+  const { dataDir, signingKey: given } = settings;
+  try {
+    const publicKey = await publicKeyOf(dataDir, given);
+    if (publicKey === null) return ok(name, 'none yet: one is made when something is signed');
+    const found = `${readPublicKey(publicKey).keyId}, ${given ?? 'made by this installation'}`;
+    const mode = given === null ? 0 : (await stat(given)).mode;
+    if ((mode & 0o077) === 0) return ok(name, found);
+    return warn(name, `${found}, readable for others`, `Run "chmod 600 ${given}".`);
+  } catch (error) {
+    return fail(name, reason(error), 'Check STOWAGE_SIGNING_KEY, or keys/ in the data directory.');
+  }
 }
 
 export async function blobStore(settings: Settings): Promise<CheckResult> {

@@ -169,7 +169,8 @@ async function readDocument(path: string, name: string): Promise<string> {
 
 async function keyOf({ key }: VerifyOptions): Promise<VerificationKey | null> {
   if (key !== undefined) return { ...readPublicKey(await readFile(key, 'utf8')), isRequired: true };
-  const own = await publicKeyOf(readSettings().dataDir);
+  const { dataDir, signingKey } = readSettings();
+  const own = await publicKeyOf(dataDir, signingKey);
   return own === null ? null : { ...readPublicKey(own), isRequired: false };
 }
 

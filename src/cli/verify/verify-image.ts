@@ -152,11 +152,12 @@ async function keysOf(
   signal: AbortSignal,
 ): Promise<{ keys: TrustedKey[]; from: string }> {
   if (key !== undefined) return { keys: [readPublicKey(await readFile(key, 'utf8'))], from: key };
-  const own = await publicKeyOf(readSettings().dataDir);
+  const { dataDir, signingKey } = readSettings();
+  const own = await publicKeyOf(dataDir, signingKey);
   const served = await servedKeys(url, signal);
   const keys = [...(own === null ? [] : [readPublicKey(own)]), ...served];
   const from = [
-    ...(own === null ? [] : ['the data directory']),
+    ...(own === null ? [] : [signingKey ?? 'the data directory']),
     ...(served.length > 0 ? [`${url}/keys`] : []),
   ];
   if (keys.length === 0) {

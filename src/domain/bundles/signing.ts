@@ -36,8 +36,9 @@ export class Signer {
     this.keyId = keyIdOf(publicKey);
   }
 
-  /** The key lies in `keys/` of the data directory (0600); made on first use. */
-  static async open(dataDir: string): Promise<Signer> {
+  /** With the key in the file that was given; else with that in `keys/` of the data directory (0600), made on first use. */
+  static async open(dataDir: string, keyFile: string | null = null): Promise<Signer> {
+    if (keyFile !== null) return new Signer(readSigningKey(await readFile(keyFile, 'utf8'), keyFile));
     const directory = join(dataDir, 'keys');
     const path = join(directory, 'provenance.pem');
     const present = await readKey(path);
@@ -82,9 +83,25 @@ async function writeOnce(path: string, content: string): Promise<void> {
   }
 }
 
-/** The public key of this installation, if it has signed anything yet. */
-export async function publicKeyOf(dataDir: string): Promise<string | null> {
-  const pem = await readKey(join(dataDir, 'keys', 'provenance.pem'));
+/** An Ed25519 key that can sign. Throws InvalidInputError, which does not repeat what is in the file. */
+export function readSigningKey(pem: string, name: string): KeyObject {
+  let key: KeyObject | null = null;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    // Said below.
+  }
+  if (key?.asymmetricKeyType === 'ed25519') return key;
+  const found =
+    key === null ? 'no private key in PEM form (without a passphrase)' : `a key of ${key.asymmetricKeyType}`;
+  throw new InvalidInputError(`${name} must be an Ed25519 private key, and has ${found}`, {
+    hint: 'openssl genpkey -algorithm ed25519 makes one.',
+  });
+}
+
+/** The public key of this installation: of the key that was given, or of the one it has made if it has signed anything yet. */
+export async function publicKeyOf(dataDir: string, keyFile: string | null = null): Promise<string | null> {
+  const pem = await readKey(keyFile ?? join(dataDir, 'keys', 'provenance.pem'));
   return pem === null ? null : readPublicKey(pem).publicKey;
 }
 

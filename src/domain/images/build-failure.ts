@@ -28,8 +28,11 @@ export class BuildFailure extends DomainError {
   }
 }
 
-export function outOfTime(seconds: number, cause?: unknown): BuildFailure {
-  return new BuildFailure('out-of-time', `The build took longer than ${seconds} seconds`, {
+/** @param line of the Dockerfile at which the build was; null: it had not come so far */
+export function outOfTime(seconds: number, line: number | null, cause?: unknown): BuildFailure {
+  const where = line === null ? '' : `; it was at line ${line} of the Dockerfile`;
+  return new BuildFailure('out-of-time', `The build took longer than ${seconds} seconds${where}`, {
+    ...(line !== null && { line }),
     details: { seconds },
     ...(cause !== undefined && { cause }),
   });

@@ -111,6 +111,6 @@ export const BUILD_SETTINGS: readonly SettingRow[] = [
     key: 'imageAuthFile',
     parse: readableFile,
     fallback: () => null,
-    meaning: "credentials for base images of other registries, a config.json of docker's",
+    meaning: "credentials for base images of other registries, a config.json of docker's, with its helpers",
   }),
 ];

@@ -10,6 +10,7 @@ import {
   names,
   readableFile,
   secretsKeyFile,
+  signingKeyFile,
   text,
   version,
 } from './values.ts';
@@ -210,5 +211,12 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     parse: flag,
     fallback: () => false,
     meaning: 'whether GraphQL takes no other documents than those',
+  }),
+  row({
+    variable: 'STOWAGE_SIGNING_KEY',
+    key: 'signingKey',
+    parse: signingKeyFile,
+    fallback: () => null,
+    meaning: 'Ed25519 private key, PEM, that signs provenance; one is made in the data directory when unset',
   }),
 ];

@@ -41,6 +41,7 @@ export interface Settings {
   graphqlOperations: string | null;
   /** Whether those are all that they may send. */
   graphqlOnlyOperations: boolean;
+  signingKey: string | null;
   packageManagers: PackageManager[];
   defaultPackageManagers: PackageManager[];
   /** Pairs that may not work on the same directory of a Cachito request. */

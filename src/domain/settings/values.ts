@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { readSigningKey } from '../bundles/signing.ts';
 import { durationMs } from '../duration.ts';
 import { InvalidInputError } from '../errors.ts';
 import { PACKAGE_MANAGERS, type PackageManager } from '../packages/package.ts';
@@ -181,6 +182,19 @@ export const readableFile: Parser<string> = (value, name) => {
 export const secretsKeyFile: Parser<string> = (value, name) => {
   const path = readableFile(value, name);
   parseSealKeys(readFileSync(path, 'utf8'), `${name} (${path})`);
+  return path;
+};
+
+/** Read again by who signs with it; here so that nothing starts with a wrong one. */
+export const signingKeyFile: Parser<string> = (value, name) => {
+  const path = readableFile(value, name);
+  let pem: string;
+  try {
+    pem = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InvalidInputError(`${name}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  readSigningKey(pem, `${name} (${path})`);
   return path;
 };
 

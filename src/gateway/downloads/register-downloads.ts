@@ -16,7 +16,7 @@ import { sendLog } from './send-log.ts';
 import { sendRepresentation } from './send-representation.ts';
 
 export interface DownloadServices {
-  settings: Pick<Settings, 'dataDir'>;
+  settings: Pick<Settings, 'dataDir' | 'signingKey'>;
   database: Database;
   blobs: BlobStore;
   logger: FastifyBaseLogger;
@@ -60,14 +60,14 @@ export function registerDownloads(app: FastifyInstance, services: DownloadServic
       await sendLog(request, reply, log, after);
     });
     get('/keys', async (request, reply) => {
-      await sendRepresentation(request, reply, await publicKeys(services.settings.dataDir));
+      await sendRepresentation(request, reply, await publicKeys(services.settings));
     });
   });
 }
 
 /** Whoever verifies a signature needs no account. */
-async function publicKeys(dataDir: string) {
-  const { keyId, publicKey } = await Signer.open(dataDir);
+async function publicKeys({ dataDir, signingKey }: DownloadServices['settings']) {
+  const { keyId, publicKey } = await Signer.open(dataDir, signingKey);
   const keys = [{ keyid: keyId, algorithm: 'ed25519', pem: publicKey }];
   return textRepresentation(`${JSON.stringify({ keys }, null, 2)}\n`, {
     contentType: 'application/json; charset=utf-8',

@@ -10,7 +10,7 @@ import type { ImageDestination } from './image-builder.ts';
 import { type ImageReference, parseImageReference } from './image-reference.ts';
 import { matchesPlatform, type Platform } from './platform.ts';
 import type { SandboxMount } from './sandbox.ts';
-import type { UpstreamImages } from './upstream-images/upstream-images.ts';
+import type { MissingImage, UpstreamImages } from './upstream-images/upstream-images.ts';
 
 /** A base image, in our registry. */
 export interface BaseImage {
@@ -32,6 +32,7 @@ export interface BaseImageContext {
   platform: Platform;
   temporaryDirectory: string;
   onLine: (line: string) => Promise<void> | null;
+  onStep: (line: number) => void;
   signal: AbortSignal;
 }
 
@@ -57,6 +58,7 @@ export async function findBaseImages(
 /** Brings them into the storage. Throws BuildFailure `base-image-not-found`. */
 export async function pullBaseImages(images: readonly BaseImage[], context: BaseImageContext): Promise<void> {
   for (const { reference, path, digest, pinned } of images) {
+    context.onStep(reference.line);
     const name = pinned.slice(0, pinned.indexOf('@'));
     const copied = await skopeo(context, ['copy', '--quiet'], '--src-', { path, reference: `@${digest}` }, [
       `${STORAGE_PREFIX}${name}:${digest.replace(':', '-')}`,
@@ -66,28 +68,32 @@ export async function pullBaseImages(images: readonly BaseImage[], context: Base
 }
 
 async function findBaseImage(reference: BaseReference, context: BaseImageContext): Promise<BaseImage> {
+  context.onStep(reference.line);
   const name = parseName(reference);
   const platform = reference.platform === null ? context.platform : parsePlatformOf(reference);
   const problems: string[] = [];
+  let isAway = false;
   for (const locate of locationsOf(name, reference, platform, context)) {
     const located = await locate();
     const found = 'problem' in located ? located : await findManifest(located, platform, context);
     if ('problem' in found) {
       problems.push(found.problem);
+      isAway ||= found.isAway ?? false;
       continue;
     }
     const { digest, path } = found;
     await context.onLine(`Base image ${reference.name} is ${digest}`);
     return { reference, digest, path, pinned: `${name.host ?? 'localhost'}/${name.path}@${digest}` };
   }
-  throw notFound(reference, problems);
+  throw notFound(reference, problems, isAway);
 }
 
-function notFound({ name, line }: BaseReference, problems: readonly string[]): BuildFailure {
+/** @param isAway whether it may be had another time */
+function notFound({ name, line }: BaseReference, problems: readonly string[], isAway = false): BuildFailure {
   return new BuildFailure(
     'base-image-not-found',
     `The base image ${name} of line ${line} cannot be had: ${problems.join('; ')}`,
-    { line, details: { image: name } },
+    { line, details: { image: name, ...(isAway && { retryable: true }) }, retryable: isAway },
   );
 }
 
@@ -115,7 +121,7 @@ function locationsOf(
   reference: BaseReference,
   platform: Platform,
   context: BaseImageContext,
-): (() => Promise<Located | { problem: string }>)[] {
+): (() => Promise<Located | MissingImage>)[] {
   const { settings, destination, upstream, onLine, signal } = context;
   const isOurs = [destination.url, settings.publicUrl].some(
     (url) => url !== null && new URL(url).host === host,
@@ -124,7 +130,7 @@ function locationsOf(
     path,
     reference: digest === null ? `:${tag}` : `@${digest}`,
   });
-  const copied = async (): Promise<Located | { problem: string }> => {
+  const copied = async (): Promise<Located | MissingImage> => {
     if (upstream === null) return { problem: 'other registries are out of reach' };
     const write = (line: string): void => void onLine(line);
     const copy = await upstream.copy(reference.name, {
@@ -161,7 +167,7 @@ async function findManifest(
   located: Located,
   platform: Platform,
   context: BaseImageContext,
-): Promise<{ digest: Digest; path: string } | { problem: string }> {
+): Promise<{ digest: Digest; path: string } | MissingImage> {
   const { path } = located;
   const read = await skopeo(context, ['inspect', '--raw'], '--', located, []);
   if (read.exitCode !== 0) {

@@ -16,6 +16,12 @@ import { type Platform, parsePlatform, platformText, platformVariables } from '.
 import { settlePushedImage } from './pushed-image.ts';
 import { readDockerfile } from './read-dockerfile.ts';
 import type { SandboxMount } from './sandbox.ts';
+import {
+  type SecretVariable,
+  secretArguments,
+  secretEnvironment,
+  secretVariables,
+} from './secret-variables.ts';
 import { STEP_RUNTIME, stepRuntime } from './step-runtime.ts';
 import { StepTracker } from './step-tracker.ts';
 import { writeSystemCallProfile } from './system-calls.ts';
@@ -43,6 +49,11 @@ export class BuildahBuilder implements ImageBuilder {
   async build(input: ImageBuild): Promise<BuiltImage> {
     const deadline = AbortSignal.timeout(input.limits.seconds * 1000);
     const signal = AbortSignal.any([input.signal, deadline]);
+    let line: number | null = null;
+    const onStep = (at: number): void => {
+      line = at;
+      input.onStep(at);
+    };
     const temporary = join(input.temporaryDirectory, 'buildah');
     await mkdir(temporary, { mode: 0o700 });
     const isKept = input.useCache || input.isHermetic;
@@ -52,13 +63,13 @@ export class BuildahBuilder implements ImageBuilder {
     const storage = new ContainerStorage(directory, temporary);
     try {
       const release = await storage.hold(signal);
-      const built = await this.#run({ ...input, signal }, storage, temporary).finally(release);
+      const built = await this.#run({ ...input, onStep, signal }, storage, temporary).finally(release);
       if (isKept && (await storage.size()) > this.#settings.buildCacheBytes) this.#tidyLater(directory);
       return built;
     } catch (error) {
       if (isKept) this.#tidyLater(directory);
       input.signal.throwIfAborted();
-      if (deadline.aborted) throw outOfTime(input.limits.seconds, error);
+      if (deadline.aborted) throw outOfTime(input.limits.seconds, line, error);
       throw error;
     } finally {
       await removeTree(temporary);
@@ -103,11 +114,12 @@ export class BuildahBuilder implements ImageBuilder {
       platform,
       temporaryDirectory: temporary,
       onLine,
+      onStep: input.onStep,
       signal,
     };
     const bases = await findBaseImages(plan.baseImages, baseContext);
     await pullBaseImages(bases, baseContext);
-    const group = await controlGroup(input);
+    const group = await controlGroup(input, this.#settings);
     const imageId = await this.#runSteps({ input, storage, temporary, plan, platform, bases, group }).finally(
       () => group.remove(),
     );
@@ -129,13 +141,12 @@ export class BuildahBuilder implements ImageBuilder {
     await writeFile(dockerfile, plan.withNames(names));
     const profile = join(temporary, 'system-calls.json');
     await writeSystemCallProfile(profile);
-    const secrets = await writeSecrets(input.secrets, temporary);
+    const secrets = secretVariables(input.secrets);
     const mounts: SandboxMount[] = [
       { source: input.contextDirectory, target: '/context', isWritable: false },
       { source: dockerfile, target: '/run/Dockerfile', isWritable: false },
       { source: profile, target: PROFILE, isWritable: false },
       ...(await stepRuntime(input.stepEnvironment, this.#settings, temporary)),
-      ...secrets.map(({ source, target }) => ({ source, target, isWritable: false })),
       ...input.mounts.map(({ directory, isWritable = false }, index) => ({
         source: directory,
         target: `/run/mounts/${index}`,
@@ -151,6 +162,7 @@ export class BuildahBuilder implements ImageBuilder {
           : { outboundExcept: unreachableNetworks(this.#settings.allowPrivateNetworks) },
         controlGroup: group,
         mounts,
+        environment: secretEnvironment(secrets),
         signal: input.signal,
       },
     );
@@ -163,6 +175,7 @@ export class BuildahBuilder implements ImageBuilder {
     });
     const passing = passOnLines(sandbox.stdout, (line) => {
       tracker.take(line);
+      if (tracker.step !== null) input.onStep(tracker.step.line);
       return input.onLine(line);
     });
     passing.catch(() => sandbox.kill());
@@ -175,15 +188,14 @@ export class BuildahBuilder implements ImageBuilder {
     return (await readFile(join(storage.scratch, 'image-id'), 'utf8')).trim();
   }
 
-  #command({ input, plan, platform }: Run, secrets: readonly Secret[]): string[] {
+  #command({ input, plan, platform }: Run, secrets: readonly SecretVariable[]): string[] {
     const { buildIsolation } = this.#settings;
     return [
       ...BUILDAH_ARGUMENTS,
       'build',
       ...['--isolation', buildIsolation],
-      ...(buildIsolation === 'oci'
-        ? ['--runtime', STEP_RUNTIME, '--cgroup-parent', '/steps/run', ...SYSTEM_CALLS]
-        : []),
+      ...(buildIsolation === 'oci' ? ['--runtime', STEP_RUNTIME, '--cgroup-parent', '/steps/run'] : []),
+      ...SYSTEM_CALLS,
       // The network is that of the sandbox.
       ...['--network', 'host', '--pull-never'],
       ...['--layers', '--timestamp', String(input.sourceDateEpoch), '--identity-label=false'],
@@ -194,7 +206,7 @@ export class BuildahBuilder implements ImageBuilder {
       ...['--ulimit', 'core=0:0', '--ulimit', `fsize=${input.limits.diskBytes}:${input.limits.diskBytes}`],
       ...Object.entries(input.buildArguments).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
       ...Object.entries(input.labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
-      ...secrets.flatMap(({ id, target }) => ['--secret', `id=${id},src=${target}`]),
+      ...secretArguments(secrets),
       ...input.mounts.flatMap(({ path, isWritable = false }, index) => [
         '--volume',
         `/run/mounts/${index}:${path}:${isWritable ? 'rw' : 'ro'}`,
@@ -261,9 +273,10 @@ function unavailable(problem: string): BuildFailure {
   });
 }
 
-async function controlGroup({ limits }: ImageBuild): Promise<ControlGroup> {
+async function controlGroup({ limits }: ImageBuild, { buildIsolation }: Settings): Promise<ControlGroup> {
   try {
-    return await ControlGroup.make(limits);
+    // A step that is not in a container of its own could change the limits that it sees.
+    return await ControlGroup.make(limits, buildIsolation === 'oci');
   } catch (error) {
     throw new BuildFailure(
       'builder-unavailable',
@@ -271,26 +284,6 @@ async function controlGroup({ limits }: ImageBuild): Promise<ControlGroup> {
       { hint: 'Run the worker as root where it may make control groups.', cause: error },
     );
   }
-}
-
-// --- secrets --------------------------------------------------------------------------------------------------------
-
-interface Secret {
-  id: string;
-  source: string;
-  target: string;
-}
-
-async function writeSecrets(secrets: ImageBuild['secrets'], temporary: string): Promise<Secret[]> {
-  const directory = join(temporary, 'secrets');
-  await mkdir(directory, { mode: 0o700 });
-  const written: Secret[] = [];
-  for (const [id, value] of Object.entries(secrets)) {
-    const name = String(written.length);
-    await writeFile(join(directory, name), value, { mode: 0o600 });
-    written.push({ id, source: join(directory, name), target: `/run/secrets/${name}` });
-  }
-  return written;
 }
 
 // --- the end --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import { parsePlatform, platformVariables } from './platform.ts';
 import { settlePushedImage } from './pushed-image.ts';
 import { readDockerfile } from './read-dockerfile.ts';
 import { PROGRAMS } from './sandbox.ts';
+import { secretArguments, secretEnvironment, secretVariables } from './secret-variables.ts';
 import type { UpstreamImages } from './upstream-images/upstream-images.ts';
 
 const MOST_LINES = 40;
@@ -63,6 +64,7 @@ export class BuildkitBuilder implements ImageBuilder {
       platform,
       temporaryDirectory: temporary,
       onLine,
+      onStep: input.onStep,
       signal,
     });
     const { host } = new URL(destination.url);
@@ -70,7 +72,7 @@ export class BuildkitBuilder implements ImageBuilder {
     const file = join(temporary, 'Dockerfile');
     await writeFile(file, plan.withNames(new Map(bases.map((base) => [base.reference, name(base)]))));
     const tag = `${host}/${destination.path}:${destination.tag}`;
-    await docker.build(file, tag, await writeSecrets(input.secrets, temporary), dockerfile);
+    await docker.build(file, tag, dockerfile);
     await onLine('Pushing image to the registry...');
     const digest = await docker.push(tag);
     return {
@@ -79,21 +81,6 @@ export class BuildkitBuilder implements ImageBuilder {
       builder: { name: 'buildkit', version },
     };
   }
-}
-
-interface Secret {
-  id: string;
-  path: string;
-}
-
-async function writeSecrets(secrets: ImageBuild['secrets'], temporary: string): Promise<Secret[]> {
-  const written: Secret[] = [];
-  for (const [id, value] of Object.entries(secrets)) {
-    const path = join(temporary, `secret-${written.length}`);
-    await writeFile(path, value, { mode: 0o600 });
-    written.push({ id, path });
-  }
-  return written;
 }
 
 /** docker's own client, which ends what it has begun in the engine when it is ended. */
@@ -120,8 +107,10 @@ class DockerClient {
     throw unavailable(outcome.lines.at(-1) ?? `docker ended with status ${outcome.exitCode}`);
   }
 
-  async build(file: string, tag: string, secrets: readonly Secret[], dockerfile: string): Promise<void> {
+  async build(file: string, tag: string, dockerfile: string): Promise<void> {
     const input = this.#input;
+    const secrets = secretVariables(input.secrets);
+    let line: number | null = null;
     const outcome = await this.#run(
       [
         ...['build', '--progress=plain', '--file', file, '--tag', tag],
@@ -134,12 +123,17 @@ class DockerClient {
           `${name}=${value}`,
         ]),
         ...Object.entries(input.labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
-        ...secrets.flatMap(({ id, path }) => ['--secret', `id=${id},src=${path}`]),
+        ...secretArguments(secrets),
         input.contextDirectory,
       ],
-      input.onLine,
+      (said) => {
+        line = lineOfProgress(said, dockerfile) ?? line;
+        if (line !== null) input.onStep(line);
+        return input.onLine(said);
+      },
+      secretEnvironment(secrets),
     );
-    if (outcome.timedOut) throw outOfTime(input.limits.seconds);
+    if (outcome.timedOut) throw outOfTime(input.limits.seconds, line);
     if (outcome.exitCode !== 0) throw failureOf(outcome.lines, dockerfile);
   }
 
@@ -156,6 +150,7 @@ class DockerClient {
   async #run(
     args: readonly string[],
     onLine: ImageBuild['onLine'],
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<{ exitCode: number | null; timedOut: boolean; lines: string[] }> {
     const { signal, limits, destination } = this.#input;
     const { username, password } = destination.credentials;
@@ -168,6 +163,7 @@ class DockerClient {
     const options: GroupOptions = {
       workingDirectory: this.#directory,
       environment: {
+        ...environment,
         PATH: process.env.PATH ?? PROGRAMS,
         HOME: this.#directory,
         DOCKER_CONFIG: this.#directory,
@@ -192,16 +188,27 @@ class DockerClient {
   }
 }
 
+/** `#7 [stage 2/3] RUN …`, as the client says which instruction is worked on. */
+function lineOfProgress(said: string, dockerfile: string): number | null {
+  const [, text] = /^#\d+ \[(?:\S+ )?\d+\/\d+\] (.*)$/.exec(said) ?? [];
+  return text === undefined ? null : lineOf(text, dockerfile);
+}
+
+function lineOf(text: string, dockerfile: string): number | null {
+  const index = dockerfile.split('\n').findIndex((line) => line.trim() === text.trim());
+  return index < 0 ? null : index + 1;
+}
+
 function failureOf(lines: readonly string[], dockerfile: string): BuildFailure {
   const [, text] = lines.map((line) => /^ > \[[^\]]*\] (.*):$/.exec(line)).findLast(Boolean) ?? [];
   const error = lines.findLast((line) => line.trim() !== '') ?? '';
   const status = /exit code: (\d+)/.exec(error)?.[1];
   if (text !== undefined) {
     const [first = ''] = text.split(' ', 2);
-    const index = dockerfile.split('\n').findIndex((line) => line.trim() === text);
+    const at = lineOf(text, dockerfile);
     const exitStatus = status === undefined ? null : Number(status);
     return new BuildFailure('step-failed', `"${text}" failed: ${error}`, {
-      ...(index >= 0 && { line: index + 1 }),
+      ...(at !== null && { line: at }),
       details: { step: text, instruction: first, exitStatus },
     });
   }

@@ -19,6 +19,7 @@ export interface StorageCommand {
   network: SandboxNetwork;
   controlGroup?: ControlGroup;
   mounts?: readonly SandboxMount[];
+  environment?: Readonly<Record<string, string>>;
   /** Whether to wait for all others that use the storage (`exclusive`), or, if there are some, to do nothing. */
   lock?: 'shared' | 'exclusive';
   signal: AbortSignal;
@@ -82,7 +83,10 @@ export class ContainerStorage {
         { source: this.scratch, target: SCRATCH, isWritable: true },
         ...mounts,
       ],
-      environment: { HOME: '/root', TMPDIR: SCRATCH, CONTAINERS_CONF: '/run/containers.conf' },
+      environment: {
+        ...options.environment,
+        ...{ HOME: '/root', TMPDIR: SCRATCH, CONTAINERS_CONF: '/run/containers.conf' },
+      },
     });
     const kill = (): void => sandbox.kill();
     signal.addEventListener('abort', kill, { once: true });

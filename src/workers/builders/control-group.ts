@@ -20,24 +20,23 @@ export interface GroupLimits {
 export class ControlGroup {
   /** Processes are to be put in each. */
   readonly directories: readonly string[];
-  /** For sandbox.sh, which makes a group of their own for the steps in it. */
+  /** For sandbox.sh, which makes a group of their own for the steps in it, where they are to have one. */
   readonly environment: Readonly<Record<string, string>>;
 
-  private constructor(directories: readonly string[], limits: GroupLimits) {
+  private constructor(directories: readonly string[], environment: Readonly<Record<string, string>>) {
     this.directories = directories;
-    this.environment = {
-      STEP_MEMORY: String(limits.memoryBytes),
-      STEP_PROCESSES: String(limits.processes),
-    };
+    this.environment = environment;
   }
 
   /** Throws the system's error where control groups may not be made. */
-  static async make(limits: GroupLimits): Promise<ControlGroup> {
+  static async make(limits: GroupLimits, hasStepGroup: boolean): Promise<ControlGroup> {
     await sweep();
     const name = `${PREFIX}${process.pid}-${randomUUID().slice(0, 8)}`;
     const group = new ControlGroup(
       hierarchies().map((hierarchy) => join(hierarchy, name)),
-      limits,
+      hasStepGroup
+        ? { STEP_MEMORY: String(limits.memoryBytes), STEP_PROCESSES: String(limits.processes) }
+        : {},
     );
     try {
       for (const directory of group.directories) await mkdir(directory);

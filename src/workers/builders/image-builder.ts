@@ -45,6 +45,8 @@ export interface ImageBuild {
    * come faster than they can be kept, and is called again only when that is resolved.
    */
   onLine: (line: string) => Promise<void> | null;
+  /** Told the line of the Dockerfile at which the build is, again and again. */
+  onStep: (line: number) => void;
   signal: AbortSignal;
   /** Of this build alone, and removed by who made it. */
   temporaryDirectory: string;

@@ -40,6 +40,8 @@ export interface DocumentJob extends FetchContext {
   method?: 'GET' | 'HEAD';
   /** At most so many, where there is another way out than to wait. */
   retries?: number;
+  /** At most so many while the host is not there at all, where somebody waits who may have written a wrong name. */
+  retriesUnreachable?: number;
 }
 
 export interface FetchedDocument {
@@ -203,7 +205,13 @@ export class Fetcher {
   }
 
   async #retrying<T>(
-    { destination, log, signal, retries }: FetchContext & { destination: Destination; retries?: number },
+    {
+      destination,
+      log,
+      signal,
+      retries = Infinity,
+      retriesUnreachable = Infinity,
+    }: FetchContext & Pick<DocumentJob, 'destination' | 'retries' | 'retriesUnreachable'>,
     firstPriority: number,
     work: {
       attempt(): Promise<T>;
@@ -213,7 +221,6 @@ export class Fetcher {
   ): Promise<T> {
     const { slots, retryPolicy, onRetry } = this.#options;
     const slot = { host: destination.url.host, priority: firstPriority, owner: signal };
-    const mostRetries = Math.min(retryPolicy.retries, retries ?? retryPolicy.retries);
     let retry = 0;
     let mark = 0;
     for (;;) {
@@ -227,6 +234,11 @@ export class Fetcher {
           retry = 0;
         }
         retry += 1;
+        const mostRetries = Math.min(
+          retryPolicy.retries,
+          retries,
+          error.isUnreachable ? retriesUnreachable : Infinity,
+        );
         if (!error.retryable || retry > mostRetries) throw failure(destination, error);
         const wait = error.retryAfterMs ?? retryPolicy.wait(retry);
         log.warn(

@@ -17,14 +17,22 @@ export type BodyTaker = (chunk: Buffer) => Promise<void> | undefined;
 export class TransferError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | null;
+  /** Nobody knows the name of the host, or nothing listens there. */
+  readonly isUnreachable: boolean;
 
   constructor(
     reason: string,
-    options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number | null } = {},
+    options: {
+      cause?: unknown;
+      retryable?: boolean;
+      retryAfterMs?: number | null;
+      isUnreachable?: boolean;
+    } = {},
   ) {
     super(reason, { cause: options.cause });
     this.retryable = options.retryable ?? true;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.isUnreachable = options.isUnreachable ?? false;
   }
 }
 
@@ -124,6 +132,8 @@ export function httpGet(
   });
 }
 
+/** The second one may be temporary. */
+const UNREACHABLE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 /** Errors about certificates: another try meets the same certificate. */
 const PERMANENT = /^(ERR_TLS_CERT|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|ERR_SSL_WRONG_VERSION)/;
 
@@ -134,5 +144,9 @@ function asTransferError(error: Error): Error {
   const parts =
     error instanceof AggregateError ? error.errors.map((one: Error) => one.message) : [error.message];
   const reason = parts.filter(Boolean).join('; ') || code || error.name;
-  return new TransferError(reason, { cause: error, retryable: !PERMANENT.test(code) });
+  return new TransferError(reason, {
+    cause: error,
+    retryable: !PERMANENT.test(code),
+    isUnreachable: UNREACHABLE.has(code),
+  });
 }

@@ -5,13 +5,11 @@ const SECRET_PARAMETERS = [
   'api_key',
   'apikey',
   'api-key',
-  'auth',
   '_auth',
   'auth_token',
   '_authToken',
   'authtoken',
   'client_secret',
-  'credential',
   'id_token',
   'jwt',
   'oauth_token',
@@ -20,12 +18,9 @@ const SECRET_PARAMETERS = [
   'passwd',
   'password',
   'private_token',
-  'pwd',
   'refresh_token',
   'secret',
   'secret_key',
-  'sig',
-  'signature',
   'token',
   'x-amz-credential',
   'x-amz-security-token',
@@ -34,8 +29,18 @@ const SECRET_PARAMETERS = [
   'x-goog-signature',
 ];
 
-const USER_INFO = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s/?#"'`<>]+)@/gi;
-const PARAMETER = new RegExp(`(?<![\\w-])(${SECRET_PARAMETERS.join('|')})=[^\\s&#"'\`<>;,]+`, 'gi');
+/** The same, but only where they stand in a query or a list: in other texts these words mean something else, as PWD does. */
+const LISTED_PARAMETERS = ['auth', 'credential', 'pwd', 'sig', 'signature'];
+
+/** Not before the digest of an image. */
+const USER_INFO = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s/?#"'`<>]+)@(?!sha256:[0-9a-f]{64})/gi;
+/** What only names a variable says nothing of its value. */
+const VALUE =
+  '(?!\\$(?:(?-i:[A-Z_][A-Z0-9_]*)|\\{(?-i:[A-Z_][A-Z0-9_]*)\\})(?:$|[\\s&#"\'`<>;,]))[^\\s&#"\'`<>;,]+';
+const PARAMETER = new RegExp(
+  `((?<![\\w-])(?:${SECRET_PARAMETERS.join('|')})|(?<=[?&;])(?:${LISTED_PARAMETERS.join('|')}))=${VALUE}`,
+  'gi',
+);
 const HEADER =
   /\b((?:proxy-)?authorization["']?\s{0,3}[:=]\s{0,3}["']?)(?:(basic|bearer|token|jwt|digest)\s{1,3})?[^\s"',;]+/gi;
 

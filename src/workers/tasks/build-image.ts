@@ -42,6 +42,8 @@ export interface BuildContext {
   /** Aborted on cancel, on shutdown, when the lease is lost and when the build's time is over. */
   signal: AbortSignal;
   temporaryDirectory: string;
+  /** Of the Dockerfile, where the build is; null: it has not come so far. */
+  line: number | null;
 }
 
 /**
@@ -103,10 +105,10 @@ async function runBuild(
   const blobs = new StepBlobs(worker.blobs, worker.database);
   const temporaryDirectory = join(worker.temporaryRoot, `build-${build.id}-${build.attempt}`);
   const { signal } = watch;
+  const context: BuildContext = { worker, lease, build, blobs, log, signal, temporaryDirectory, line: null };
   try {
     await mkdir(temporaryDirectory, { recursive: true });
     if (build.attempt > 1) log.info(`run ${build.attempt} of this build`);
-    const context = { worker, lease, build, blobs, log, signal, temporaryDirectory };
     const image = await makeImage(services, context, limits);
     await log.flush();
     await finishBuild(worker.database, worker.settings, lease, image);
@@ -121,7 +123,7 @@ async function runBuild(
       return (await returnBuild(worker.database, lease)) ? 'returned' : 'lost';
     }
     if (isServiceFailure(error)) throw error;
-    await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(limits.seconds) : error);
+    await reportFailure(worker, lease, log, watch.timedOut ? outOfTime(limits.seconds, context.line) : error);
     return 'failed';
   } finally {
     watch.stop();
@@ -159,6 +161,9 @@ async function makeImage(
       limits,
       destination: { ...(await destinationOf(build)), tag: stagingTag(build) },
       onLine: (line) => output.write(line),
+      onStep: (line) => {
+        context.line = line;
+      },
       signal,
       temporaryDirectory,
     })

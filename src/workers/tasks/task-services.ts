@@ -109,7 +109,8 @@ export class TaskServices {
 
   /** The key of this installation, read once. */
   signer(): Promise<Signer> {
-    this.#signer ??= Signer.open(this.context.settings.dataDir);
+    const { dataDir, signingKey } = this.context.settings;
+    this.#signer ??= Signer.open(dataDir, signingKey);
     return this.#signer;
   }
 

@@ -43,6 +43,17 @@ describe('the key of an installation', () => {
     expect(readFileSync(join(dataDir, 'keys/provenance.pem'), 'utf8')).toBe('not a key');
   });
 
+  test('is the given one, if one is given, and none is made', async () => {
+    const dataDir = join(directory, 'unused');
+    const given = join(directory, 'first/keys/provenance.pem');
+    const { keyId, publicKey } = await Signer.open(join(directory, 'first'));
+    const signer = await Signer.open(dataDir, given);
+    expect(signer).toMatchObject({ keyId, publicKey });
+    expect(verifyEnvelope(signer.sign({ a: 1 }), publicKey)).toEqual({ a: 1 });
+    expect(await publicKeyOf(dataDir, given)).toBe(publicKey);
+    expect(() => statSync(dataDir)).toThrow('ENOENT');
+  });
+
   test('is named by the digest of its public half', async () => {
     const { publicKey, keyId } = await Signer.open(join(directory, 'first'));
     const der = createPublicKey(publicKey).export({ type: 'spki', format: 'der' });

@@ -1,13 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { deleteUnusedUploads } from '../../../src/domain/database/sql/delete-unused-uploads.ts';
 import { findBuildRow } from '../../../src/domain/database/sql/image-build-rows.ts';
 import { readSubjectEvents } from '../../../src/domain/database/sql/read-events.ts';
+import { readLogStream } from '../../../src/domain/database/sql/read-log-lines.ts';
 import { ConflictError, NotFoundError } from '../../../src/domain/errors.ts';
+import { collectGarbage } from '../../../src/domain/garbage/collect-garbage.ts';
+import { graceOf } from '../../../src/domain/garbage/garbage.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { createProject } from '../../../src/domain/identity/projects.ts';
 import { BuildFailure } from '../../../src/domain/images/build-failure.ts';
+import { readBuildLog } from '../../../src/domain/images/build-log.ts';
 import { cancelBuild, retryBuild } from '../../../src/domain/images/change-build.ts';
 import { queuePosition } from '../../../src/domain/images/find-builds.ts';
 import type { ImageBuild } from '../../../src/domain/images/image-build.ts';
@@ -20,6 +27,9 @@ import {
 } from '../../../src/domain/images/run-build.ts';
 import { stagingTag } from '../../../src/domain/images/staging-tag.ts';
 import { LeaseLostError } from '../../../src/domain/lease-lost.ts';
+import { compactLog } from '../../../src/domain/logs/compact-log.ts';
+import { LogWriter } from '../../../src/domain/logs/log-writer.ts';
+import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 import { testDatabase } from '../../support/database.ts';
 import { pushResult, submitImageBuild, tagsOf, takeImageBuild } from '../../support/image-builds.ts';
 
@@ -346,5 +356,33 @@ describe('the uploaded source of a build', () => {
     await expect(retryBuild(database, settings, SYSTEM, build.id)).rejects.toThrow(
       `The uploaded source of build ${build.id} is not kept any more; upload it again`,
     );
+  });
+});
+
+describe('the log of a build', () => {
+  test('stays in the store as long as its image, and goes with it', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'stowage-build-logs-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const blobs = new FileBlobStore(directory);
+    const collect = () => collectGarbage({ database, blobs, grace: graceOf(0), strayFiles: false });
+    const lease = (await takeImageBuild(database, await submitImageBuild(database, { image: 'logged' })))!;
+    const { id, imageId } = lease.build;
+    const subject = { subjectType: 'image-build', subjectId: id } as const;
+    const writer = new LogWriter(database, subject, 'build');
+    writer.info('STEP 1/1: FROM scratch');
+    await writer.flush();
+    await failBuild(database, settings, lease, FAILURE);
+    await compactLog(database, blobs, subject);
+    const digest = (await readLogStream(database.sql, subject))!.digest!;
+
+    await collect();
+    expect(await blobs.size(digest)).toBeGreaterThan(0);
+    const { totalLines } = await readBuildLog({ database, blobs }, SYSTEM, id);
+    expect(totalLines).toBe(1);
+
+    await deletePublishedImage(database, settings, SYSTEM, imageId);
+    await collect();
+    expect(await blobs.size(digest)).toBe(null);
+    await expect(readBuildLog({ database, blobs }, SYSTEM, id)).rejects.toThrow(NotFoundError);
   });
 });

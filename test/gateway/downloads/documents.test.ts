@@ -1,4 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BundleRequest } from '../../../src/domain/bundle-requests/bundle-request.ts';
 import { submitRequest } from '../../../src/domain/bundle-requests/submit.ts';
@@ -18,6 +21,8 @@ import { startWorkerStack, type WorkerStack } from '../../support/worker-stack.t
 const DOCUMENTS = ['archive', 'manifest', 'sbom', 'content-manifest', 'provenance', 'environment'];
 
 describe('What a bundle request offers over HTTP', () => {
+  const keys = mkdtempSync(join(tmpdir(), 'stowage-given-key-'));
+  const signingKey = join(keys, 'given.pem');
   let registry: NpmRegistry;
   let stack: WorkerStack;
   let server: DownloadServer;
@@ -38,7 +43,9 @@ describe('What a bundle request offers over HTTP', () => {
 
   beforeAll(async () => {
     registry = await startNpmRegistry(manyPackages(5));
-    stack = await startWorkerStack({ STOWAGE_NPM_REGISTRY: registry.url });
+    const { privateKey } = generateKeyPairSync('ed25519');
+    writeFileSync(signingKey, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    stack = await startWorkerStack({ STOWAGE_NPM_REGISTRY: registry.url, STOWAGE_SIGNING_KEY: signingKey });
     const repository = new TestRepository({
       'package.json': JSON.stringify({ name: 'app', version: '1.0.0' }),
       'package-lock.json': lockFileOf(registry, null),
@@ -67,6 +74,7 @@ describe('What a bundle request offers over HTTP', () => {
     await server?.close();
     await stack?.close();
     await registry?.close();
+    rmSync(keys, { recursive: true });
   });
 
   test.each([
@@ -148,9 +156,10 @@ describe('What a bundle request offers over HTTP', () => {
     }
   });
 
-  test('the provenance verifies with the published key, which needs no login', async () => {
+  test('the provenance verifies with the published key, which was given and needs no login', async () => {
     const { keys } = (await (await get('/keys', null)).json()) as { keys: { keyid: string; pem: string }[] };
-    const signer = await Signer.open(stack.settings.dataDir);
+    const signer = await Signer.open('nowhere', signingKey);
+    expect(existsSync(join(stack.settings.dataDir, 'keys'))).toBe(false);
     expect(keys).toEqual([{ keyid: signer.keyId, algorithm: 'ed25519', pem: signer.publicKey }]);
     const text = await (await get(`/bundle-requests/${complete.id}/provenance`)).text();
     const envelope = JSON.parse(text) as Envelope;

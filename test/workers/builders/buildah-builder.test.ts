@@ -1,5 +1,8 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUSYBOX, BuildStack, canBuild } from '../../support/build-stack.ts';
 
@@ -126,6 +129,34 @@ describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
     expect(readFileSync(join(root, 'size'), 'utf8').trim()).toBe('17');
   });
 
+  it('keeps secrets in memory: no file has one while a step reads it', async () => {
+    const token = `secret-${randomUUID()}`;
+    const cancel = new AbortController();
+    const input = stack.input(
+      {
+        Dockerfile: `${BUSYBOX}\nRUN --mount=type=secret,id=token stat -c mode=%a /run/secrets/token; grep /run/secrets/token /proc/self/mountinfo; echo waiting; sleep 600`,
+      },
+      { secrets: { token }, signal: cancel.signal, isHermetic: true },
+    );
+    const reading = Promise.withResolvers<void>();
+    const { onLine } = input;
+    input.onLine = (line) => {
+      if (line === 'waiting') reading.resolve();
+      return onLine(line);
+    };
+    const building = stack.builder().build(input);
+    building.catch(reading.reject);
+    await reading.promise;
+    const found = join(stack.directory, 'would-be-found');
+    writeFileSync(found, `a ${token}\n`);
+    expect(await filesWith(token, stack.directory, '/dev/shm')).toEqual([found]);
+    expect(input.lines).toContain('mode=400');
+    expect(input.lines.findLast((line) => line.includes(' /run/secrets/token '))).toContain(' - tmpfs ');
+    cancel.abort(new Error('cancelled by the test'));
+    await expect(building).rejects.toThrow('cancelled by the test');
+    rmSync(found);
+  });
+
   it.each([
     ['no Dockerfile', {}, { code: 'dockerfile-not-found' }],
     ['a directory of that name', { 'Dockerfile/x': '' }, { code: 'dockerfile-not-found' }],
@@ -169,3 +200,12 @@ describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
     await expect(stack.build(files as Record<string, string>)).rejects.toMatchObject(expected);
   });
 });
+
+/** Those that go while they are looked at do not count. */
+async function filesWith(content: string, ...directories: string[]): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('sh', [
+    ...['-c', 'grep -rlF -e "$@" 2>/dev/null; true', 'sh', content, ...directories],
+  ]);
+  // One directory may be in the other.
+  return [...new Set(stdout.split('\n').filter(Boolean))];
+}

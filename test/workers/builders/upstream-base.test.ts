@@ -55,6 +55,9 @@ describe.runIf(canBuild())('a base image of another registry', { timeout: 120_00
       expect(input.lines.some((line) => line.startsWith('Warning: hub.example/base'))).toBe(isAway);
     }
     const failing = builder.build(stack.input({ Dockerfile: '\nFROM hub.example/other:v1' }));
-    await expect(failing).rejects.toMatchObject({ code: 'base-image-not-found', details: { line: 2 } });
+    await expect(failing).rejects.toMatchObject({
+      ...{ code: 'base-image-not-found', retryable: true },
+      details: { line: 2, image: 'hub.example/other:v1', retryable: true },
+    });
   });
 });

@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -50,9 +50,16 @@ afterAll(async () => {
 });
 
 /** A worker of its own; the log is what the user of a build sees. */
-function worker(changes: Partial<Settings> = {}, askTools: AskTools = async () => null) {
+function worker(
+  changes: Partial<Settings> = {},
+  askTools: AskTools = async () => null,
+  lookup?: LookupFunction,
+) {
   const settings = { ...readSettings({}), allowPrivateNetworks: true, ...changes };
-  const scheduler = new DownloadScheduler(settings, { retryPolicy: { retries: 3, wait: () => 1 } });
+  const scheduler = new DownloadScheduler(settings, {
+    retryPolicy: { retries: 3, wait: () => 1 },
+    ...(lookup && { lookup }),
+  });
   schedulers.push(scheduler);
   const images = new UpstreamImages({ settings, registry, scheduler, askTools });
   const log: string[] = [];
@@ -299,8 +306,45 @@ test('an upstream that is away does not stop who has the image, and says so in t
   );
   expect(await copy(`${upstream.host}/steady@${sha256('other')}`)).toEqual({
     problem: expect.stringContaining('status 503'),
+    isAway: true,
   });
-  expect(await copy(`${upstream.host}/steady:2`)).toEqual({ problem: expect.stringContaining('status 503') });
+  upstream.took();
+  expect(await copy(`${upstream.host}/steady:2`)).toEqual({
+    problem: expect.stringContaining('status 503'),
+    isAway: true,
+  });
+  // Without another way out it is worth waiting: all of them.
+  expect(upstream.took()).toEqual(Array.from({ length: 4 }, () => 'HEAD manifests/2'));
+});
+
+test('a registry that refuses connections is tried once more, and no longer', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const host = `127.0.0.1:${(server.address() as { port: number }).port}`;
+  await new Promise((resolve) => server.close(resolve));
+  const { copy, log } = worker();
+  expect(await copy(`${host}/app:1`)).toEqual({
+    problem: `${host}/app: the registry http://${host} cannot be reached: connect ECONNREFUSED ${host}`,
+    isAway: true,
+  });
+  expect(log.filter((line) => line.startsWith('retry '))).toEqual([
+    expect.stringMatching(/^retry 1 of 1 in /),
+  ]);
+});
+
+test.each(['ENOTFOUND', 'EAI_AGAIN'])('a registry whose name gives %s is tried once more', async (code) => {
+  const lookup: LookupFunction = (name, _options, done) => {
+    const error = Object.assign(new Error(`getaddrinfo ${code} ${name}`), { code });
+    done(error, '', 4);
+  };
+  const { copy, log } = worker({}, async () => null, lookup);
+  expect(await copy('registry.example/app:1')).toEqual({
+    problem: `registry.example/app: the registry https://registry.example cannot be reached: getaddrinfo ${code} registry.example`,
+    isAway: true,
+  });
+  expect(log.filter((line) => line.startsWith('retry '))).toEqual([
+    expect.stringMatching(/^retry 1 of 1 in /),
+  ]);
 });
 
 test('a tag that is gone upstream is not taken from the cache', async () => {

@@ -21,6 +21,16 @@ test.each([
   ['{"Authorization":"Basic dXNlcjpwdw=="}', '{"Authorization":"Basic ***"}'],
   ['Proxy-Authorization: abc', 'Proxy-Authorization: ***'],
   ['nothing secret: a=b', 'nothing secret: a=b'],
+  ['PWD=/srv/app', 'PWD=/srv/app'],
+  ['+ PWD=/srv/app make pwd=/tmp', '+ PWD=/srv/app make pwd=/tmp'],
+  ['https://h.example/f?pwd=abc&sig=def;auth=ghi', 'https://h.example/f?pwd=***&sig=***;auth=***'],
+  ['Server=db;Uid=sa;Pwd=abc;', 'Server=db;Uid=sa;Pwd=***;'],
+  ['signature=valid auth=none sig=9', 'signature=valid auth=none sig=9'],
+  ['TOKEN=abc', 'TOKEN=***'],
+  ['STEP 3/4: RUN TOKEN=$TOKEN login', 'STEP 3/4: RUN TOKEN=$TOKEN login'],
+  ['password=${DB_PASSWORD}; secret=$1abc', 'password=${DB_PASSWORD}; secret=***'],
+  [`docker://base@sha256:${'0'.repeat(64)}`, `docker://base@sha256:${'0'.repeat(64)}`],
+  [`docker://u:p@host@sha256:${'0'.repeat(64)}`, `docker://***@host@sha256:${'0'.repeat(64)}`],
 ])('masks %s', (text, expected) => {
   expect(maskCredentials(text)).toBe(expected);
   expect(maskCredentials(maskCredentials(text))).toBe(expected);

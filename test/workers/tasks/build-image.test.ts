@@ -179,6 +179,20 @@ describe('a build that runs', () => {
     });
   });
 
+  test('says at which line of the Dockerfile its time was over', async () => {
+    building.work = async (input) => {
+      input.onStep(2);
+      input.onStep(5);
+      await untilAborted(input);
+    };
+    const build = await run({ timeoutSeconds: 1 });
+    expect(build.failure).toEqual({
+      reason: 'out-of-time',
+      message: 'The build took longer than 1 seconds; it was at line 5 of the Dockerfile',
+      details: { line: 5, seconds: 1 },
+    });
+  });
+
   test('leaves nothing when its image is deleted meanwhile', async () => {
     building.work = untilAborted;
     const build = await until(await submit(), ({ state }) => state === 'running');

@@ -1,40 +1,76 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidInputError } from '../../../domain/errors.ts';
 import { nameText, type UpstreamName } from '../image-reference.ts';
+import { askCredentialHelper } from './credential-helper.ts';
 
-/** `user:password` by the registry, or by the part of it, that they are for. */
-export type ImageCredentials = ReadonlyMap<string, string>;
+/** What a file of credentials says. */
+export interface ImageCredentials {
+  /** `user:password` by the registry, or by the part of it, that they are for. */
+  entries: ReadonlyMap<string, string>;
+  /** Registries and parts of them that the file names, with or without credentials; as it spells them. */
+  named: ReadonlyMap<string, string>;
+  /** Programs that know the credentials of a registry. */
+  helpers: ReadonlyMap<string, string>;
+  /** The program that knows those of all other registries; null: there is none. */
+  store: string | null;
+}
+
+export const NO_CREDENTIALS: ImageCredentials = {
+  entries: new Map(),
+  named: new Map(),
+  helpers: new Map(),
+  store: null,
+};
 
 /**
- * A config.json of docker's clients, or an auth.json of the container tools. Helpers of credentials are not run. Throws
- * InvalidInputError, which does not repeat what is in the file.
+ * A config.json of docker's clients, or an auth.json of the container tools. Throws InvalidInputError, which does not repeat
+ * what is in the file.
  */
 export async function readImageCredentials(file: string): Promise<ImageCredentials> {
   const value = parsed(await readFile(file, 'utf8'));
-  const auths = isObject(value) ? (value.auths ?? {}) : null;
+  if (!isObject(value))
+    throw new InvalidInputError(`${file} is not a config.json of docker's: it has no auths`);
+  const { auths = {}, credHelpers = {}, credsStore } = value;
   if (!isObject(auths))
     throw new InvalidInputError(`${file} is not a config.json of docker's: it has no auths`);
-  const credentials = new Map<string, string>();
+  if (!isObject(credHelpers)) throw new InvalidInputError(`${file}: its credHelpers are no object`);
+  const entries = new Map<string, string>();
+  const helpers = new Map<string, string>();
   for (const [key, entry] of Object.entries(auths)) {
     const found = credentialsOf(entry);
-    if (found !== null) credentials.set(keyOf(key), found);
+    if (found !== null) entries.set(keyOf(key), found);
   }
-  return credentials;
+  for (const [key, helper] of Object.entries(credHelpers)) helpers.set(keyOf(key), String(helper));
+  const named = new Map([...Object.keys(auths), ...Object.keys(credHelpers)].map((key) => [keyOf(key), key]));
+  const store = typeof credsStore === 'string' && credsStore !== '' ? credsStore : null;
+  return { entries, named, helpers, store };
 }
 
-/** The most specific ones; null: there are none. */
-export function credentialsFor(credentials: ImageCredentials, { host, path }: UpstreamName): string | null {
+/**
+ * The most specific ones; null: there are none. A helper of the whole registry comes before what the file itself has for it,
+ * the store of all registries after that. Throws DomainError when a helper fails.
+ */
+export async function credentialsFor(
+  { entries, named, helpers, store }: ImageCredentials,
+  { host, path }: UpstreamName,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const ask = (helper: string, key: string): Promise<string | null> =>
+    askCredentialHelper(helper, named.get(key) ?? key, signal);
   const parts = path.split('/');
   for (let length = parts.length; length >= 0; length -= 1) {
-    const found = credentials.get([host, ...parts.slice(0, length)].join('/'));
-    if (found !== undefined) return found;
+    const key = [host, ...parts.slice(0, length)].join('/');
+    const helper = helpers.get(key);
+    const found = helper === undefined ? entries.get(key) : await ask(helper, key);
+    if (found != null) return found;
   }
-  return null;
+  return store === null ? null : await ask(store, host);
 }
 
 /** Whether the operator has named the registry there. */
-export function namesRegistry(credentials: ImageCredentials, name: UpstreamName): boolean {
-  return credentialsFor(credentials, name) !== null || credentials.has(nameText(name));
+export function namesRegistry({ named }: ImageCredentials, { host, path }: UpstreamName): boolean {
+  const parts = nameText({ host, path }).split('/');
+  return parts.some((_, index) => named.has(parts.slice(0, index + 1).join('/')));
 }
 
 /** Old clients write a URL, for the first of all registries that of its index: a host below its own. */

@@ -19,6 +19,7 @@ export interface OriginRules {
   credentials: ImageCredentials;
   allowPrivateNetworks: boolean;
   askTools: AskTools;
+  signal: AbortSignal;
 }
 
 /**
@@ -34,7 +35,7 @@ export async function originsOf(
   const isNamed = host === null || /[a-z]/i.test(host.replace(/:\d+$/, '').replace(/^localhost$/, ''));
   const answer = isNamed ? await rules.askTools(host === null ? path : `${host}/${path}`) : null;
   const name = host === null ? (answer?.name ?? null) : { host, path };
-  const mirrors = mirrorsOf(
+  const mirrors = await mirrorsOf(
     name === null ? [path] : [nameText(name), ...(host === null ? [path] : [])],
     rules,
   );
@@ -44,36 +45,41 @@ export async function originsOf(
       `"${path}" names no registry: write its host before it, or set STOWAGE_IMAGE_MIRRORS (${path}=host/path)`,
     );
   }
+  const credentials = await credentialsFor(rules.credentials, name, rules.signal);
   const origin: Origin = {
     ...name,
     endpoint: answer?.endpoint ?? defaultEndpoint(name.host, rules),
-    credentials: credentialsFor(rules.credentials, name),
-    isTrusted: namesRegistry(rules.credentials, name) || isOpenLoopback(name.host, rules),
+    credentials,
+    isTrusted:
+      credentials !== null || namesRegistry(rules.credentials, name) || isOpenLoopback(name.host, rules),
   };
   return { name, origins: [...mirrors, origin] };
 }
 
 /** `prefix=replacement`, where the prefix ends with a part of the name; the replacement may begin with `http://`. */
-function mirrorsOf(names: readonly string[], { mirrors, credentials }: OriginRules): Origin[] {
-  return mirrors.flatMap(({ prefix, replacement }) => {
+async function mirrorsOf(
+  names: readonly string[],
+  { mirrors, credentials, signal }: OriginRules,
+): Promise<Origin[]> {
+  const origins: Origin[] = [];
+  for (const { prefix, replacement } of mirrors) {
     const start = prefix.replace(/\/+$/, '');
     const name = names.find((one) => one === start || one.startsWith(`${start}/`));
-    if (name === undefined) return [];
+    if (name === undefined) continue;
     const [, scheme = 'https', target = ''] = /^(?:(https?):\/\/)?(.*?)\/*$/.exec(replacement) ?? [];
     const { host, path } = parseImageReference(`${target}${name.slice(start.length)}`);
     if (host === null) {
       throw new InvalidInputError(`STOWAGE_IMAGE_MIRRORS: "${replacement}" does not begin with a host`);
     }
     const mirror = { host, path };
-    return [
-      {
-        ...mirror,
-        endpoint: `${scheme}://${host}`,
-        credentials: credentialsFor(credentials, mirror),
-        isTrusted: true,
-      },
-    ];
-  });
+    origins.push({
+      ...mirror,
+      endpoint: `${scheme}://${host}`,
+      credentials: await credentialsFor(credentials, mirror, signal),
+      isTrusted: true,
+    });
+  }
+  return origins;
 }
 
 function defaultEndpoint(host: string, rules: OriginRules): string {

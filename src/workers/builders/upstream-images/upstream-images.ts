@@ -1,5 +1,5 @@
 import type { Settings } from '../../../domain/config.ts';
-import { DomainError } from '../../../domain/errors.ts';
+import { DomainError, NetworkError } from '../../../domain/errors.ts';
 import {
   isDistributed,
   type ManifestDocument,
@@ -23,9 +23,9 @@ import { untilAborted } from '../../until-aborted.ts';
 import { type ImageReference, nameText, parseImageReference } from '../image-reference.ts';
 import { matchesPlatform, type Platform, platformText } from '../platform.ts';
 import { type AskTools, askSkopeo, type ToolsAnswer } from './container-tools.ts';
-import { type ImageCredentials, readImageCredentials } from './image-credentials.ts';
+import { type ImageCredentials, NO_CREDENTIALS, readImageCredentials } from './image-credentials.ts';
 import { type Origin, originsOf } from './origins.ts';
-import { ImageRefused, isAway, UpstreamRegistry, UpstreamTokens } from './upstream-registry.ts';
+import { ImageRefused, isAway, problemOf, UpstreamRegistry, UpstreamTokens } from './upstream-registry.ts';
 
 /** A base image that lies in our own registry. */
 export interface CopiedImage {
@@ -33,6 +33,12 @@ export interface CopiedImage {
   path: string;
   /** Of the manifest for the platform. */
   digest: Digest;
+}
+
+export interface MissingImage {
+  problem: string;
+  /** Its registry is not there just now: another time it may be. */
+  isAway?: true;
 }
 
 export interface CopyContext {
@@ -63,7 +69,7 @@ export class UpstreamImages {
   }
 
   /** Or why it cannot be had. */
-  async copy(text: string, context: CopyContext): Promise<CopiedImage | { problem: string }> {
+  async copy(text: string, context: CopyContext): Promise<CopiedImage | MissingImage> {
     try {
       return await this.#copy(parseImageReference(text), context);
     } catch (error) {
@@ -73,13 +79,14 @@ export class UpstreamImages {
     }
   }
 
-  async #copy(reference: ImageReference, context: CopyContext): Promise<CopiedImage | { problem: string }> {
+  async #copy(reference: ImageReference, context: CopyContext): Promise<CopiedImage | MissingImage> {
     const { settings, registry } = this.#options;
     const { name, origins } = await originsOf(reference, {
       mirrors: settings.imageMirrors,
       credentials: await this.#credentials(),
       allowPrivateNetworks: settings.allowPrivateNetworks,
       askTools: (asked) => this.#ask(asked),
+      signal: context.signal,
     });
     const copy = await ensureCopy(registry, nameOfCopy(settings, name), name.host);
     const known = await this.#known(copy, reference, context);
@@ -87,18 +94,20 @@ export class UpstreamImages {
     if (known && reference.digest !== null) return known;
     const problems: string[] = [];
     let mayBeOld = false;
+    let mayCome = false;
     for (const origin of origins) {
       try {
         return await this.#copyFrom(origin, reference, { ...context, copy, hasOther: known !== null });
       } catch (error) {
         context.signal.throwIfAborted();
         if (!(error instanceof DomainError) && !(error instanceof ImageRefused)) throw error;
-        problems.push(`${nameText(origin)}: ${error.message}`);
+        problems.push(problemOf(origin, error));
         mayBeOld = isAway(error);
+        mayCome ||= error instanceof NetworkError && error.retryable;
       }
     }
     const problem = problems.join('; ');
-    if (!known || !mayBeOld) return { problem };
+    if (!known || !mayBeOld) return { problem, ...(mayCome && { isAway: true }) };
     context.log.warn(`Warning: ${nameText(name)} is used as it was when it was fetched last (${problem})`);
     return known;
   }
@@ -248,7 +257,7 @@ export class UpstreamImages {
   /** Read for each build: the operator may have changed them. */
   async #credentials(): Promise<ImageCredentials> {
     const { imageAuthFile } = this.#options.settings;
-    return imageAuthFile === null ? new Map() : await readImageCredentials(imageAuthFile);
+    return imageAuthFile === null ? NO_CREDENTIALS : await readImageCredentials(imageAuthFile);
   }
 
   #ask(name: string): Promise<ToolsAnswer | null> {

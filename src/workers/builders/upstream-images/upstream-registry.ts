@@ -4,6 +4,8 @@ import { digestOf } from '../../../domain/storage/digest-of.ts';
 import { basicAuthorization } from '../../downloads/credentials.ts';
 import { type Destination, destinationOf } from '../../downloads/destination.ts';
 import type { DocumentJob, FetchContext, FetchedDocument, FileJob } from '../../downloads/fetcher.ts';
+import { TransferError } from '../../downloads/http-get.ts';
+import { nameText } from '../image-reference.ts';
 import type { Origin } from './origins.ts';
 
 /** The downloads of the process. */
@@ -65,6 +67,8 @@ export class UpstreamTokens {
   }
 }
 
+/** A Dockerfile may name a host that is none: who has written it does not wait long. */
+const RETRIES_UNREACHABLE = 1;
 const MOST_TOKENS = 1000;
 const DEFAULT_TOKEN_SECONDS = 60;
 const LONGEST_TOKEN_SECONDS = 3600;
@@ -165,6 +169,7 @@ export class UpstreamRegistry {
       const answer = await this.#downloads.document({
         ...job,
         ...this.#context,
+        retriesUnreachable: RETRIES_UNREACHABLE,
         accept: [...job.accept, 401, 403],
         destination: this.#destination(this.#url(path), authorization),
       });
@@ -214,6 +219,7 @@ export class UpstreamRegistry {
         credentials === null ? null : basicAuthorization(credentials).authorization,
       ),
       maxBytes: TOKEN_BYTES,
+      retriesUnreachable: RETRIES_UNREACHABLE,
       accept: [400, 401, 403, 404],
     });
     const token = status === 200 ? tokenOf(body) : null;
@@ -262,6 +268,15 @@ function tokenOf(body: Buffer): { text: string; seconds: number } | null {
   } catch {
     return null;
   }
+}
+
+/** What is said of an origin that has not given the image. */
+export function problemOf(origin: Origin, error: Error): string {
+  const name = nameText(origin);
+  const isThere =
+    !(error instanceof NetworkError) || !(error.cause instanceof TransferError && error.cause.isUnreachable);
+  if (isThere) return `${name}: ${error.message}`;
+  return `${name}: the registry ${origin.endpoint} cannot be reached: ${error.details.reason}`;
 }
 
 /** Whether the other side may answer differently soon: it was not there, or not itself. */
