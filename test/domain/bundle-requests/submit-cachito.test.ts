@@ -125,7 +125,7 @@ describe('What is accepted', () => {
     const [job] = await database.sql.query(
       `select flags from graphile_worker.jobs where key like 'step:%' order by id desc limit 1`,
     );
-    expect([id > 0, job]).toEqual([true, { flags: null }]);
+    expect([id > 0, job]).toEqual([true, { flags: { 'task:fetch-source': true } }]);
   });
 });
 
