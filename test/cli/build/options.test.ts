@@ -35,6 +35,7 @@ describe('what is built', () => {
     [undefined, { bundle: '1', git: '.' }, 'Give one of a directory, --bundle and --git'],
     [undefined, { ref: 'main' }, '--ref belongs to --git'],
     [undefined, { bundle: '0' }, '"0" is not the number of a request'],
+    [undefined, { bundle: '2147483648' }, '"2147483648" is not the number of a request'],
     [undefined, { bundle: '1; drop' }, '"1; drop" is not the number of a request'],
     [undefined, { hermetic: true, network: true }, '--hermetic and --network exclude each other'],
   ])('%s %o is refused', (argument, options, message) => {
