@@ -1,5 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -43,6 +45,7 @@ export class OtherMachine {
     try {
       await once(child.stdout!, 'data');
       await machine.#connect(place);
+      await machine.#untilReached();
     } catch (error) {
       await machine.close();
       throw error;
@@ -64,6 +67,17 @@ export class OtherMachine {
       await run(program, [...inside, 'ip', 'address', 'add', address, 'dev', 'cable']);
     }
     await run(program, [...inside, 'ip', 'link', 'set', 'cable', 'up']);
+  }
+
+  /** A cable that was just plugged in is not in use at once, and not listed before. */
+  async #untilReached(): Promise<void> {
+    for (const end = Date.now() + 20_000; ; await delay(20)) {
+      const isListed = Object.values(networkInterfaces()).some((addresses) =>
+        addresses?.some(({ address }) => address === this.ownAddress),
+      );
+      if (isListed && (await fetch(this.publicUrl).catch(() => null))?.ok) return;
+      if (Date.now() > end) throw new Error(`${this.publicUrl} is not reached from here`);
+    }
   }
 
   /** With it go its network and the cable. */
