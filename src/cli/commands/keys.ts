@@ -3,13 +3,15 @@ import { printTable } from '../print-table.ts';
 import { withDatabase } from '../with-database.ts';
 
 export function keysCommand(): Command {
-  const command = new Command('keys').description('show and replace the keys with which tokens are signed');
+  const command = new Command('keys').description(
+    'show and replace the keys with which tokens and provenance are signed',
+  );
   command.command('list', { isDefault: true }).description('list the keys, never their secrets').action(list);
   command
     .command('rotate')
     .description('sign with a new key; what older ones have signed stays good until they are forgotten')
-    .argument('<purpose>', 'registry-tokens or session-tokens')
-    .option('--forget', 'forget the older ones at once: everybody has to log in again')
+    .argument('<purpose>', 'registry-tokens, session-tokens or provenance')
+    .option('--forget', 'forget the older ones of tokens at once: everybody has to log in again')
     .action(rotate);
   command
     .command('forget')
@@ -20,21 +22,33 @@ export function keysCommand(): Command {
 }
 
 async function list(): Promise<void> {
-  const { KEY_PURPOSES, listKeys } = await import('../../domain/identity/shared-keys.ts');
-  const keys = await withDatabase('stowage-keys', listKeys);
-  printTable(
-    ['ID', 'PURPOSE', 'SINCE', 'STATE', 'SIGNS'],
-    keys.map(({ id, purpose, createdAt, retiredAt }) => [
+  const [{ KEY_PURPOSES, listKeys }, { ownKeys }] = await Promise.all([
+    import('../../domain/identity/shared-keys.ts'),
+    import('../../domain/bundles/signing-keys.ts'),
+  ]);
+  const rows = await withDatabase('stowage-keys', async (database, settings) => [
+    ...(await listKeys(database)).map(({ id, purpose, createdAt, retiredAt }) => [
       id,
       purpose,
       createdAt.toISOString(),
       retiredAt === null ? 'signs' : 'verifies',
       KEY_PURPOSES[purpose as keyof typeof KEY_PURPOSES] ?? '–',
     ]),
-  );
+    ...(await ownKeys(settings)).map(({ keyId }, index) => [
+      keyId,
+      PROVENANCE,
+      '–',
+      index === 0 ? 'signs' : 'verifies',
+      'provenance of bundles and images',
+    ]),
+  ]);
+  printTable(['ID', 'PURPOSE', 'SINCE', 'STATE', 'SIGNS'], rows);
 }
 
+const PROVENANCE = 'provenance';
+
 async function rotate(purpose: string, { forget: forgetting = false }: { forget?: boolean }): Promise<void> {
+  if (purpose === PROVENANCE) return await rotateProvenanceKey();
   const [{ rotateKey }, { auditedCommand }] = await modules();
   const { id } = await withDatabase('stowage-keys', (database) =>
     auditedCommand(database, { action: 'rotateKey', details: { purpose, forgetting } }, () =>
@@ -44,6 +58,22 @@ async function rotate(purpose: string, { forget: forgetting = false }: { forget?
   process.stdout.write(`${id}\n`);
   const others = forgetting ? 'are forgotten' : 'still verify';
   process.stderr.write(`key ${id} signs ${purpose} within half a minute; older ones ${others}\n`);
+}
+
+async function rotateProvenanceKey(): Promise<void> {
+  const [{ rotateSigningKey }, { auditedCommand }] = await Promise.all([
+    import('../../domain/bundles/signing-keys.ts'),
+    import('../../domain/audit/audit-log.ts'),
+  ]);
+  const { keyId } = await withDatabase('stowage-keys', (database, settings) =>
+    auditedCommand(database, { action: 'rotateKey', details: { purpose: PROVENANCE } }, () =>
+      rotateSigningKey(settings),
+    ),
+  );
+  process.stdout.write(`${keyId}\n`);
+  process.stderr.write(
+    'this key signs provenance from now on; what older ones have signed is still verified\n',
+  );
 }
 
 async function forget(id: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { publicKeyOf, readPublicKey } from '../../domain/bundles/signing.ts';
+import { readPublicKey } from '../../domain/bundles/signing.ts';
+import { ownKeys } from '../../domain/bundles/signing-keys.ts';
 import { readUntrustedManifest } from '../../domain/bundles/untrusted-manifest.ts';
 import { type Problem, type ProblemList, verifyArchive } from '../../domain/bundles/verify-bundle.ts';
 import {
@@ -51,7 +52,7 @@ export async function verifyFile(
 ): Promise<VerificationReport> {
   const files = outputFiles(file);
   const manifestFile = options.manifest ?? files.manifest;
-  const key = await keyOf(options);
+  const keys = await keysOf(options);
   const size = await archiveSize(files.archive);
   const manifestText = await readManifestFile(manifestFile);
   const manifest = readUntrustedManifest(manifestText);
@@ -77,7 +78,7 @@ export async function verifyFile(
     const name = sbom.format === 'SPDX 2.3' ? 'bundle.sbom.spdx.json' : 'bundle.sbom.cyclonedx.json';
     subjects[name] = sbom.digest;
   }
-  const provenance = await provenanceBeside(files.provenance, subjects, key, problems);
+  const provenance = await provenanceBeside(files.provenance, subjects, keys, problems);
   return {
     ok: problems.count === 0,
     archive: { file: files.archive, ...verified.archive },
@@ -120,16 +121,19 @@ async function sbomBeside(
 async function provenanceBeside(
   file: string,
   subjects: SubjectDigests,
-  key: VerificationKey | null,
+  keys: readonly VerificationKey[],
   problems: ProblemList,
 ): Promise<VerificationReport['provenance']> {
   if (!existsSync(file)) {
-    if (key?.isRequired)
+    if (keys.some(({ isRequired }) => isRequired))
       problems.add('checksum-mismatch', 'provenance', 'is missing, and a key was given', file);
     return null;
   }
   return await orProblem('provenance', problems, async () => {
     const text = await readDocument(file, 'provenance');
+    const [newest = null] = keys;
+    // One that was replaced verifies what it has signed.
+    const key = keys.find(({ keyId }) => text.includes(keyId)) ?? newest;
     return { file, ...verifyProvenance(text, subjects, key, problems) };
   });
 }
@@ -167,11 +171,10 @@ async function readDocument(path: string, name: string): Promise<string> {
   return text;
 }
 
-async function keyOf({ key }: VerifyOptions): Promise<VerificationKey | null> {
-  if (key !== undefined) return { ...readPublicKey(await readFile(key, 'utf8')), isRequired: true };
-  const { dataDir, signingKey } = readSettings();
-  const own = await publicKeyOf(dataDir, signingKey);
-  return own === null ? null : { ...readPublicKey(own), isRequired: false };
+async function keysOf({ key }: VerifyOptions): Promise<VerificationKey[]> {
+  if (key !== undefined) return [{ ...readPublicKey(await readFile(key, 'utf8')), isRequired: true }];
+  const own = await ownKeys(readSettings());
+  return own.map((one) => ({ ...one, isRequired: false }));
 }
 
 async function* followed(

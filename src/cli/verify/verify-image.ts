@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { type Envelope, parseEnvelope, publicKeyOf, readPublicKey } from '../../domain/bundles/signing.ts';
+import { type Envelope, parseEnvelope, readPublicKey } from '../../domain/bundles/signing.ts';
+import { ownKeys } from '../../domain/bundles/signing-keys.ts';
 import { type Problem, ProblemList } from '../../domain/bundles/verify-bundle.ts';
 import { readSettings } from '../../domain/config.ts';
 import { DomainError, InvalidInputError } from '../../domain/errors.ts';
@@ -152,12 +153,12 @@ async function keysOf(
   signal: AbortSignal,
 ): Promise<{ keys: TrustedKey[]; from: string }> {
   if (key !== undefined) return { keys: [readPublicKey(await readFile(key, 'utf8'))], from: key };
-  const { dataDir, signingKey } = readSettings();
-  const own = await publicKeyOf(dataDir, signingKey);
+  const settings = readSettings();
+  const own = await ownKeys(settings);
   const served = await servedKeys(url, signal);
-  const keys = [...(own === null ? [] : [readPublicKey(own)]), ...served];
+  const keys = [...own, ...served];
   const from = [
-    ...(own === null ? [] : [signingKey ?? 'the data directory']),
+    ...(own.length > 0 ? [settings.signingKey ?? 'the data directory'] : []),
     ...(served.length > 0 ? [`${url}/keys`] : []),
   ];
   if (keys.length === 0) {

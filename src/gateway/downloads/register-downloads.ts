@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import { getRequest } from '../../domain/bundle-requests/find.ts';
-import { Signer } from '../../domain/bundles/signing.ts';
+import { publishedKeys } from '../../domain/bundles/signing-keys.ts';
 import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
@@ -60,15 +60,19 @@ export function registerDownloads(app: FastifyInstance, services: DownloadServic
       await sendLog(request, reply, log, after);
     });
     get('/keys', async (request, reply) => {
-      await sendRepresentation(request, reply, await publicKeys(services.settings));
+      await sendRepresentation(request, reply, await publicKeys(services));
     });
   });
 }
 
 /** Whoever verifies a signature needs no account. */
-async function publicKeys({ dataDir, signingKey }: DownloadServices['settings']) {
-  const { keyId, publicKey } = await Signer.open(dataDir, signingKey);
-  const keys = [{ keyid: keyId, algorithm: 'ed25519', pem: publicKey }];
+async function publicKeys({ database, settings }: DownloadServices) {
+  const published = await publishedKeys(database, settings);
+  const keys = published.map(({ keyId, publicKey }) => ({
+    keyid: keyId,
+    algorithm: 'ed25519',
+    pem: publicKey,
+  }));
   return textRepresentation(`${JSON.stringify({ keys }, null, 2)}\n`, {
     contentType: 'application/json; charset=utf-8',
     fileName: 'stowage-keys.json',

@@ -1,5 +1,6 @@
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
-import { Signer } from '../../domain/bundles/signing.ts';
+import type { Signer } from '../../domain/bundles/signing.ts';
+import { openSigner } from '../../domain/bundles/signing-keys.ts';
 import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import { NotFoundError } from '../../domain/errors.ts';
 import { openRegistry, type Registry } from '../../domain/registry/registry.ts';
@@ -21,7 +22,6 @@ export class TaskServices {
   readonly sourceMembers: SourceMembers;
   readonly bundlesAhead: BundlesAhead;
   readonly #scheduler: DownloadScheduler;
-  #signer: Promise<Signer> | null = null;
   #registry: Registry | null = null;
   #imageBuilding: Promise<ImageBuilding> | null = null;
 
@@ -107,11 +107,10 @@ export class TaskServices {
     return await this.#imageBuilding;
   }
 
-  /** The key of this installation, read once. */
-  signer(): Promise<Signer> {
-    const { dataDir, signingKey } = this.context.settings;
-    this.#signer ??= Signer.open(dataDir, signingKey);
-    return this.#signer;
+  /** With the key that signs now. */
+  async signer(): Promise<Signer> {
+    const { database, settings } = this.context;
+    return await openSigner(database, settings);
   }
 
   async #archiveOf(uploadId: number): Promise<Digest> {

@@ -1,4 +1,6 @@
-import { userInfo } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase } from '../../../src/domain/database/database.ts';
 import { rotateKey } from '../../../src/domain/identity/shared-keys.ts';
@@ -6,13 +8,18 @@ import { createTestDatabase, dropTestDatabase } from '../../support/database.ts'
 import { stowage } from '../../support/stowage-command.ts';
 
 let url: string;
+let directory: string;
 
 beforeAll(async () => {
   url = await createTestDatabase();
+  directory = await mkdtemp(join(tmpdir(), 'stowage-keys-'));
 });
-afterAll(() => dropTestDatabase(url));
+afterAll(async () => {
+  await dropTestDatabase(url);
+  await rm(directory, { recursive: true, force: true });
+});
 
-const run = (...args: string[]) => stowage(args, { env: { DATABASE_URL: url } });
+const run = (...args: string[]) => stowage(args, { env: { DATABASE_URL: url, STOWAGE_DATA_DIR: directory } });
 
 test('keys are rotated and forgotten, and the audit log tells by whom', { timeout: 120_000 }, async () => {
   const database = await openDatabase({ url, connections: 1 });
@@ -50,4 +57,16 @@ test('keys are rotated and forgotten, and the audit log tells by whom', { timeou
   expect(table.stdout).toMatch(
     /^TIME +USER +FROM +ACTION +OUTCOME +DETAILS\n\S+Z +\S+ +command +forgetKey +done +\{.*\}\n$/,
   );
+});
+
+test('the key of provenance is rotated, too', async () => {
+  const ids: string[] = [];
+  for (let time = 0; time < 2; time += 1)
+    ids.unshift((await run('keys', 'rotate', 'provenance')).stdout.trim());
+  const { stdout } = await run('keys');
+  const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
+  expect(rows.filter(([, purpose]) => purpose === 'provenance')).toEqual([
+    [ids[0], 'provenance', '–', 'signs', 'provenance of bundles and images'],
+    [ids[1], 'provenance', '–', 'verifies', 'provenance of bundles and images'],
+  ]);
 });
