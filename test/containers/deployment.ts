@@ -15,7 +15,7 @@ import { PostgresContainer } from './postgres-container.ts';
 import { ServiceProcess } from './service-process.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
-const PASSWORD = 'correct horse battery';
+export const PASSWORD = 'correct horse battery';
 
 /** What an operator has who scales out: processes on as many machines, one PostgreSQL, one S3, one load balancer. */
 export interface Deployment {

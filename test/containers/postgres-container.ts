@@ -52,10 +52,9 @@ export class PostgresContainer {
   async restart(how: 'SIGINT' | 'SIGKILL'): Promise<void> {
     const { container } = await getContainerRuntimeClient();
     const running = container.getById(this.#container.getId());
-    const stopped = running.wait();
     await running.kill({ signal: how });
-    await stopped;
-    await running.start();
+    // Waits until it has ended, if that is not known yet.
+    await running.restart({ t: 60 });
     await this.#answers();
   }
 
@@ -63,15 +62,13 @@ export class PostgresContainer {
     const deadline = Date.now() + 60_000;
     const connectionString = `postgresql://postgres@127.0.0.1:${this.port}/postgres`;
     for (;;) {
-      const client = new pg.Client({ connectionString });
+      const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2_000 });
       client.on('error', () => undefined);
       try {
         await client.connect();
-        return;
+        return await client.end();
       } catch (error) {
         if (Date.now() > deadline) throw error;
-      } finally {
-        await client.end().catch(() => undefined);
       }
       await sleep(50);
     }

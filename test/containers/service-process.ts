@@ -6,7 +6,7 @@ const READY = {
   worker: /"worker ready"/,
 } as const;
 
-type ServiceKind = keyof typeof READY;
+export type ServiceKind = keyof typeof READY;
 
 /** A gateway or a worker that is started again whenever it has ended, as a supervisor of the operating system does. */
 export class ServiceProcess {

@@ -148,7 +148,7 @@ export function unwrapResult<T>(data: unknown, field: string): T {
 const PASSING = new Set(['database-unavailable', 'blob-store-unavailable']);
 
 /** An error of an answer, or of an item of a subscription. */
-function domainErrorOf({ message, extensions = {} }: GraphQLErrorShape): DomainError {
+export function domainErrorOf({ message, extensions = {} }: GraphQLErrorShape): DomainError {
   const code = extensions.code ?? 'server-error';
   return new DomainError(code, message, {
     ...(extensions.hint && { hint: extensions.hint }),

@@ -1,0 +1,210 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type SubmissionInput, submitRequest } from '../../src/cli/client/bundle-requests.ts';
+import { submitBuild } from '../../src/cli/client/image-builds.ts';
+import { ConnectionLostError, StowageClient } from '../../src/cli/client/stowage-client.ts';
+import { uploadSource } from '../../src/cli/client/upload-source.ts';
+import { writeFixtureImage } from '../live/registry/fixture-image.ts';
+import { type Deployment, PASSWORD } from './deployment.ts';
+import { OciClient } from './oci-client.ts';
+import { patiently } from './patience.ts';
+import type { Random } from './random.ts';
+import { Subscriber, type Topic, type Transport } from './subscriber.ts';
+import * as topics from './topics.ts';
+import { archiveOf, contextOf, type Upstreams } from './upstreams.ts';
+
+/** What users ask for in a run, and how often. */
+const ACTIONS = {
+  'npm request': 3,
+  'pip request': 2,
+  'npm and pip request': 1,
+  'request of the Cachito dialect': 2,
+  'uploaded archive': 2,
+  'image build': 2,
+  'push in chunks': 3,
+  'push by skopeo': 1,
+} as const;
+
+type Action = keyof typeof ACTIONS;
+
+const USERS = 5;
+
+export interface Followed {
+  kind: 'request events' | 'request log' | 'build events' | 'build log';
+  number: number;
+  subscriber: Subscriber;
+}
+
+/** What the server has said that it took. */
+export interface Accepted {
+  requests: number[];
+  builds: number[];
+  /** Names with tags, and the digest that was pushed. */
+  tags: Map<string, string>;
+  followed: Followed[];
+  /** Answers that did not arrive: the server may have done the work twice, or never. */
+  lostAnswers: number;
+}
+
+/** Users who work side by side, and do again what got no answer. */
+export class Load {
+  readonly accepted: Accepted = {
+    requests: [],
+    builds: [],
+    tags: new Map(),
+    followed: [],
+    lostAnswers: 0,
+  };
+  readonly #deployment: Deployment;
+  readonly #upstreams: Upstreams;
+  readonly #random: Random;
+  readonly #client: StowageClient;
+  readonly #oci: OciClient;
+  #count = 0;
+
+  constructor(deployment: Deployment, upstreams: Upstreams, random: Random) {
+    this.#deployment = deployment;
+    this.#upstreams = upstreams;
+    this.#random = random;
+    this.#client = new StowageClient(deployment);
+    this.#oci = new OciClient(deployment);
+  }
+
+  /** Ends when everything has been accepted. */
+  async run(): Promise<void> {
+    const all = Object.entries(ACTIONS).flatMap(([action, times]) => Array(times).fill(action as Action));
+    const left = this.#random.shuffled<Action>(all);
+    const user = async (): Promise<void> => {
+      for (let action = left.pop(); action !== undefined; action = left.pop()) {
+        await sleep(this.#random.between(500, 3_000));
+        await this.#do(action);
+      }
+    };
+    await Promise.all(Array.from({ length: USERS }, user));
+  }
+
+  async #do(action: Action): Promise<void> {
+    this.#count += 1;
+    const id = this.#count;
+    switch (action) {
+      case 'npm request':
+        return await this.#request(this.#sourceOf(['npm']));
+      case 'pip request':
+        return await this.#request(this.#sourceOf(['pip']));
+      case 'npm and pip request':
+        return await this.#request(this.#sourceOf(['npm', 'pip']));
+      case 'request of the Cachito dialect':
+        return await this.#cachitoRequest();
+      case 'uploaded archive':
+        return await this.#request({ upload: await this.#upload(archiveOf(this.#upstreams.npmProject())) });
+      case 'image build':
+        return await this.#build(`built-${id}`);
+      case 'push in chunks':
+        return await this.#push(`apps/images/pushed-${id}`);
+      case 'push by skopeo':
+        return await this.#pushBySkopeo(`apps/images/copied-${id}`);
+    }
+  }
+
+  #sourceOf(managers: readonly ('npm' | 'pip')[]): SubmissionInput {
+    const { path, head } = this.#upstreams.repository(managers);
+    return { repository: `file://${path}`, ref: head };
+  }
+
+  async #request(input: SubmissionInput): Promise<void> {
+    this.#acceptedRequest(
+      await this.#answered(() => submitRequest(this.#client, { ...input, project: 'apps' })),
+    );
+  }
+
+  async #cachitoRequest(): Promise<void> {
+    const { path, head } = this.#upstreams.repository(['npm']);
+    const number = await this.#answered(async () => {
+      const response = await this.#client.send('/api/v1/requests', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ repo: `file://${path}`, ref: head, pkg_managers: ['npm'] }),
+      });
+      const text = await response.text().catch((error: unknown) => {
+        throw new ConnectionLostError(this.#deployment.url, error);
+      });
+      if (response.status === 503) throw new ConnectionLostError(this.#deployment.url, new Error('503'));
+      if (response.status !== 201) throw new Error(`${response.status} ${text}`);
+      return (JSON.parse(text) as { id: number }).id;
+    });
+    this.#acceptedRequest(number);
+  }
+
+  async #upload(content: Buffer): Promise<number> {
+    return await this.#answered(() =>
+      uploadSource(this.#client, {
+        fileName: 'source.tar',
+        content: pieces(content),
+        signal: AbortSignal.timeout(60_000),
+      }),
+    );
+  }
+
+  async #build(image: string): Promise<void> {
+    const upload = await this.#upload(contextOf(image));
+    const input = { project: 'apps', repository: 'images', image, version: 'v1', upload };
+    const number = await this.#answered(() => submitBuild(this.#client, input));
+    this.accepted.builds.push(number);
+    this.#follow('build events', number, topics.buildEvents(number));
+    this.#follow('build log', number, topics.buildLog(number));
+  }
+
+  async #push(name: string): Promise<void> {
+    const layers = [this.#random.bytes(1_500_000), this.#random.bytes(700_000)];
+    this.accepted.tags.set(`${name}:v1`, await this.#oci.push(name, 'v1', layers));
+  }
+
+  async #pushBySkopeo(name: string): Promise<void> {
+    const image = await writeFixtureImage(join(this.#deployment.directory, name.replaceAll('/', '-')));
+    const { host } = new URL(this.#deployment.url);
+    const copy = [
+      'copy',
+      '--quiet',
+      '--all',
+      '--insecure-policy',
+      '--retry-times',
+      '20',
+      '--dest-tls-verify=false',
+    ];
+    const args = [...[...copy, '--dest-creds', `ada:${PASSWORD}`], `oci:${image.layout}:multi`];
+    // It gives up at a 503, and pushes what is not there yet when it is started again.
+    await this.#answered(() =>
+      promisify(execFile)('skopeo', [...args, `docker://${host}/${name}:v1`]).catch((error: unknown) => {
+        throw new ConnectionLostError(host, error);
+      }),
+    );
+    this.accepted.tags.set(`${name}:v1`, image.digest);
+  }
+
+  #acceptedRequest(number: number): void {
+    this.accepted.requests.push(number);
+    this.#follow('request events', number, topics.requestEvents(number));
+    this.#follow('request log', number, topics.requestLog(number));
+  }
+
+  #follow(kind: Followed['kind'], number: number, topic: Topic): void {
+    const transport: Transport = this.accepted.followed.length % 3 === 0 ? 'sse' : 'graphql-ws';
+    this.accepted.followed.push({
+      kind,
+      number,
+      subscriber: new Subscriber(this.#deployment, transport, topic),
+    });
+  }
+
+  async #answered<T>(call: () => Promise<T>): Promise<T> {
+    const { answer, lost } = await patiently(call);
+    this.accepted.lostAnswers += lost;
+    return answer;
+  }
+}
+
+async function* pieces(content: Buffer): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += 65_536) yield content.subarray(at, at + 65_536);
+}
