@@ -36,7 +36,8 @@ describe('gateways and workers on a PostgreSQL in a container', () => {
     });
     const finalStates: unknown[] = [];
     for await (const event of requestEvents(client, number, { signal: AbortSignal.timeout(60_000) })) {
-      const { state = 'in_progress' } = event.data as { state?: string };
+      if (event.type !== 'state') continue;
+      const { state } = event.data as { state: string };
       if (state !== 'in_progress') finalStates.push(state);
     }
     expect(finalStates).toEqual(['complete']);
