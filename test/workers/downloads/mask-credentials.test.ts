@@ -28,7 +28,7 @@ test.each([
   ['signature=valid auth=none sig=9', 'signature=valid auth=none sig=9'],
   ['TOKEN=abc', 'TOKEN=***'],
   ['STEP 3/4: RUN TOKEN=$TOKEN login', 'STEP 3/4: RUN TOKEN=$TOKEN login'],
-  ['password=${DB_PASSWORD}; secret=$1abc', 'password=${DB_PASSWORD}; secret=***'],
+  [`password=\${DB_PASSWORD}; secret=$1abc`, `password=\${DB_PASSWORD}; secret=***`],
   [`docker://base@sha256:${'0'.repeat(64)}`, `docker://base@sha256:${'0'.repeat(64)}`],
   [`docker://u:p@host@sha256:${'0'.repeat(64)}`, `docker://***@host@sha256:${'0'.repeat(64)}`],
 ])('masks %s', (text, expected) => {
