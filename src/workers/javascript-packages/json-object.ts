@@ -29,16 +29,20 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A copy that may be changed, for a quarter of what structuredClone takes. */
+/** A copy that may be changed, for a quarter of what structuredClone takes; however deep, without recursion. */
 export function copyOf<T>(value: T): T {
-  if (Array.isArray(value)) return value.map((one) => copyOf(one)) as T;
-  if (!isObject(value)) return value;
-  const copy: JsonObject = { ...value };
-  for (const [key, child] of Object.entries(copy)) {
-    // A key of the object's own, also when it is `__proto__`.
-    if (typeof child === 'object') copy[key] = copyOf(child);
+  const root: unknown[] = [value];
+  const pending: (JsonObject | unknown[])[] = [root];
+  for (let container = pending.pop(); container; container = pending.pop()) {
+    // Keys are the object's own, also `__proto__`: setting one never reaches a prototype.
+    for (const [key, child] of Object.entries(container)) {
+      if (typeof child !== 'object' || child === null) continue;
+      const copy = Array.isArray(child) ? [...child] : { ...(child as JsonObject) };
+      (container as JsonObject)[key] = copy;
+      pending.push(copy);
+    }
   }
-  return copy as T;
+  return root[0] as T;
 }
 
 export function requiredText(path: string, node: JsonObject, key: string): string {
