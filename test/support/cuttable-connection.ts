@@ -6,10 +6,17 @@ export class CuttableConnection {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  #isPolite = false;
+  /** How often somebody came while it was cut. */
+  refused = 0;
 
   private constructor(target: URL) {
     this.#server = createServer((client) => {
-      if (this.#isCut) return client.resetAndDestroy();
+      if (this.#isCut) {
+        this.refused += 1;
+        if (!this.#isPolite) return client.resetAndDestroy();
+        return client.on('error', () => undefined).once('data', () => client.end());
+      }
       const server = connect(Number(target.port), target.hostname);
       for (const [socket, other] of [
         [client, server],
@@ -36,8 +43,14 @@ export class CuttableConnection {
     return { url: target.href, connection };
   }
 
-  cut(): void {
+  get isInUse(): boolean {
+    return this.#sockets.size > 0;
+  }
+
+  /** `isPolite`: who comes while it is cut is heard, and sent away in order, as by a proxy whose server is away. */
+  cut({ isPolite = false } = {}): void {
     this.#isCut = true;
+    this.#isPolite = isPolite;
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 

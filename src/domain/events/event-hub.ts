@@ -217,10 +217,16 @@ export class EventHub {
     client.on('error', () => this.#reconnect(client));
     client.on('end', () => this.#reconnect(client));
     this.#client = client;
-    await client.connect();
-    await client.query(`listen ${CHANNEL}`);
+    try {
+      await client.connect();
+      await client.query(`listen ${CHANNEL}`);
+    } catch (error) {
+      this.#reconnect(client);
+      throw error;
+    }
   }
 
+  /** Once for each connection, however many times one hears that it is lost. */
   #reconnect(lost: pg.Client): void {
     if (this.#closed || this.#client !== lost) return;
     this.#client = null;
@@ -229,10 +235,7 @@ export class EventHub {
       if (this.#closed) return;
       this.#listen().then(
         () => this.#wakeAll(),
-        () => {
-          this.#client = null;
-          setTimeout(attempt, RECONNECT_MS).unref();
-        },
+        () => undefined,
       );
     };
     setTimeout(attempt, RECONNECT_MS).unref();

@@ -4,6 +4,7 @@ import type { Database } from '../../../src/domain/database/database.ts';
 import { recordEvent } from '../../../src/domain/database/sql/record-event.ts';
 import { EventHub } from '../../../src/domain/events/event-hub.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
+import { CuttableConnection } from '../../support/cuttable-connection.ts';
 import { testDatabase } from '../../support/database.ts';
 import { submit } from '../../support/requests.ts';
 
@@ -123,6 +124,20 @@ describe('the event hub', () => {
     );
     await cancelRequest(database, SYSTEM, request.id);
     expect((await all).map((event) => event.version)).toEqual([2, 3]);
+  });
+
+  test('a database that was away for some attempts is listened to once, and no more after the end', async () => {
+    const { url, connection } = await CuttableConnection.to(database.url);
+    const { sql } = database;
+    const own = new EventHub({ url, sql } as Database);
+    await own.start();
+    connection.cut({ isPolite: true });
+    await expect.poll(() => connection.refused, { timeout: 20_000 }).toBeGreaterThan(0);
+    connection.mend();
+    await expect.poll(() => connection.isInUse, { timeout: 20_000 }).toBe(true);
+    await own.close();
+    await expect.poll(() => connection.isInUse, { timeout: 20_000 }).toBe(false);
+    await connection.close();
   });
 
   describe('many followers of one topic', () => {
