@@ -26,6 +26,8 @@ export default defineConfig({
     setupFiles: ['test/support/own-environment.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What a busy machine is late with still comes: the usual second is no bound of any test.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

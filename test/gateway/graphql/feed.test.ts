@@ -29,10 +29,8 @@ const steps = (events: FeedEvent[]) => events.map(({ number, event }) => [number
 const listen = async (count: number, as: Caller = 'ada'): Promise<() => Promise<FeedEvent[]>> => {
   const before = await gateway.metric('stowage_subscribers');
   const events = take(feed(null, as), count);
-  await vi.waitFor(async () => {
-    expect(await gateway.metric('stowage_subscribers')).toBe(before + 1);
-    expect(gateway.stack.hub.topics).toContain('bundle-request');
-  });
+  await expect.poll(() => gateway.metric('stowage_subscribers')).toBe(before + 1);
+  await expect.poll(() => gateway.stack.hub.topics).toContain('bundle-request');
   return () => events;
 };
 

@@ -149,7 +149,7 @@ describe('Lines of a log', () => {
       for await (const { data } of subscribe(request)) seen.push(data.l.number);
     })();
     const broken = expect(reading).rejects.toBeDefined();
-    await vi.waitFor(() => expect(seen).toHaveLength(5));
+    await expect.poll(() => seen).toHaveLength(5);
     await gateway.stop();
     await broken;
     await write(request, 6, 8);

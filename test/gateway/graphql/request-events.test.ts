@@ -147,10 +147,10 @@ describe.each(Object.keys(transports))('Events of a request over %s', (transport
       for await (const item of subscribe(VERSIONS, { n: request.number })) seen.push(...versionsOf([item]));
     })();
     const broken = expect(reading).rejects.toBeDefined();
-    await vi.waitFor(() => expect(seen).toHaveLength(6));
+    await expect.poll(() => seen).toHaveLength(6);
     await gateway.stop();
     await broken;
-    expect(gateway.stack.hub.topics).toEqual([]);
+    await expect.poll(() => gateway.stack.hub.topics).toEqual([]);
     await request.progress(5);
     await gateway.startAgain();
     const last = await request.end('complete');
@@ -162,7 +162,7 @@ describe.each(Object.keys(transports))('Events of a request over %s', (transport
     const { sql } = gateway.stack.database;
     const request = await RequestHistory.begin(gateway);
     const received = all(subscribe(VERSIONS, { n: request.number }));
-    await vi.waitFor(() => expect(gateway.stack.hub.topics).not.toEqual([]));
+    await expect.poll(() => gateway.stack.hub.topics).not.toEqual([]);
     await sql
       .query(
         'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',

@@ -120,7 +120,7 @@ test.each<[string, (length: number) => Record<string, string | number>]>([
   const bytes = randomBytes(3_000_000);
   const location = await begin();
   const socket = await startPatch(location, bytes.subarray(0, 1_500_000), head(bytes.length));
-  await settled(location);
+  await expect.poll(() => progress(location)).toBeGreaterThan(1_000_000);
   socket.destroy();
   const size = await settled(location);
   expect(size).toBeGreaterThan(1_000_000);

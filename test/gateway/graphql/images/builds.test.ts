@@ -296,7 +296,10 @@ describe('the log of a build', () => {
 
   test('reaches its reader within 250 ms', async () => {
     const written = new Map<string, number>();
+    const reader = Promise.withResolvers<void>();
     building.work = async ({ onLine }) => {
+      await onLine('the first');
+      await reader.promise;
       for (let n = 0; n < 20; n += 1) {
         written.set(`line ${n}`, performance.now());
         await onLine(`line ${n}`);
@@ -306,6 +309,7 @@ describe('the log of a build', () => {
     const { number } = await uploadAndBuild();
     const delays: number[] = [];
     for await (const { data } of gateway.sse(LOG, { number, after: 0 })) {
+      if (data.imageBuildLog.text === 'the first') reader.resolve();
       const at = written.get(data.imageBuildLog.text);
       if (at !== undefined) delays.push(performance.now() - at);
     }

@@ -148,8 +148,15 @@ describe('the collector', () => {
     expect(unused.items).toBeGreaterThan(0);
     const { database, blobs } = stack;
     const run = await collectGarbage({ database, blobs, grace: GRACE, strayFiles: false });
-    const [first] = await take(graphql.subscribe(FEED, {}, 'admin'), 1);
-    expect(first.garbageRunFeed).toMatchObject({ number: run!.id, version: 1, state: 'COMPLETE' });
+    const feed = graphql.subscribe(FEED, {}, 'admin');
+    // A run that takes its time says every second how far it is.
+    for (let version = 1, state = 'RUNNING'; state === 'RUNNING'; version += 1) {
+      const [{ garbageRunFeed }] = await take(feed, 1);
+      state = garbageRunFeed.state;
+      expect(garbageRunFeed).toMatchObject({ number: run!.id, version });
+      if (state !== 'RUNNING') expect(state).toBe('COMPLETE');
+    }
+    await feed.return(undefined);
     const { garbageRuns } = await graphql.data(RUNS, {}, 'admin');
     expect(garbageRuns.nodes).toEqual([
       {
