@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { InvalidInputError, NotFoundError } from '../../src/domain/errors.ts';
+import { InvalidInputError } from '../../src/domain/errors.ts';
 import { BlobHash } from '../../src/domain/storage/blob-hash.ts';
+import { hexOf, missingBlob } from '../../src/domain/storage/blob-names.ts';
 import type {
   BlobStore,
   BlobWriter,
@@ -9,6 +10,7 @@ import type {
   StoredBlob,
   WriteOptions,
 } from '../../src/domain/storage/blob-store.ts';
+import { writeBlob } from '../../src/domain/storage/write-blob.ts';
 
 /** Blobs in a map, for tests of code that reads and writes blobs. */
 export class MemoryBlobStore implements BlobStore {
@@ -30,10 +32,7 @@ export class MemoryBlobStore implements BlobStore {
     content: Readable | AsyncIterable<Uint8Array> | Uint8Array,
     options: WriteOptions = {},
   ): Promise<StoredBlob> {
-    const writer = await this.createWriter(options);
-    if (content instanceof Uint8Array) await writer.write(content);
-    else for await (const chunk of content) await writer.write(chunk);
-    return await writer.commit();
+    return await writeBlob(this, content, options);
   }
 
   async createWriter(options: WriteOptions = {}): Promise<BlobWriter> {
@@ -67,7 +66,7 @@ export class MemoryBlobStore implements BlobStore {
   async sync(): Promise<void> {}
 
   read(digest: Digest, range?: ByteRange): Readable {
-    requireDigest(digest);
+    hexOf(digest);
     const bytes = this.blobs.get(digest);
     if (!bytes) return Readable.from(this.#failing(digest));
     return Readable.from([range ? bytes.subarray(range.start, range.end) : bytes]);
@@ -87,7 +86,7 @@ export class MemoryBlobStore implements BlobStore {
   }
 
   async size(digest: Digest): Promise<number | null> {
-    requireDigest(digest);
+    hexOf(digest);
     return this.blobs.get(digest)?.length ?? null;
   }
 
@@ -123,12 +122,7 @@ export class MemoryBlobStore implements BlobStore {
 
   #bytes(digest: Digest): Buffer {
     const bytes = this.blobs.get(digest);
-    if (!bytes) throw new NotFoundError(`There is no blob ${digest}`);
+    if (!bytes) throw missingBlob(digest);
     return bytes;
   }
-}
-
-function requireDigest(digest: Digest): void {
-  if (/^sha256:[0-9a-f]{64}$/.test(digest)) return;
-  throw new InvalidInputError(`"${digest}" is not a digest of the form sha256:<64 hex characters>`);
 }

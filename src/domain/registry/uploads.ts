@@ -180,13 +180,15 @@ async function complete(
     return await new SmallBody(chunk, mostBytes(registry), upload.signal).store(registry, address);
   }
   if (chunk.contentLength !== 0) await receiveChunk(upload, chunk, mostBytes(registry));
-  const hash = upload.hashFor(algorithmOf(address)) ?? (await hashAgain(registry, upload, address));
+  const gone = (error: unknown): never => {
+    throw error instanceof NotFoundError ? unknownUpload(upload.id) : error;
+  };
+  const hash =
+    upload.hashFor(algorithmOf(address)) ?? (await hashAgain(registry, upload, address).catch(gone));
   const blob = hash.finish(address);
   if (!blob) return null;
   if (blob.size === 0) return await registry.blobs.write(new Uint8Array());
-  await registry.staged.commit(upload.name, blob).catch((error: unknown) => {
-    throw error instanceof NotFoundError ? unknownUpload(upload.id) : error;
-  });
+  await registry.staged.commit(upload.name, blob).catch(gone);
   return blob;
 }
 

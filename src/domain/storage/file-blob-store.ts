@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { close, createReadStream, open as openDescriptor, read } from 'node:fs';
+import { close, createReadStream, read } from 'node:fs';
 import {
   access,
   constants,
@@ -17,11 +17,14 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { InvalidInputError } from '../errors.ts';
 import { BlobHash } from './blob-hash.ts';
+import { hexOf, missingBlob } from './blob-names.ts';
 import type { BlobStore, BlobWriter, ByteRange, Digest, StoredBlob, WriteOptions } from './blob-store.ts';
+import { fileReader } from './file-reader.ts';
 import { requireFreeSpace } from './free-space.ts';
 import { syncFiles, syncPath } from './sync-files.ts';
+import { writeBlob } from './write-blob.ts';
 import { writeFully } from './write-fully.ts';
 
 /**
@@ -40,15 +43,7 @@ export class FileBlobStore implements BlobStore {
     content: Readable | AsyncIterable<Uint8Array> | Uint8Array,
     options: WriteOptions = {},
   ): Promise<StoredBlob> {
-    const writer = await this.createWriter(options);
-    try {
-      if (content instanceof Uint8Array) await writer.write(content);
-      else for await (const chunk of content) await writer.write(toBytes(chunk));
-      return await writer.commit();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    return await writeBlob(this, content, options);
   }
 
   async createWriter(options: WriteOptions = {}): Promise<BlobWriter> {
@@ -100,14 +95,18 @@ export class FileBlobStore implements BlobStore {
     const path = this.localPath(digest);
     if (range && range.end <= range.start) return Readable.from([]);
     const part = range ? { start: range.start, end: range.end - 1 } : {};
-    return createReadStream(path, { ...part, highWaterMark: READ_BYTES, fs: readerOf(digest) });
+    return createReadStream(path, {
+      ...part,
+      highWaterMark: READ_BYTES,
+      fs: fileReader(() => missingBlob(digest)),
+    });
   }
 
   /** By descriptor: file handles cost more than the reading where a thousand files are read. */
   readPart(digest: Digest, { start, end }: ByteRange): Promise<Buffer> {
     const path = this.localPath(digest);
     return new Promise((resolve, reject) => {
-      readerOf(digest).open(path, 'r', 0, (openError, descriptor) => {
+      fileReader(() => missingBlob(digest)).open(path, 'r', 0, (openError, descriptor) => {
         if (openError) return reject(openError);
         const bytes = Buffer.allocUnsafe(end - start);
         read(descriptor!, bytes, 0, bytes.length, start, (readError, count) => {
@@ -123,7 +122,7 @@ export class FileBlobStore implements BlobStore {
 
   async readWhole(digest: Digest, maxBytes = 64 * 1024 * 1024): Promise<Buffer> {
     const size = await this.size(digest);
-    if (size === null) throw missing(digest);
+    if (size === null) throw missingBlob(digest);
     if (size > maxBytes) {
       throw new InvalidInputError(`The blob ${digest} has ${size} bytes, more than ${maxBytes}`);
     }
@@ -168,9 +167,7 @@ export class FileBlobStore implements BlobStore {
   }
 
   localPath(digest: Digest): string {
-    const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
-    if (!hex)
-      throw new InvalidInputError(`"${digest}" is not a digest of the form sha256:<64 hex characters>`);
+    const hex = hexOf(digest);
     return `${this.root}/sha256/${hex.slice(0, 2)}/${hex}`;
   }
 
@@ -330,29 +327,6 @@ async function sizeOf(path: string): Promise<number | null> {
 async function touch(path: string): Promise<boolean> {
   const now = new Date();
   return (await utimes(path, now, now).then(() => true, ignoring('ENOENT'))) ?? false;
-}
-
-/** The functions of a read stream; a file that is not there is a blob that is not there. */
-function readerOf(digest: Digest) {
-  return {
-    close,
-    read,
-    open(path: string, flags: string, mode: number, done: (error: Error | null, fd?: number) => void): void {
-      openDescriptor(path, flags, mode, (error, descriptor) => {
-        done(error?.code === 'ENOENT' ? missing(digest) : error, descriptor);
-      });
-    },
-  };
-}
-
-function toBytes(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk;
-  if (typeof chunk === 'string') return Buffer.from(chunk);
-  throw new TypeError('A blob is made of bytes');
-}
-
-function missing(digest: Digest): NotFoundError {
-  return new NotFoundError(`There is no blob ${digest}`);
 }
 
 /** For `catch`: turns the error into undefined when it has the given code. */

@@ -11,11 +11,12 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { Readable } from 'node:stream';
 import type { StoredBlob } from './blob-store.ts';
 import type { FileBlobStore } from './file-blob-store.ts';
+import { fileReader } from './file-reader.ts';
 import type { StagedBlob, StagedBlobs } from './staged-blobs.ts';
+import { missingStaged, requireStagedName } from './staged-name.ts';
 import { writeFully } from './write-fully.ts';
 
 /** Staged bytes as files `<root>/uploads/<name>`, on the same file system as the blobs, so that they need not move. */
@@ -37,7 +38,7 @@ export class FileStagedBlobs implements StagedBlobs {
     const file = await open(path, flags, 0o600).catch(missing(name));
     try {
       const present = (await file.stat()).size;
-      if (present < size) throw absent(name);
+      if (present < size) throw missingStaged(name);
       if (present > size) await file.truncate(size);
       return new FileStagedBlob(file, size);
     } catch (error) {
@@ -47,7 +48,10 @@ export class FileStagedBlobs implements StagedBlobs {
   }
 
   read(name: string, size: number): Readable {
-    return createReadStream(this.#path(name), { end: size - 1, highWaterMark: READ_BYTES });
+    const path = this.#path(name);
+    if (size === 0) return Readable.from([]);
+    const fs = fileReader(() => missingStaged(name));
+    return createReadStream(path, { end: size - 1, highWaterMark: READ_BYTES, fs });
   }
 
   async move(name: string, size: number, newName: string): Promise<void> {
@@ -62,7 +66,7 @@ export class FileStagedBlobs implements StagedBlobs {
   async commit(name: string, blob: StoredBlob): Promise<void> {
     const path = this.#path(name);
     const stats = await stat(path).catch(missing(name));
-    if (stats.size < blob.size) throw absent(name);
+    if (stats.size < blob.size) throw missingStaged(name);
     // What came behind it and does not count.
     if (stats.size > blob.size) await truncate(path, blob.size);
     // As all blobs: hard links to them are handed out.
@@ -88,7 +92,7 @@ export class FileStagedBlobs implements StagedBlobs {
   }
 
   #path(name: string): string {
-    if (!/^[0-9a-f-]{1,64}\.\d{1,9}$/.test(name)) throw new InvalidInputError(`"${name}" cannot be staged`);
+    requireStagedName(name);
     return `${this.#directory}/${name}`;
   }
 }
@@ -151,11 +155,7 @@ class FileStagedBlob implements StagedBlob {
 
 function missing(name: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
-    if (error.code === 'ENOENT') throw absent(name);
+    if (error.code === 'ENOENT') throw missingStaged(name);
     throw error;
   };
-}
-
-function absent(name: string): NotFoundError {
-  return new NotFoundError(`The bytes of ${name} are not there any more`);
 }

@@ -1,14 +1,16 @@
 import { Readable } from 'node:stream';
 import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
-import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { InvalidInputError } from '../errors.ts';
+import { missingBlob } from './blob-names.ts';
 import type { BlobWriter, ByteRange, Digest, StoredBlob, WriteOptions } from './blob-store.ts';
 import { S3BlobWriter } from './s3-blob-writer.ts';
 import { isMissing, S3Bucket, type S3Location } from './s3-bucket.ts';
 import { S3Deletions } from './s3-deletions.ts';
-import { BLOBS, damagedKey, keyOf, MARKS, TEMPORARY } from './s3-keys.ts';
+import { BLOBS, CHECK, damagedKey, keyOf, MARKS, TEMPORARY } from './s3-keys.ts';
 import { copyObject } from './s3-multipart-upload.ts';
 import { S3StagedBlobs } from './s3-staged-blobs.ts';
 import type { StagedBlobs, StagingStore } from './staged-blobs.ts';
+import { writeBlob } from './write-blob.ts';
 
 /**
  * Blobs as objects of a bucket that any number of machines share; {@link file://./s3-keys.ts} says what lies where. What the
@@ -36,15 +38,7 @@ export class S3BlobStore implements StagingStore {
     content: Readable | AsyncIterable<Uint8Array> | Uint8Array,
     options: WriteOptions = {},
   ): Promise<StoredBlob> {
-    const writer = await this.createWriter(options);
-    try {
-      if (content instanceof Uint8Array) await writer.write(content);
-      else for await (const chunk of content) await writer.write(toBytes(chunk));
-      return await writer.commit();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    return await writeBlob(this, content, options);
   }
 
   async createWriter(options: WriteOptions = {}): Promise<BlobWriter> {
@@ -59,13 +53,13 @@ export class S3BlobStore implements StagingStore {
   read(digest: Digest, range?: ByteRange): Readable {
     const key = keyOf(digest);
     if (range && range.end <= range.start) return Readable.from([]);
-    return this.#bucket.read(key, range, () => missing(digest));
+    return this.#bucket.read(key, range, () => missingBlob(digest));
   }
 
   async readPart(digest: Digest, range: ByteRange): Promise<Buffer> {
     const wanted = range.end - range.start;
     if (wanted === 0) return Buffer.alloc(0);
-    const bytes = await this.#bucket.readPart(keyOf(digest), range, () => missing(digest));
+    const bytes = await this.#bucket.readPart(keyOf(digest), range, () => missingBlob(digest));
     if (bytes.length < wanted) throw new Error(`The blob ${digest} is shorter than it was`);
     return bytes;
   }
@@ -73,7 +67,7 @@ export class S3BlobStore implements StagingStore {
   async readWhole(digest: Digest, maxBytes = 64 * 1024 * 1024): Promise<Buffer> {
     // Most are small: their size is known when they are there.
     const bytes = await this.#bucket.readPart(keyOf(digest), { start: 0, end: maxBytes + 1 }, () =>
-      missing(digest),
+      missingBlob(digest),
     );
     if (bytes.length <= maxBytes) return bytes;
     throw new InvalidInputError(`The blob ${digest} has more than ${maxBytes} bytes`);
@@ -132,7 +126,7 @@ export class S3BlobStore implements StagingStore {
     const now = performance.now();
     if (!space && this.#wroteAt > 0 && now - this.#wroteAt < WRITE_CHECK_MS)
       return await this.#bucket.check();
-    await this.#bucket.put('check', new Uint8Array());
+    await this.#bucket.put(CHECK, new Uint8Array());
     this.#wroteAt = now;
   }
 
@@ -199,13 +193,3 @@ export class S3BlobStore implements StagingStore {
 const DAY_MS = 24 * 3600 * 1000;
 const SWEEP_MS = 10 * 60 * 1000;
 const WRITE_CHECK_MS = 30_000;
-
-function missing(digest: Digest): NotFoundError {
-  return new NotFoundError(`There is no blob ${digest}`);
-}
-
-function toBytes(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk;
-  if (typeof chunk === 'string') return Buffer.from(chunk);
-  throw new TypeError('A blob is made of bytes');
-}

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { InvalidInputError } from '../errors.ts';
+import { hexOf } from './blob-names.ts';
 import type { Digest } from './blob-store.ts';
 
 /** What lies in the bucket, by the beginning of its key. */
@@ -10,6 +10,8 @@ export const TEMPORARY = 'tmp/';
 export const UPLOADS = 'uploads/';
 /** `deleting/<hex>`: somebody is just deleting the blob. */
 export const MARKS = 'deleting/';
+/** Empty; written to see whether anything can be. */
+export const CHECK = 'check';
 
 export function temporaryKey(): string {
   return TEMPORARY + randomUUID();
@@ -28,10 +30,4 @@ export function markOf(digest: Digest): string {
 /** `damaged/<hex>-<time>`: bytes that were set aside. */
 export function damagedKey(digest: Digest): string {
   return `damaged/${hexOf(digest)}-${Date.now()}`;
-}
-
-function hexOf(digest: Digest): string {
-  const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
-  if (hex) return hex;
-  throw new InvalidInputError(`"${digest}" is not a digest of the form sha256:<64 hex characters>`);
 }

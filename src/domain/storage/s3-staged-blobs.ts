@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
 import pLimit from 'p-limit';
-import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { ByteRange, StoredBlob } from './blob-store.ts';
 import { releaseBuffers } from './release-buffers.ts';
 import type { S3BlobStore } from './s3-blob-store.ts';
@@ -8,6 +7,7 @@ import { isMissing, type S3Bucket, type S3Object } from './s3-bucket.ts';
 import { UPLOADS } from './s3-keys.ts';
 import { LEAST_PART_BYTES, MOST_PART_BYTES, partBytesAt, S3MultipartUpload } from './s3-multipart-upload.ts';
 import type { StagedBlob, StagedBlobs } from './staged-blobs.ts';
+import { isStagedName, missingStaged, requireStagedName } from './staged-name.ts';
 
 /**
  * Staged bytes as segments `uploads/<name>/<offset>`: objects that continue each other, so that any gateway can read them,
@@ -25,7 +25,7 @@ export class S3StagedBlobs implements StagedBlobs {
 
   async open(name: string, size: number): Promise<StagedBlob> {
     const last = await this.#last(name, size);
-    if (size > 0 && (last === null || endOf(last) < size)) throw absent(name);
+    if (size > 0 && (last === null || endOf(last) < size)) throw missingStaged(name);
     if (last !== null && endOf(last) > size) await this.#cut(last, size);
     return new S3StagedBlob(this.#bucket, (offset) => keyOf(name, offset), size);
   }
@@ -48,7 +48,7 @@ export class S3StagedBlobs implements StagedBlobs {
       );
     }
     const failed = (await Promise.allSettled(copied)).find((one) => one.status === 'rejected');
-    if (failed) throw isMissing(failed.reason) ? absent(name) : failed.reason;
+    if (failed) throw isMissing(failed.reason) ? missingStaged(name) : failed.reason;
     await this.remove(name);
   }
 
@@ -64,7 +64,7 @@ export class S3StagedBlobs implements StagedBlobs {
         await this.#store.replace(blob.digest, (key) => this.#join(segments, key));
       }
     } catch (error) {
-      throw isMissing(error) ? absent(name) : error;
+      throw isMissing(error) ? missingStaged(name) : error;
     }
     await this.remove(name);
   }
@@ -79,7 +79,7 @@ export class S3StagedBlobs implements StagedBlobs {
     let current = null as { name: string; writtenAt: Date } | null;
     for await (const { key, writtenAt } of this.#bucket.list(UPLOADS)) {
       const name = key.slice(UPLOADS.length).split('/', 1)[0]!;
-      if (!NAME.test(name)) continue;
+      if (!isStagedName(name)) continue;
       if (current?.name !== name) {
         if (current) yield current;
         current = { name, writtenAt };
@@ -117,7 +117,7 @@ export class S3StagedBlobs implements StagedBlobs {
       used.push({ segment, end });
       position += end;
     }
-    if (position < size) throw absent(name);
+    if (position < size) throw missingStaged(name);
     return used;
   }
 
@@ -130,7 +130,9 @@ export class S3StagedBlobs implements StagedBlobs {
 
   async *#bytes(name: string, size: number): AsyncGenerator<Buffer> {
     for (const { segment, end } of await this.#segments(name, size)) {
-      yield* this.#bucket.read(segment.key, { start: 0, end }, () => absent(name)) as AsyncIterable<Buffer>;
+      yield* this.#bucket.read(segment.key, { start: 0, end }, () =>
+        missingStaged(name),
+      ) as AsyncIterable<Buffer>;
     }
   }
 
@@ -169,7 +171,6 @@ export class S3StagedBlobs implements StagedBlobs {
   }
 }
 
-const NAME = /^[0-9a-f-]{1,64}\.\d{1,9}$/;
 const COPIES = 8;
 
 interface Segment extends S3Object {
@@ -183,7 +184,7 @@ interface UsedSegment {
 }
 
 function directoryOf(name: string): string {
-  if (!NAME.test(name)) throw new InvalidInputError(`"${name}" cannot be staged`);
+  requireStagedName(name);
   return `${UPLOADS}${name}/`;
 }
 
@@ -198,10 +199,6 @@ function endOf({ offset, size }: Segment): number {
 
 function rangeOf({ end }: UsedSegment): ByteRange {
   return { start: 0, end };
-}
-
-function absent(name: string): NotFoundError {
-  return new NotFoundError(`The bytes of ${name} are not there any more`);
 }
 
 /** Segments on their way at a time. */

@@ -14,7 +14,7 @@ export interface StagedBlobs {
    * many. With `size` 0 it is made, if need be.
    */
   open(name: string, size: number): Promise<StagedBlob>;
-  /** Throws NotFoundError when nothing is staged under this name. */
+  /** The first `size` bytes. Throws NotFoundError where some are wanted and nothing is staged under this name. */
   read(name: string, size: number): Readable;
   /** Makes a copy of the first `size` bytes under another name and drops the original. */
   move(name: string, size: number, newName: string): Promise<void>;
