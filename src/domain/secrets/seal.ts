@@ -42,13 +42,14 @@ export class Seal {
 
   /**
    * The password, or a user name that is all there is, sealed in its place: whoever shows the URL leaves both out anyway. The
-   * same URL gives the same text, so that requests for one repository can be told from others.
+   * same URL gives the same text, so that requests for one repository can be told from others. What looks sealed is sealed
+   * like anything else: who has read the database could send it on to a host of their own otherwise.
    */
   sealUrl<Text extends string | null>(text: Text): Text | string {
     if (text === null) return text;
     const [key] = this.#keys;
     const { before, credentials, behind } = partsOf(text);
-    if (!key || credentials === '' || SEALED.test(credentials)) return text;
+    if (!key || credentials === '') return text;
     const nonce = createHmac('sha256', key.secret).update(text).digest().subarray(0, NONCE_BYTES);
     return `${before}${this.#sealWith(credentials, nonce)}${behind}`;
   }
@@ -84,7 +85,7 @@ export class Seal {
 const SEALED = new RegExp(`^${PREFIX}([0-9a-f]{8})-([\\w-]+)$`);
 
 /** Of `user:password` the password counts; of a name alone the name, but for ssh, where it is part of the address. */
-const WITH_CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#@:]*)(?::([^/?#]*))?(@.*)$/is;
+const WITH_CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#:]*)(?::([^/?#]*))?(@.*)$/is;
 
 function partsOf(text: string): { before: string; credentials: string; behind: string } {
   const [, scheme = '', user = '', password, behind = ''] = WITH_CREDENTIALS.exec(text) ?? [];

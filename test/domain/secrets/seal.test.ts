@@ -24,18 +24,30 @@ test.each([
   ],
   ['https://secret@git.example/a.git', /^https:\/\/sealed-1-[0-9a-f]{8}-[\w-]+@git\.example\/a\.git$/],
   ['git+https://:secret@git.example/a.git', /^git\+https:\/\/:sealed-1-[0-9a-f]{8}-[\w-]+@git\.example/],
+  [
+    'https://ada@mail.example:secret@git.example/a.git',
+    /^https:\/\/ada@mail\.example:sealed-1-[0-9a-f]{8}-[\w-]+@git\.example\/a\.git$/,
+  ],
+  ['https://ada@secret@git.example:80/a.git', /^https:\/\/sealed-1-[0-9a-f]{8}-[\w-]+@git\.example:80/],
   ['ssh://git:secret@git.example/a.git', /^ssh:\/\/git:sealed-1-[0-9a-f]{8}-[\w-]+@git\.example\/a\.git$/],
 ])('credentials of a URL are sealed in their place: %s', async (url, pattern) => {
   const seal = await sealOf(newKey());
   const sealed = seal.sealUrl(url);
   expect(sealed).toMatch(pattern);
-  expect(seal.sealUrl(sealed)).toBe(sealed);
   expect(seal.sealUrl(url)).toBe(sealed);
   expect(seal.unsealUrl(sealed)).toBe(url);
 });
 
+test('what somebody sends as if it were sealed is not opened for them', async () => {
+  const seal = await sealOf(newKey());
+  const [, stolen] = /:([^:]+)@/.exec(seal.sealUrl('https://ada:secret@git.example/a.git'))!;
+  const sent = `https://ada:${stolen}@elsewhere.example/a.git`;
+  expect(seal.unsealUrl(seal.sealUrl(sent))).toBe(sent);
+});
+
 test.each([
   'https://git.example/a.git',
+  'https://git.example:8080/a@b.git',
   'https://git.example/a@b.git',
   'https://git.example?x=//a:b@c',
   'ssh://git@git.example/a.git',

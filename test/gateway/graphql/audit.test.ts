@@ -100,7 +100,7 @@ describe('The audit log', () => {
         input: {
           project: 'apps',
           image: 'web',
-          git: `https://bob:${secret}@git.example/a.git`,
+          git: `https://bob:${secret}@git.example/a.git?private_token=${secret}&depth=1`,
           secrets: [{ name: 'token', value: secret }],
           buildArguments: [{ name: 'PASSWORD', value: secret }],
         },
@@ -113,7 +113,7 @@ describe('The audit log', () => {
         input: {
           project: 'apps',
           image: 'web',
-          git: 'https://***@git.example/a.git',
+          git: 'https://***@git.example/a.git?private_token=***&depth=1',
           secrets: '***',
           buildArguments: '***',
           repository: 'images',

@@ -1,3 +1,5 @@
+import { maskedUrl } from '../../masked-url.ts';
+
 /** Arguments of mutations whose values stand in the audit log. Of all others it says only that they were there. */
 export const SHOWN: ReadonlySet<string> = new Set(
   `abi accessKey account arch binary bundleRequest category changes dependencyReplacements digest dockerfile expiresAt flags forced from git grants image images input isAdmin isPublic keepDays keepLatest keepPulledDays keepSince keepTags manager memoryBytes name network newName number orphans os packageManagers packages path platform policy priority processes project pyImpl pyVersion quota ref reference repositories repository requirementsBuildFiles requirementsFiles role rules scopes stage strictIntegrity tag target timeoutSeconds to type untaggedDays upload useCache user version visibility`.split(
@@ -20,7 +22,7 @@ export function shownArguments(args: object): Record<string, unknown> {
 
 function shown(value: unknown): unknown {
   if (value instanceof Date || value === null) return value;
-  if (typeof value === 'string') return shortened(value.replaceAll(USER_INFO, '***@'));
+  if (typeof value === 'string') return shortened(maskedUrl(value.replaceAll(USER_INFO, '***@')));
   if (Array.isArray(value)) {
     const more = value.length - LONGEST_LIST;
     return [...value.slice(0, LONGEST_LIST).map(shown), ...(more > 0 ? [`and ${more} more`] : [])];
