@@ -1,8 +1,9 @@
+import type { Role } from '../../../../domain/identity/project.ts';
 import { BkrepoError } from '../errors.ts';
 import type { RequestBody } from './body.ts';
 import { requireStorable } from './query.ts';
 
-type RoleName = 'VIEWER' | 'DEVELOPER' | 'OWNER';
+type RoleName = Uppercase<Role>;
 
 /** From little to much; who may do any of these has the role (bkrepo-docker.md 2.3). */
 const ACTIONS: readonly [role: RoleName, actions: readonly string[]][] = [

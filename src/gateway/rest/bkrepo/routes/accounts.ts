@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import {
@@ -14,7 +15,6 @@ import { RequestBody } from '../parameters/body.ts';
 import { requireStorable } from '../parameters/query.ts';
 import type { BkrepoCall, BkrepoRoute } from '../route.ts';
 import { accountRecord, credentialRecords } from '../shapes/accounts.ts';
-import { refusedAs } from './refusals.ts';
 
 /** Accounts of other systems and their keys (bkrepo-docker.md 2.3). For administrators. */
 

@@ -1,11 +1,11 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { GRANT_ROLES } from '../operations/users.ts';
 import { RequestBody } from '../parameters/body.ts';
 import { permissionOf } from '../parameters/permission.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs } from './refusals.ts';
 
 /** Rights of users in a project or its repositories (bkrepo-docker.md 2.3); they add to those that there are. */
 export const createPermission: BkrepoRoute = {

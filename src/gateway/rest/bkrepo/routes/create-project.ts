@@ -1,10 +1,10 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { CREATE_PROJECT } from '../operations/projects.ts';
 import { RequestBody } from '../parameters/body.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs } from './refusals.ts';
 
 /** bkrepo-docker.md 2.2; the caller becomes its owner. */
 export const createProject: BkrepoRoute = {

@@ -1,13 +1,13 @@
 import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from '../../../../domain/database/sql/repository-rows.ts';
 import { requireBkrepoRepository } from '../../../../domain/registry/bkrepo-names.ts';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { CREATE_REPOSITORY } from '../operations/repositories.ts';
 import { RequestBody } from '../parameters/body.ts';
 import { changesOf } from '../parameters/repository-changes.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs } from './refusals.ts';
 
 /** bkrepo-docker.md 2.2 */
 export const createRepository: BkrepoRoute = {

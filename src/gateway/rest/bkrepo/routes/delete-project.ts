@@ -1,11 +1,11 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { DELETE_PROJECT } from '../operations/projects.ts';
 import { projectOf } from '../parameters/names.ts';
 import { flag } from '../parameters/query.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs } from './refusals.ts';
 
 /** With what is in it only if `forced`, as with repositories. */
 export const deleteProject: BkrepoRoute = {

@@ -1,11 +1,12 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { DELETE_REPOSITORY } from '../operations/repositories.ts';
 import { repositoryIdOf } from '../parameters/names.ts';
 import { flag } from '../parameters/query.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs, unknownAs } from './refusals.ts';
+import { unknownAs } from './refusals.ts';
 
 /** bkrepo-docker.md 2.2; with images only if `forced`. */
 export const deleteRepository: BkrepoRoute = {

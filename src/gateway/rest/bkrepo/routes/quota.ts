@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { CHANGE_REPOSITORY, REPOSITORY_INFO } from '../operations/repositories.ts';
@@ -7,7 +8,7 @@ import { RequestBody } from '../parameters/body.ts';
 import { repositoryIdOf } from '../parameters/names.ts';
 import { parameter } from '../parameters/query.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs, unknownAs } from './refusals.ts';
+import { unknownAs } from './refusals.ts';
 
 const PATH = '/repository/api/repo/quota/:projectId/:repoName';
 

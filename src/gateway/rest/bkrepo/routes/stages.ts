@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { VERSION_STAGES } from '../operations/versions.ts';
@@ -7,7 +8,6 @@ import { PROMOTE_VERSION } from '../operations/writes.ts';
 import { type ImageVariables, imageAndLastOf, imageOfKey, packageOf } from '../parameters/names.ts';
 import { parameter, requiredText } from '../parameters/query.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs } from './refusals.ts';
 
 /** Promotions (bkrepo-docker.md 3.2). The document has package and version in the path, servers in the query. */
 const FORMS = ['', '/*'];

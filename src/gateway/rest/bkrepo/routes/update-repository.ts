@@ -1,12 +1,13 @@
 import { requireBkrepoRepository } from '../../../../domain/registry/bkrepo-names.ts';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { CHANGE_REPOSITORY } from '../operations/repositories.ts';
 import { RequestBody } from '../parameters/body.ts';
 import { repositoryIdOf } from '../parameters/names.ts';
 import { changesOf } from '../parameters/repository-changes.ts';
 import type { BkrepoRoute } from '../route.ts';
-import { refusedAs, unknownAs } from './refusals.ts';
+import { unknownAs } from './refusals.ts';
 
 /** bkrepo-docker.md 2.2; what is absent stays. */
 export const updateRepository: BkrepoRoute = {

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { CREATE_TOKEN, REVOKE_TOKEN } from '../operations/tokens.ts';
 import { parameter, requireStorable } from '../parameters/query.ts';
 import type { BkrepoRoute } from '../route.ts';
 import { tokenRecord } from '../shapes/tokens.ts';
-import { refusedAs } from './refusals.ts';
 
 const PATH = '/auth/api/user/token/:uid/:name';
 

@@ -1,11 +1,11 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { sendData } from '../envelope.ts';
 import { BkrepoError } from '../errors.ts';
 import { NAME_TAKEN } from '../operations/projects.ts';
 import { CREATE_USER, GRANT_ROLES } from '../operations/users.ts';
 import { RequestBody } from '../parameters/body.ts';
 import type { BkrepoCall, BkrepoRoute } from '../route.ts';
-import { refusedAs } from './refusals.ts';
 
 /** Users (bkrepo-docker.md 2.3), alone or as owners of a project or repository. For administrators. */
 

@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import { NotFoundError } from '../../../../domain/errors.ts';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { fieldError } from '../errors.ts';
 import { ACCOUNT, type AccountRow, CHANGE_ACCOUNT } from '../operations/accounts.ts';
 import { optionalText } from '../parameters/body.ts';
 import { bodyObject } from '../request-body.ts';
 import type { FandoghCall, FandoghRoute } from '../route.ts';
 import { sendJson } from '../send-json.ts';
-import { refusedAs } from './refusals.ts';
 
 const PATH = '/accounts/:username';
 

@@ -1,4 +1,5 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { fieldError } from '../errors.ts';
 import { CREATE_IMAGE } from '../operations/images.ts';
 import { requiredName } from '../parameters/image-name.ts';
@@ -6,7 +7,6 @@ import { imageOf } from '../published.ts';
 import { bodyObject } from '../request-body.ts';
 import type { FandoghRoute } from '../route.ts';
 import { sendMessage } from '../send-json.ts';
-import { refusedAs } from './refusals.ts';
 
 /** fandogh.md 1.5. Clients that make an image which is there look for it in the list next. */
 export const createImage: FandoghRoute = {

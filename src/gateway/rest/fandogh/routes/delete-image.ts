@@ -1,11 +1,11 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { messageError } from '../errors.ts';
 import { DELETE_IMAGE } from '../operations/images.ts';
 import { imageNameOf } from '../parameters/path.ts';
 import { noImage, requireImage } from '../published.ts';
 import type { FandoghRoute } from '../route.ts';
 import { sendMessage } from '../send-json.ts';
-import { refusedAs } from './refusals.ts';
 
 /** fandogh.md 1.6: clients need a message; who wants none says so (RFC 7240). */
 export const deleteImage: FandoghRoute = {

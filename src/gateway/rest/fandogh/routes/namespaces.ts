@@ -1,11 +1,11 @@
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { fieldError, messageError } from '../errors.ts';
 import { CREATE_NAMESPACE, NAMESPACES } from '../operations/namespaces.ts';
 import { requiredText } from '../parameters/body.ts';
 import { bodyObject } from '../request-body.ts';
 import type { FandoghCall, FandoghRoute } from '../route.ts';
 import { sendJson, sendMessage } from '../send-json.ts';
-import { refusedAs } from './refusals.ts';
 
 /** One client says `api` twice (fandogh.md 4). */
 const PATHS = ['/users/namespaces', '/api/users/namespaces'] as const;

@@ -3,6 +3,7 @@ import { DomainError } from '../../../../domain/errors.ts';
 import { requireVersionName } from '../../../../domain/images/published-image.ts';
 import { receiveUpload } from '../../../../domain/sources/receive-upload.ts';
 import { dataOf } from '../../../graphql/run-operation.ts';
+import { refusedAs } from '../../refused-as.ts';
 import { type FandoghError, fieldError, messageError, requestError } from '../errors.ts';
 import { BUILD_UPLOAD } from '../operations/builds.ts';
 import { imageNameOf } from '../parameters/path.ts';
@@ -17,7 +18,6 @@ import {
   type StoreSource,
   type VersionForm,
 } from '../version-form.ts';
-import { refusedAs } from './refusals.ts';
 
 /**
  * fandogh.md 1.8: the body is read to its end whatever is wrong, then what is wrong is told in the order of the contract.

@@ -1,7 +1,7 @@
-import { DomainError } from '../../../../domain/errors.ts';
-import type { FandoghError } from '../errors.ts';
+import { DomainError } from '../../domain/errors.ts';
 
-type Refusals = Record<string, (error: DomainError) => FandoghError>;
+/** By the code of a refusal: what the dialect calls it in one of its calls. */
+export type Refusals = Record<string, (error: DomainError) => DomainError>;
 
 /** What an operation gives; refusals with these codes have a meaning of their own in this call. */
 export function refusedAs<Data>(refusals: Refusals, work: () => Data): Data {
