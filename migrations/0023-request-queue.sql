@@ -1,4 +1,4 @@
--- Requests that are not over yet, and whose share of the workers they take (src/domain/bundle-requests/queue.ts). A table of
+-- Requests that are not over yet, and whose share of the workers they take (src/domain/bundle-requests/request-queue.ts). A table of
 -- its own: it stays as small as what is going on, and requests of older releases, which are not in it, end as they began.
 create table request_queue (
   request_id bigint primary key references bundle_requests on delete cascade,

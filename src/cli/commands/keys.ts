@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { InvalidInputError } from '../../domain/errors.ts';
 import { printTable } from '../print-table.ts';
 import { withDatabase } from '../with-database.ts';
 
@@ -48,7 +49,7 @@ async function list(): Promise<void> {
 const PROVENANCE = 'provenance';
 
 async function rotate(purpose: string, { forget: forgetting = false }: { forget?: boolean }): Promise<void> {
-  if (purpose === PROVENANCE) return await rotateProvenanceKey();
+  if (purpose === PROVENANCE) return await rotateProvenanceKey(forgetting);
   const [{ rotateKey }, { auditedCommand }] = await modules();
   const { id } = await withDatabase('stowage-keys', (database) =>
     auditedCommand(database, { action: 'rotateKey', details: { purpose, forgetting } }, () =>
@@ -60,7 +61,8 @@ async function rotate(purpose: string, { forget: forgetting = false }: { forget?
   process.stderr.write(`key ${id} signs ${purpose} within half a minute; older ones ${others}\n`);
 }
 
-async function rotateProvenanceKey(): Promise<void> {
+async function rotateProvenanceKey(forgetting: boolean): Promise<void> {
+  if (forgetting) throw new InvalidInputError('--forget is for keys of tokens');
   const [{ rotateSigningKey }, { auditedCommand }] = await Promise.all([
     import('../../domain/bundles/signing-keys.ts'),
     import('../../domain/audit/audit-log.ts'),

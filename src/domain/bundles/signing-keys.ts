@@ -33,16 +33,21 @@ export async function publishedKeys(
   return [{ keyId, publicKey }, ...others.filter((one) => one.keyId !== keyId)];
 }
 
-/** What can be told without the database: the key of this data directory, if it has signed, and those before it. */
+/**
+ * What can be told without the database: the key that signs, if there is one yet, and those of this data directory that did
+ * before it was made or given.
+ */
 export async function ownKeys({ dataDir, signingKey }: KeySettings): Promise<ProvenanceKey[]> {
-  const own = await publicKeyOf(dataDir, signingKey);
+  const signing = await publicKeyOf(dataDir, signingKey);
+  const made = await publicKeyOf(dataDir);
   const names = await readdir(retiredIn(dataDir)).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
   const retired = names.filter((name) => name.endsWith('.pem')).sort();
   const pems = await Promise.all(retired.map((name) => readFile(join(retiredIn(dataDir), name), 'utf8')));
-  return [...(own === null ? [] : [own]), ...pems].map(readPublicKey);
+  const keys = [signing, made, ...pems].filter((pem) => pem !== null).map(readPublicKey);
+  return [...new Map(keys.map((key) => [key.keyId, key])).values()];
 }
 
 /**

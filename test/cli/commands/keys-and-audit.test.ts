@@ -63,6 +63,9 @@ test('the key of provenance is rotated, too', async () => {
   const ids: string[] = [];
   for (let time = 0; time < 2; time += 1)
     ids.unshift((await run('keys', 'rotate', 'provenance')).stdout.trim());
+  const refused = await run('keys', 'rotate', 'provenance', '--forget');
+  expect(refused).toMatchObject({ status: 4, stdout: '' });
+  expect(refused.stderr).toContain('--forget is for keys of tokens');
   const { stdout } = await run('keys');
   const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
   expect(rows.filter(([, purpose]) => purpose === 'provenance')).toEqual([

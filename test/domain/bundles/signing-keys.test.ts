@@ -71,6 +71,19 @@ test('a given key is replaced in its file', async () => {
   expect(published.slice(0, 2)).toEqual([young.keyId, old.keyId]);
 });
 
+test('what was signed before a key was given is still verified', async () => {
+  const dataDir = join(directory, 'before');
+  const { keyId } = await openSigner(database, { dataDir, signingKey: null });
+  const signingKey = join(directory, 'after.pem');
+  const { privateKey } = generateKeyPairSync('ed25519');
+  writeFileSync(signingKey, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const given = await openSigner(database, { dataDir, signingKey });
+  const idsOf = async (path: string | null) =>
+    (await ownKeys({ dataDir, signingKey: path })).map((key) => key.keyId);
+  expect(await idsOf(signingKey)).toEqual([given.keyId, keyId]);
+  expect(await idsOf(join(dataDir, 'keys/provenance.pem'))).toEqual([keyId]);
+});
+
 test('two rotations at once end with one of them', async () => {
   const settings = { dataDir: join(directory, 'twice'), signingKey: null };
   await openSigner(database, settings);
