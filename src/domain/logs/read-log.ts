@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../database/database.ts';
 import { readLogLines, readLogStream } from '../database/sql/read-log-lines.ts';
@@ -161,14 +160,6 @@ async function readCompacted(
   afterNumber: number,
   limit: number,
 ): Promise<LogLine[]> {
-  const lines: LogLine[] = [];
-  const input = blobs.read(digest);
-  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    const line = JSON.parse(text) as Omit<LogLine, 'at'> & { at: string };
-    if (line.number <= afterNumber) continue;
-    lines.push({ ...line, at: new Date(line.at) });
-    if (lines.length >= limit) break;
-  }
-  input.destroy();
-  return lines;
+  for await (const page of compactedPages(blobs, digest, afterNumber, limit)) return page;
+  return [];
 }

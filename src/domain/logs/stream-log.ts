@@ -71,11 +71,12 @@ async function* pagesOf(
   }
 }
 
-/** Pages of a compacted log after a number, in one pass over it. */
+/** Pages of so many lines of a compacted log after a number, in one pass over it. */
 export async function* compactedPages(
   blobs: BlobStore,
   digest: Digest,
   afterNumber: number,
+  lines = PAGE,
 ): AsyncGenerator<LogLine[]> {
   const input = blobs.read(digest);
   let page: LogLine[] = [];
@@ -84,7 +85,7 @@ export async function* compactedPages(
       const line = JSON.parse(text) as Omit<LogLine, 'at'> & { at: string };
       if (line.number <= afterNumber) continue;
       page.push({ ...line, at: new Date(line.at) });
-      if (page.length < PAGE) continue;
+      if (page.length < lines) continue;
       yield page;
       page = [];
     }
