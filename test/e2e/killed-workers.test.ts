@@ -13,12 +13,9 @@ import { GRACE } from '../../src/domain/garbage/garbage.ts';
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
 import { createTestDatabase, dropTestDatabase } from '../support/database.ts';
-import { TestRepository } from '../support/git-repository.ts';
-import { type GoProxy, manyModules, projectOf, startGoProxy } from '../support/go-proxy.ts';
 import { leftovers, NO_LEFTOVERS } from '../support/leftovers.ts';
-import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
-import { makeSdist, type PythonIndex, requirementsOf, startPythonIndex } from '../support/python-index.ts';
 import { StepBarrier } from '../support/step-barrier.ts';
+import { startThreeManagers, type ThreeManagers } from '../support/three-managers.ts';
 import { WorkerProcess } from '../support/worker-process.ts';
 
 /** A database and a data directory in which nothing has happened yet, and worker processes on them. */
@@ -98,43 +95,21 @@ class ColdStart {
 
 /** Issue 3: "A worker killed with SIGKILL in any step: the request completes on another worker, once, with the same result." */
 describe('a worker that is killed', () => {
-  let npm: NpmRegistry;
-  let python: PythonIndex;
-  let go: GoProxy;
-  let upstreams: Record<string, string>;
-  let repository: TestRepository;
+  let source: ThreeManagers;
   let undisturbed: BundleRequest;
   let cold: ColdStart;
 
   beforeAll(async () => {
-    npm = await startNpmRegistry(manyPackages(20));
-    python = await startPythonIndex([makeSdist('one', '1.0'), makeSdist('two', '2.0')]);
-    go = await startGoProxy(manyModules(3));
-    upstreams = {
-      STOWAGE_NPM_REGISTRY: npm.url,
-      STOWAGE_PYPI_INDEX: python.url,
-      STOWAGE_GOPROXY: go.url,
-      STOWAGE_GOSUMDB: 'off',
-    };
-    repository = new TestRepository({
-      ...projectOf(go.modules),
-      'package.json': JSON.stringify({ name: 'bench', version: '1.0.0' }),
-      'package-lock.json': lockFileOf(npm, null),
-      'setup.cfg': '[metadata]\nname = app\nversion = 1.0\n',
-      'requirements.txt': requirementsOf(python.files),
-    });
-    const calm = await ColdStart.open(upstreams);
+    source = await startThreeManagers();
+    const calm = await ColdStart.open(source.environment);
     calm.startWorker();
-    undisturbed = await calm.untilFinal((await calm.submit(repository.path)).id);
+    undisturbed = await calm.untilFinal((await calm.submit(source.repository.path)).id);
     await calm.close();
     expect(undisturbed).toMatchObject({ state: 'complete', packageManagers: ['gomod', 'npm', 'pip'] });
   });
-  afterAll(async () => {
-    await Promise.all([npm.close(), python.close(), go.close()]);
-    await rm(repository.path, { recursive: true, force: true });
-  });
+  afterAll(() => source.close());
   beforeEach(async () => {
-    cold = await ColdStart.open(upstreams);
+    cold = await ColdStart.open(source.environment);
   });
   afterEach(() => cold.close());
 
@@ -153,7 +128,7 @@ describe('a worker that is killed', () => {
     async (signal, task, state) => {
       const barrier = await StepBarrier.raise(cold.url, task, state);
       const first = cold.startWorker();
-      const request = await cold.submit(repository.path);
+      const request = await cold.submit(source.repository.path);
       await barrier.untilReached();
       const ended = first.end(signal);
       if (signal === 'SIGKILL') await ended;

@@ -6,12 +6,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/domain/database/database.ts';
 import { createTestDatabase, dropTestDatabase } from '../support/database.ts';
-import { TestRepository } from '../support/git-repository.ts';
-import { type GoProxy, manyModules, projectOf, startGoProxy } from '../support/go-proxy.ts';
-import { lockFileOf, manyPackages, type NpmRegistry, startNpmRegistry } from '../support/npm-registry.ts';
-import { makeSdist, type PythonIndex, requirementsOf, startPythonIndex } from '../support/python-index.ts';
+import type { TestRepository } from '../support/git-repository.ts';
 import { describeWithS3, type S3Server, startS3Server } from '../support/s3-server.ts';
 import { StowageCommand, stowage } from '../support/stowage-command.ts';
+import { startThreeManagers, type ThreeManagers } from '../support/three-managers.ts';
 
 /** A gateway and workers as processes of their own, each with a data directory of its own. */
 class Deployment {
@@ -118,44 +116,24 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 /** Issue 7: the state is in PostgreSQL and in S3, and on no disk. */
 describeWithS3('bundles on S3', { timeout: 180_000 }, () => {
   let s3: S3Server;
-  let npm: NpmRegistry;
-  let python: PythonIndex;
-  let go: GoProxy;
-  let repository: TestRepository;
+  let source: ThreeManagers;
   let deployment: Deployment;
-  let upstreams: Record<string, string>;
   let number: number;
   let archive: Buffer;
 
   beforeAll(async () => {
     s3 = await startS3Server();
-    npm = await startNpmRegistry(manyPackages(20));
-    python = await startPythonIndex([makeSdist('one', '1.0'), makeSdist('two', '2.0')]);
-    go = await startGoProxy(manyModules(3));
-    upstreams = {
-      STOWAGE_NPM_REGISTRY: npm.url,
-      STOWAGE_PYPI_INDEX: python.url,
-      STOWAGE_GOPROXY: go.url,
-      STOWAGE_GOSUMDB: 'off',
-    };
-    repository = new TestRepository({
-      ...projectOf(go.modules),
-      'package.json': JSON.stringify({ name: 'bench', version: '1.0.0' }),
-      'package-lock.json': lockFileOf(npm, null),
-      'setup.cfg': '[metadata]\nname = app\nversion = 1.0\n',
-      'requirements.txt': requirementsOf(python.files),
-    });
-    deployment = await Deployment.start({ ...upstreams, ...s3.environment() }, 2);
+    source = await startThreeManagers();
+    deployment = await Deployment.start({ ...source.environment, ...s3.environment() }, 2);
   }, 120_000);
   afterAll(async () => {
     await deployment?.stop();
-    await Promise.all([npm.close(), python.close(), go.close()]);
+    await source.close();
     await s3.stop();
-    await rm(repository.path, { recursive: true, force: true });
   });
 
   test('two workers and a gateway without a shared disk make a bundle', async () => {
-    number = await deployment.submit(repository);
+    number = await deployment.submit(source.repository);
     await deployment.untilComplete(number);
     archive = await deployment.download(number);
     expect(archive.length).toBeGreaterThan(10_000);
@@ -170,11 +148,11 @@ describeWithS3('bundles on S3', { timeout: 180_000 }, () => {
 
   test('it is the bundle that files give', async () => {
     const onFiles = await Deployment.start(
-      { ...upstreams, STOWAGE_BLOB_STORE: `file:${join(s3.directory, 'files')}` },
+      { ...source.environment, STOWAGE_BLOB_STORE: `file:${join(s3.directory, 'files')}` },
       1,
     );
     try {
-      const id = await onFiles.submit(repository);
+      const id = await onFiles.submit(source.repository);
       await onFiles.untilComplete(id);
       expect(sha256(await onFiles.download(id))).toBe(sha256(archive));
     } finally {
@@ -193,9 +171,9 @@ describeWithS3('bundles on S3', { timeout: 180_000 }, () => {
   });
 
   test('a request that is submitted while S3 is away completes when it is back', async () => {
-    repository.commit({ 'README.md': 'Something new.\n' });
+    source.repository.commit({ 'README.md': 'Something new.\n' });
     await s3.kill();
-    const id = await deployment.submit(repository);
+    const id = await deployment.submit(source.repository);
     // A worker has tried, and left the request as it was.
     await expect
       .poll(() => deployment.jobErrors(), { timeout: 60_000, interval: 200 })

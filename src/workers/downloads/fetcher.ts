@@ -160,7 +160,7 @@ export class Fetcher {
     return { status, headers, contentType: headers['content-type'] ?? '', body, url: url.href };
   }
 
-  /** One GET, along its redirects. */
+  /** One GET or HEAD, along its redirects. */
   async #get(
     {
       destination,
@@ -209,9 +209,10 @@ export class Fetcher {
       destination,
       log,
       signal,
+      method = 'GET',
       retries = Infinity,
       retriesUnreachable = Infinity,
-    }: FetchContext & Pick<DocumentJob, 'destination' | 'retries' | 'retriesUnreachable'>,
+    }: FetchContext & Pick<DocumentJob, 'destination' | 'method' | 'retries' | 'retriesUnreachable'>,
     firstPriority: number,
     work: {
       attempt(): Promise<T>;
@@ -242,7 +243,7 @@ export class Fetcher {
         if (!error.retryable || retry > mostRetries) throw failure(destination, error);
         const wait = error.retryAfterMs ?? retryPolicy.wait(retry);
         log.warn(
-          `retry ${retry} of ${mostRetries} in ${(wait / 1000).toFixed(1)} s: GET ${urlOf(destination)}: ${error.message}`,
+          `retry ${retry} of ${mostRetries} in ${(wait / 1000).toFixed(1)} s: ${method} ${urlOf(destination)}: ${error.message}`,
         );
         onRetry?.();
         slot.priority = Math.min(firstPriority, PRIORITY.retry);

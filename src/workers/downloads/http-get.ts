@@ -132,7 +132,7 @@ export function httpGet(
   });
 }
 
-/** The second one may be temporary. */
+/** `EAI_AGAIN` may be temporary. */
 const UNREACHABLE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 /** Errors about certificates: another try meets the same certificate. */
 const PERMANENT = /^(ERR_TLS_CERT|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|ERR_SSL_WRONG_VERSION)/;
