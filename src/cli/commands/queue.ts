@@ -55,10 +55,9 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
 
 async function pause(task: string, { reason }: { reason?: string }): Promise<void> {
   const [{ pauseTask }, { SYSTEM }, , { auditedCommand }] = await modules();
-  const details = { task, reason: reason ?? null };
   await withDatabase('stowage-queue', (database) =>
-    auditedCommand(database, { action: 'pauseTask', details }, () =>
-      pauseTask(database, SYSTEM, task, details.reason),
+    auditedCommand(database, { action: 'pauseTask', details: { task } }, () =>
+      pauseTask(database, SYSTEM, task, reason ?? null),
     ),
   );
   print(`paused ${task}`);

@@ -2,7 +2,7 @@ import { maskedUrl } from '../../masked-url.ts';
 
 /** Arguments of mutations whose values stand in the audit log. Of all others it says only that they were there. */
 export const SHOWN: ReadonlySet<string> = new Set(
-  `abi accessKey account arch binary bundleRequest category changes dependencyReplacements digest dockerfile expiresAt flags forced from git grants image images input isAdmin isPublic keepDays keepLatest keepPulledDays keepSince keepTags manager memoryBytes name network newName number orphans os packageManagers packages path platform policy priority processes project pyImpl pyVersion quota ref reference repositories repository requirementsBuildFiles requirementsFiles role rules scopes stage strictIntegrity tag target timeoutSeconds to type untaggedDays upload useCache user version visibility`.split(
+  `abi accessKey account arch binary bundleRequest category changes dependencyReplacements digest dockerfile expiresAt flags forced from git grants image images input isAdmin isPublic keepDays keepLatest keepPulledDays keepSince keepTags manager memoryBytes name network newName number orphans os packageManagers packages path platform policy priority processes project pyImpl pyVersion quota ref reference repositories repository requirementsBuildFiles requirementsFiles role rules scopes stage strictIntegrity tag target task timeoutSeconds to type untaggedDays upload useCache user version visibility`.split(
     ' ',
   ),
 );
