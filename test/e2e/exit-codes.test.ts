@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, w
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/domain/database/database.ts';
 import { addUser } from '../../src/domain/identity/accounts.ts';
 import { addToken } from '../../src/domain/identity/tokens.ts';
@@ -204,13 +204,12 @@ describe('exit codes of stowage prefetch', () => {
       command.child.kill('SIGINT');
       await command.until(/cancelling request/);
       // The worker holds the request's row; the cancellation waits for it. Only the beginning of a query is shown.
-      await vi.waitFor(async () => {
-        const waiting = await database.sql.query(
+      const waiting = () =>
+        database.sql.query(
           `select from pg_stat_activity
            where datname = current_database() and wait_event = 'transactionid' and query ~ '^\\s*select\\s+r\\.id'`,
         );
-        expect(waiting.length).toBeGreaterThan(0);
-      });
+      await expect.poll(waiting).not.toEqual([]);
       await holder.query('select pg_advisory_unlock(4711)');
       const run = await command.result;
       expect(run, run.stderr).toMatchObject({ status: 130, stdout: '' });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { TestRepository } from '../support/git-repository.ts';
 import { type GoProxy, manyModules, projectOf, startGoProxy } from '../support/go-proxy.ts';
 import { withoutNetwork } from '../support/network.ts';
@@ -158,7 +158,7 @@ describe('stowage prefetch without a server', { timeout: 120_000 }, () => {
     expect(existsSync(join(other, 'postgres', 'postmaster.pid'))).toBe(false);
     expect(readdirSync(join(other, 'tmp'))).toEqual([]);
     expect(readdirSync(join(other, 'blobs', 'tmp'))).toEqual([]);
-    await vi.waitFor(() => expect(processesOf(other)).toEqual([]));
+    await expect.poll(() => processesOf(other)).toEqual([]);
   });
 
   test('16: the Go toolchain is too old', async () => {

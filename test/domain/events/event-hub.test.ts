@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cancelRequest } from '../../../src/domain/bundle-requests/cancel.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
 import { recordEvent } from '../../../src/domain/database/sql/record-event.ts';
@@ -107,7 +107,7 @@ describe('the event hub', () => {
       await old.sql.query('select pg_current_xact_id()');
       await database.transaction((before) => recordEvent(before.sql, event(1)));
       seen = collect(hub.feed('log', null, new AbortController().signal), 2);
-      await vi.waitFor(() => expect(hub.topics).toContain('log'));
+      await expect.poll(() => hub.topics).toContain('log');
       await database.transaction((after) => recordEvent(after.sql, event(2)));
       await recordEvent(old.sql, event(3));
     });

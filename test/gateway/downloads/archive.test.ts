@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, readdir, readFile, readlink, unlink, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BundleRequest } from '../../../src/domain/bundle-requests/bundle-request.ts';
 import { readArchive } from '../../../src/domain/bundles/archive-reader.ts';
 import { openArchive } from '../../../src/domain/bundles/open-archive.ts';
@@ -247,7 +247,7 @@ describe('The archive of a bundle', () => {
         await once(stream, 'close');
       }
     }
-    await vi.waitFor(async () => expect(await openBlobs()).toEqual([]));
+    await expect.poll(openBlobs).toEqual([]);
   });
 
   test('many readers of odd ranges at once get what they asked for', async () => {
