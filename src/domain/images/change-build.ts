@@ -11,6 +11,7 @@ import { validSecrets } from './build-submission.ts';
 import { changeBuildState } from './change-build-state.ts';
 import { cancelledBy, type ImageBuild } from './image-build.ts';
 import { requireBuildView, requireDeveloper } from './permissions.ts';
+import { requireRoom } from './require-room.ts';
 import { removeStagingTags } from './staging-tag.ts';
 
 /** Ends a build that waits or runs; its worker notices at once and kills what it runs. Idempotent. */
@@ -51,6 +52,7 @@ export async function retryBuild(
     }
     requireStoredSource(build);
     requireSameSecrets(build, secrets);
+    await requireRoom({ sql }, settings, build.projectId);
     await reopenLog(sql, { subjectType: 'image-build', subjectId: id });
     await changeBuildState(sql, build, { state: 'queued', isRetry: true });
     await insertBuildSecrets(sql, id, (await Seal.open(settings)).sealAll(secrets));

@@ -2,7 +2,7 @@ import { requireView } from '../bundle-requests/permissions.ts';
 import { requireUpload } from '../bundle-requests/submit.ts';
 import type { Settings } from '../config.ts';
 import type { Database, Transaction } from '../database/database.ts';
-import { admitBuilds, countUnfinishedBuilds } from '../database/sql/admit-builds.ts';
+import { admitBuilds } from '../database/sql/admit-builds.ts';
 import { insertBuildSecrets } from '../database/sql/build-secrets.ts';
 import { findBuildRow } from '../database/sql/image-build-rows.ts';
 import { insertBuild } from '../database/sql/insert-build.ts';
@@ -12,7 +12,7 @@ import {
   findVersionRowsById,
   lockPublishedImage,
 } from '../database/sql/published-images.ts';
-import { ConflictError, NotFoundError, TooManyRequestsError } from '../errors.ts';
+import { ConflictError, NotFoundError } from '../errors.ts';
 import { type Principal, requireScope } from '../identity/principal.ts';
 import { Seal } from '../secrets/seal.ts';
 import { type BuildSource, type BuildSubmission, validBuild } from './build-submission.ts';
@@ -20,6 +20,7 @@ import { hasEnded, type ImageBuild } from './image-build.ts';
 import { requireDeveloper, requirePublishedView } from './permissions.ts';
 import { type PublishedImage, type PublishedName, requireVersionName } from './published-image.ts';
 import { ensurePublishedImage } from './published-images.ts';
+import { requireRoom } from './require-room.ts';
 
 /**
  * What to do about a version that is there. `once`: a version that was built, or is being built, stays as it is, and the
@@ -54,20 +55,6 @@ export async function submitBuild(
     await insertBuildSecrets(tx.sql, id, seal.sealAll(secrets));
     await admitBuilds(tx.sql, projectId, settings.projectBuildConcurrency);
     return (await findBuildRow(tx.sql, id))!;
-  });
-}
-
-/** Throws TooManyRequestsError when as many builds of the project wait or run as may. */
-async function requireRoom(
-  { sql }: Transaction,
-  { projectBuildLimit }: Settings,
-  projectId: number,
-): Promise<void> {
-  const unfinished = await countUnfinishedBuilds(sql, projectId);
-  if (unfinished < projectBuildLimit) return;
-  throw new TooManyRequestsError(`${unfinished} builds of this project wait or run already`, {
-    hint: 'Submit again when some of them are over.',
-    details: { queued: unfinished, limit: projectBuildLimit },
   });
 }
 

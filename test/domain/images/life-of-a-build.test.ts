@@ -234,6 +234,19 @@ describe('places of a project', () => {
     expect(await queuePosition(database, again)).toBe(3);
   });
 
+  test('no more are retried than may wait', async () => {
+    await createProject(database, SYSTEM, { name: 'full' });
+    const failed = await submitImageBuild(database, { project: 'full', image: 'failed' });
+    await failBuild(database, settings, (await takeImageBuild(database, failed))!, FAILURE);
+    await submitImageBuild(database, { project: 'full', image: 'waiting' });
+    const one = readSettings({ STOWAGE_PROJECT_BUILD_LIMIT: '1' });
+    await expect(retryBuild(database, one, SYSTEM, failed.id)).rejects.toMatchObject({
+      code: 'too-many-requests',
+      details: { queued: 1, limit: 1 },
+    });
+    expect(await stateOf(failed)).toBe('failed');
+  });
+
   test('those that wait are told when they move up, and not who is the first anyway', async () => {
     await createProject(database, SYSTEM, { name: 'line' });
     const submit = (n: number) =>
