@@ -1,8 +1,10 @@
 import { requireUpload } from '../bundle-requests/submit.ts';
 import type { Settings } from '../config.ts';
 import type { Database } from '../database/database.ts';
+import { findUpload } from '../database/sql/find-upload.ts';
+import { NotFoundError } from '../errors.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { BlobStore, Digest } from '../storage/blob-store.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { inspectBuildArchive } from './archives/inspect-build-archive.ts';
 
 /** Whether an uploaded archive of the principal's can be built from. Throws NotFoundError, ForbiddenError, InvalidInputError. */
@@ -13,12 +15,11 @@ export async function inspectUpload(
   { dockerfile }: { dockerfile: string | null },
 ): Promise<void> {
   await requireUpload(database, principal, uploadId);
-  const [upload] = await database.sql.query<{ digest: Digest }>('select digest from uploads where id = $1', [
-    uploadId,
-  ]);
+  const digest = await findUpload(database.sql, uploadId);
+  if (digest === null) throw new NotFoundError(`There is no upload ${uploadId}`);
   await inspectBuildArchive(
     {
-      ...{ blobs, digest: upload!.digest, limits: settings.limits },
+      ...{ blobs, digest, limits: settings.limits },
       signal: AbortSignal.timeout(MOST_SECONDS * 1000),
     },
     dockerfile === null ? {} : { dockerfile },

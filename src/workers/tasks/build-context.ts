@@ -2,13 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import { findRequest } from '../../domain/database/sql/bundle-request-rows.ts';
+import { findUpload } from '../../domain/database/sql/find-upload.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import type { SourceDocuments } from '../../domain/images/attestations.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import type { BuiltFrom, PlainSource } from '../../domain/images/build-statements.ts';
 import { recordBuildCommit } from '../../domain/images/run-build.ts';
 import { extractBuildContext } from '../../domain/sources/build-context.ts';
-import type { Digest } from '../../domain/storage/blob-store.ts';
 import { prepareBundleContext } from '../builders/bundle-context.ts';
 import type { ImageBuild } from '../builders/image-builder.ts';
 import { DatabaseGitTrees } from '../git/database-git-trees.ts';
@@ -34,16 +34,16 @@ export async function prepareContext(context: BuildContext): Promise<PreparedCon
 
 async function unpackUpload(context: BuildContext, uploadId: number): Promise<PreparedContext> {
   const { worker, build, signal } = context;
-  const upload = await findUpload(worker.database.sql, uploadId);
-  if (!upload) throw new BuildFailure('source-invalid', 'The uploaded source is not there any more');
+  const digest = await findUpload(worker.database.sql, uploadId);
+  if (digest === null) throw new BuildFailure('source-invalid', 'The uploaded source is not there any more');
   const directory = await contextDirectory(context);
   const { blobs, settings } = worker;
   const { dockerfile } = build.options;
   const { time } = await extractBuildContext(
-    { blobs, digest: upload.digest, limits: settings.limits, signal, directory },
+    { blobs, digest, limits: settings.limits, signal, directory },
     { dockerfile },
   );
-  const from = { kind: 'upload', digest: upload.digest } as const;
+  const from = { kind: 'upload', digest } as const;
   return await plain(context, directory, time, from);
 }
 
@@ -98,13 +98,8 @@ async function sourceOf(
 ): Promise<PlainSource | null> {
   if (repository !== null)
     return commit === null ? null : { kind: 'git', repository, ref: requestedRef, commit };
-  const upload = await findUpload(sql, uploadId!);
-  return upload && { kind: 'upload', digest: upload.digest };
-}
-
-async function findUpload(sql: SqlExecutor, id: number): Promise<{ digest: Digest } | null> {
-  const [upload] = await sql.query<{ digest: Digest }>('select digest from uploads where id = $1', [id]);
-  return upload ?? null;
+  const digest = await findUpload(sql, uploadId!);
+  return digest && { kind: 'upload', digest };
 }
 
 async function contextDirectory({ temporaryDirectory }: BuildContext): Promise<string> {

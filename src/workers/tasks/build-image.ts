@@ -26,6 +26,7 @@ import { attestImage } from './attest-image.ts';
 import { prepareContext } from './build-context.ts';
 import { CappedOutput } from './capped-output.ts';
 import { LeaseWatch } from './lease-watch.ts';
+import { maskedDetails } from './masked-details.ts';
 import { secretMask } from './secret-mask.ts';
 import { isServiceFailure } from './service-failure.ts';
 import { StepBlobs } from './step-blobs.ts';
@@ -53,7 +54,7 @@ export interface BuildContext {
  *   something throws             → the build fails with a reason
  *   lease lost or cancel         → nothing is written any more
  *   shutdown                     → the build waits again, for another worker
- *   database away                → the job is left to be done again
+ *   database, blob store or room away → the job is left to be done again
  */
 export function buildImage(services: TaskServices): Task {
   const { context: worker } = services;
@@ -198,14 +199,6 @@ async function reportFailure(
   await failBuild(worker.database, worker.settings, lease, failure);
 }
 
-/** Errors quote commands and URLs. */
 function withoutSecrets(failure: BuildError, mask: (text: string) => string): BuildError {
-  const details = JSON.stringify(failure.details, (_, value) =>
-    typeof value === 'string' ? mask(value) : value,
-  );
-  return {
-    ...failure,
-    message: mask(failure.message),
-    details: JSON.parse(details) as BuildError['details'],
-  };
+  return { ...failure, message: mask(failure.message), details: maskedDetails(failure.details, mask) };
 }

@@ -22,6 +22,7 @@ import { Seal } from '../../domain/secrets/seal.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import { LeaseWatch } from './lease-watch.ts';
+import { maskedDetails } from './masked-details.ts';
 import { isServiceFailure } from './service-failure.ts';
 import { StepBlobs } from './step-blobs.ts';
 import { StepProgressReporter } from './step-progress.ts';
@@ -51,7 +52,7 @@ export interface StepContext {
  *   work throws            → the request fails with the error's text
  *   lease lost or cancel   → nothing is written any more
  *   shutdown               → the step waits again, for another worker
- *   database or blob store away → the job is left to be done again
+ *   database, blob store or room away → the job is left to be done again
  */
 export function stepTask(services: TaskServices, work: (context: StepContext) => Promise<void>): Task {
   const { context: worker } = services;
@@ -146,14 +147,11 @@ async function reportFailure(
 
 /** Lock and requirements files may name URLs with passwords, and errors quote them. */
 function withoutCredentials(error: RequestError): RequestError {
-  const details = JSON.stringify(error.details, (_, value) =>
-    typeof value === 'string' ? maskCredentials(value) : value,
-  );
   return {
     ...error,
     message: maskCredentials(error.message),
     hint: error.hint === null ? null : maskCredentials(error.hint),
-    details: JSON.parse(details) as RequestError['details'],
+    details: maskedDetails(error.details, maskCredentials),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { BundleRequest } from '../../domain/bundle-requests/bundle-request.ts';
 import type { Signer } from '../../domain/bundles/signing.ts';
 import { openSigner } from '../../domain/bundles/signing-keys.ts';
+import { findUpload } from '../../domain/database/sql/find-upload.ts';
 import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import { NotFoundError } from '../../domain/errors.ts';
 import { openRegistry, type Registry } from '../../domain/registry/registry.ts';
@@ -114,12 +115,9 @@ export class TaskServices {
   }
 
   async #archiveOf(uploadId: number): Promise<Digest> {
-    const [upload] = await this.context.database.sql.query<{ digest: Digest }>(
-      'select digest from uploads where id = $1',
-      [uploadId],
-    );
-    if (!upload) throw new NotFoundError(`The upload ${uploadId} is not there`);
-    return upload.digest;
+    const digest = await findUpload(this.context.database.sql, uploadId);
+    if (digest === null) throw new NotFoundError(`The upload ${uploadId} is not there`);
+    return digest;
   }
 
   #unpackContext({ blobs, signal, temporaryDirectory }: StepContext) {
