@@ -41,6 +41,7 @@ export interface Settings {
   graphqlOperations: string | null;
   /** Whether those are all that they may send. */
   graphqlOnlyOperations: boolean;
+  /** File of the key that signs provenance; null: the one in the data directory. */
   signingKey: string | null;
   packageManagers: PackageManager[];
   defaultPackageManagers: PackageManager[];
@@ -128,8 +129,9 @@ export interface Settings {
   buildSourceLifetime: number;
   /** Bytes of layers kept on a worker for one project. */
   buildCacheBytes: number;
-  /** For base images of other registries; null: no credentials. */
+  /** Of base images of other registries. */
   imageMirrors: { prefix: string; replacement: string }[];
+  /** A file of credentials for them; null: none. */
   imageAuthFile: string | null;
   /** What the Fandogh CLI is told of newer versions of itself; null: nothing. */
   fandoghLatestVersion: string | null;
