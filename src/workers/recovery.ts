@@ -9,6 +9,7 @@ import { unlockOwnerlessJobs } from '../domain/database/sql/unlock-ownerless-job
 import { failBuild, requeueBuildsOf, takeBuild } from '../domain/images/run-build.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
 import { removeAbandonedDirectories } from './abandoned-directories.ts';
+import type { HeldJobs } from './held-jobs.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /**
@@ -20,11 +21,13 @@ const ROUND_MS = 4_000;
 
 export class Recovery {
   readonly #context: WorkerContext;
+  readonly #held: HeldJobs;
   #timer: NodeJS.Timeout | null = null;
   #round: Promise<void> = Promise.resolve();
 
-  constructor(context: WorkerContext) {
+  constructor(context: WorkerContext, held: HeldJobs) {
     this.#context = context;
+    this.#held = held;
   }
 
   async start(): Promise<void> {
@@ -43,6 +46,8 @@ export class Recovery {
     const { logger } = this.#context;
     try {
       await this.#releaseDead();
+      const lost = await this.#held.releaseLost(this.#context.database.sql);
+      if (lost.length > 0) logger.warn({ jobs: lost }, 'jobs that did not arrive here were released');
       await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
       await deleteReplacedJobs(this.#context.database.sql);
       await tidyQueue(this.#context.database);

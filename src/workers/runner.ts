@@ -19,6 +19,7 @@ import { TASKS, type TaskName } from '../domain/queue/tasks.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import type { ImageBuilding } from './builders/image-building.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { HeldJobs } from './held-jobs.ts';
 import { PausedTasks } from './paused-tasks.ts';
 import { Recovery } from './recovery.ts';
 import { removeTree } from './remove-tree.ts';
@@ -60,14 +61,15 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   };
 
   const heartbeat = new Heartbeat(context);
-  const recovery = new Recovery(context);
+  const held = new HeldJobs();
+  const recovery = new Recovery(context, held);
   const reports = new ServiceReports(context);
   const paused = new PausedTasks(context);
   const tasks = createTasks(context);
   const places = placesOf(options.settings);
   await paused.start();
   const pools = await Promise.all(
-    places.map((one) => startRunner(context, { ...one, list: tasks.list, paused })),
+    places.map((one) => startRunner(context, { ...one, list: tasks.list, paused, held })),
   );
   const runners = pools.map((pool) => pool.runner);
   const concurrency = places.reduce((sum, one) => (isForBuilds(one) ? sum : sum + one.concurrency), 0);
@@ -135,14 +137,16 @@ const SCHEDULE = [
 interface RunnerOptions extends Places {
   list: Record<TaskName, Task>;
   paused: PausedTasks;
+  held: HeldJobs;
 }
 
 /** The pool's id owns the locks of its jobs: others must know it soon (stack.md 4). */
 async function startRunner(
   context: WorkerContext,
-  { tasks, concurrency, list, paused }: RunnerOptions,
+  { tasks, concurrency, list, paused, held }: RunnerOptions,
 ): Promise<{ runner: Runner; poolId: string }> {
   const events = new EventEmitter() as WorkerEvents;
+  held.watch(events);
   const poolId = new Promise<string>((resolve) => {
     events.once('pool:create', ({ workerPool }) => resolve((workerPool as unknown as { id: string }).id));
   });

@@ -10,6 +10,7 @@ import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { findLiveWorkers } from '../../src/domain/live-workers.ts';
 import { discardDeadJob, listDead, retryDeadJob } from '../../src/domain/queue/dead-jobs.ts';
 import { findTaskQueues, pauseTask, resumeTask } from '../../src/domain/queue/paused-tasks.ts';
+import { HeldJobs } from '../../src/workers/held-jobs.ts';
 import { Recovery } from '../../src/workers/recovery.ts';
 import type { WorkerContext } from '../../src/workers/worker-context.ts';
 import { WorkerMetrics } from '../../src/workers/worker-metrics.ts';
@@ -171,14 +172,15 @@ describe('the jobs of a worker', () => {
   });
 
   const recoverOnce = async (): Promise<void> => {
-    const recovery = new Recovery({
+    const context = {
       ...stack,
       logger: { warn: () => undefined },
       workerId: '22222222-0000-4000-8000-000000000000',
       temporaryRoot: `${stack.settings.dataDir}/tmp/x`,
       metrics: new WorkerMetrics(),
       shutdown: new AbortController().signal,
-    } as unknown as WorkerContext);
+    } as unknown as WorkerContext;
+    const recovery = new Recovery(context, new HeldJobs());
     await recovery.start();
     await recovery.stop();
   };

@@ -9,6 +9,7 @@ import type { Database } from '../../src/domain/database/database.ts';
 import { insertWorker, updateHeartbeat } from '../../src/domain/database/sql/workers.ts';
 import { EventHub } from '../../src/domain/events/event-hub.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
+import { HeldJobs } from '../../src/workers/held-jobs.ts';
 import { Recovery } from '../../src/workers/recovery.ts';
 import { WorkerMetrics } from '../../src/workers/worker-metrics.ts';
 import { testDatabase } from '../support/database.ts';
@@ -35,12 +36,13 @@ async function silentWorker(host: string, pid = process.pid): Promise<string> {
 }
 
 async function recoverOnce(workerId: string): Promise<void> {
-  const recovery = new Recovery({
+  const context = {
     ...{ settings: readSettings({ STOWAGE_DATA_DIR: directory }), database, hub: new EventHub(database) },
     ...{ blobs: new FileBlobStore(join(directory, 'blobs')), logger: pino({ level: 'silent' }), workerId },
     ...{ temporaryRoot: join(directory, 'tmp', workerId), metrics: new WorkerMetrics() },
     shutdown: new AbortController().signal,
-  });
+  };
+  const recovery = new Recovery(context, new HeldJobs());
   await recovery.start();
   await recovery.stop();
 }
