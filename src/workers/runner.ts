@@ -94,7 +94,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   return {
     id: workerId,
     stop: (graceMs = options.settings.drainSeconds * 1_000) => (stopping ??= stop(graceMs)),
-    done: Promise.all(runners.map((runner) => runner.promise)).then(() => undefined),
+    // One without its pool for steps would live on and do nothing; whoever supervises it starts another.
+    done: Promise.race(runners.map((runner) => runner.promise)),
   };
 }
 
