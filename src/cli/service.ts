@@ -39,6 +39,11 @@ export async function runService(name: string, start: StartService): Promise<voi
     const service = await start({ settings, logger, signal: ending.signal });
     tell({ type: 'ready', url: service.url });
     await Promise.race([ended, service.done ?? ended]);
+    if (!ending.signal.aborted) {
+      logger.error('the service ended by itself');
+      // For those who start again what has failed, and only that.
+      process.exitCode = 1;
+    }
     logger.info('stopping');
     await service.stop();
     logger.info('stopped');

@@ -3,8 +3,9 @@ import { findJobsOfPools, type LockedJob, unlockJobs } from '../domain/database/
 import type { SqlExecutor } from '../domain/database/sql-executor.ts';
 
 /**
- * The jobs that this worker has. When the connection breaks right after a job was locked for it, the worker is never told:
- * the database holds the job for a worker that lives, and nobody does it.
+ * The jobs that this worker has. When the connection breaks right after a job was locked for it, the worker is never told;
+ * when it breaks while the worker says how a job ended, the queue forgets to say it again. Both times the database holds
+ * the job for a worker that lives, and nobody does it.
  *
  * A job is lost when two looks in a row find it locked for the same attempt and not here: between them its answer has
  * arrived, or the report that it is done.

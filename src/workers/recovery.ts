@@ -47,7 +47,8 @@ export class Recovery {
     try {
       await this.#releaseDead();
       const lost = await this.#held.releaseLost(this.#context.database.sql);
-      if (lost.length > 0) logger.warn({ jobs: lost }, 'jobs that did not arrive here were released');
+      if (lost.length > 0)
+        logger.warn({ jobs: lost }, 'jobs locked for this worker, but not here, were released');
       await unlockOwnerlessJobs(this.#context.database.sql, SILENCE_SECONDS);
       await deleteReplacedJobs(this.#context.database.sql);
       await tidyQueue(this.#context.database);
