@@ -1,11 +1,10 @@
-import { hostname } from 'node:os';
 import type { Settings } from '../../domain/config.ts';
-import { findGatewayUrl } from '../../domain/database/sql/gateway-addresses.ts';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import type { ImageBuild } from '../../domain/images/image-build.ts';
 import { RegistryTokens } from '../../domain/registry/tokens.ts';
 import { BuildahBuilder } from './buildah-builder.ts';
 import { BuildkitBuilder } from './buildkit-builder.ts';
+import { type GatewayWait, gatewayUrl } from './gateway-url.ts';
 import type { ImageBuilder, ImageDestination } from './image-builder.ts';
 import { UpstreamImages, type UpstreamImagesOptions } from './upstream-images/upstream-images.ts';
 
@@ -13,7 +12,7 @@ import { UpstreamImages, type UpstreamImagesOptions } from './upstream-images/up
 export interface ImageBuilding {
   builder: ImageBuilder;
   /** The tag is that of the build's attempt. */
-  destinationOf(build: ImageBuild): Promise<Omit<ImageDestination, 'tag'>>;
+  destinationOf(build: ImageBuild, wait: GatewayWait): Promise<Omit<ImageDestination, 'tag'>>;
 }
 
 /** For what comes before and after the steps. */
@@ -26,14 +25,8 @@ export async function openImageBuilding(options: UpstreamImagesOptions): Promise
   const tokens = new RegistryTokens(database);
   return {
     builder: openBuilder(settings, new UpstreamImages(options)),
-    async destinationOf({ id, attempt, userId, imagePath, options }) {
-      const url = settings.registryUrl ?? (await findGatewayUrl(database.sql, hostname()));
-      if (url === null) {
-        throw new BuildFailure('builder-unavailable', 'There is no registry to push to: no gateway runs', {
-          hint: 'Start a gateway, or set STOWAGE_REGISTRY_URL on the workers.',
-          retryable: true,
-        });
-      }
+    async destinationOf({ id, attempt, userId, imagePath, options }, wait) {
+      const url = settings.registryUrl ?? (await gatewayUrl(database.sql, wait));
       if (userId === null) {
         throw new BuildFailure('push-failed', 'Nobody may push: the user who asked for the build is gone');
       }

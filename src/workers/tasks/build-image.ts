@@ -144,6 +144,8 @@ async function makeImage(
   log.info('workspace is ready.');
   const output = new CappedOutput(log, worker.settings.buildLogBytes);
   const { options } = build;
+  const onWait = (): void => log.info('No gateway runs yet: waiting for its registry.');
+  const destination = await destinationOf(build, { signal, onWait });
   const image = await builder
     .build({
       contextDirectory: prepared.contextDirectory,
@@ -160,7 +162,7 @@ async function makeImage(
       cacheScope: String(build.projectId),
       isHermetic: options.isHermetic,
       limits,
-      destination: { ...(await destinationOf(build)), tag: stagingTag(build) },
+      destination: { ...destination, tag: stagingTag(build) },
       onLine: (line) => output.write(line),
       onStep: (line) => {
         context.line = line;
