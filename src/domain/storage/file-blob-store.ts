@@ -23,6 +23,7 @@ import { hexOf, missingBlob } from './blob-names.ts';
 import type { BlobStore, BlobWriter, ByteRange, Digest, StoredBlob, WriteOptions } from './blob-store.ts';
 import { fileReader } from './file-reader.ts';
 import { requireFreeSpace } from './free-space.ts';
+import { SyncAhead } from './sync-ahead.ts';
 import { syncFiles, syncPath } from './sync-files.ts';
 import { writeBlob } from './write-blob.ts';
 import { writeFully } from './write-fully.ts';
@@ -235,6 +236,9 @@ class FileBlobWriter implements BlobWriter {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #file: FileHandle | null = null;
+  /** Null: of a batch, which is synced later. */
+  #ahead: SyncAhead | null = null;
+  #written = 0;
   #onDisk = false;
   #finished = false;
 
@@ -295,6 +299,7 @@ class FileBlobWriter implements BlobWriter {
   async #makeDurable(digest: Digest, isNew: boolean): Promise<void> {
     const path = this.#files.localPath(digest);
     if (!isNew) return await syncFiles([path], this.#files.root);
+    await this.#ahead!.end();
     await this.#file!.sync();
     // Where the file system has not written the name along with the file, which most do.
     await syncPath(dirname(path));
@@ -304,16 +309,21 @@ class FileBlobWriter implements BlobWriter {
     if (!this.#file) {
       this.#file = await open(this.#temporary, 'wx', 0o444);
       this.#onDisk = true;
+      if (this.#options.durability !== 'batch') this.#ahead = new SyncAhead(this.#file);
     }
     const chunks = this.#waiting;
+    this.#written += this.#waitingBytes;
     this.#waiting = [];
     this.#waitingBytes = 0;
     if (chunks.length > 0) await writeFully(this.#file, chunks);
+    this.#ahead?.written(this.#written);
   }
 
   async #close(): Promise<void> {
     const file = this.#file;
     this.#file = null;
+    // What went wrong there has been told to who asked for durable bytes; nobody else needs them.
+    await this.#ahead?.end().catch(() => undefined);
     await file?.close();
   }
 }

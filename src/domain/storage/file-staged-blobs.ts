@@ -17,6 +17,7 @@ import type { FileBlobStore } from './file-blob-store.ts';
 import { fileReader } from './file-reader.ts';
 import type { StagedBlob, StagedBlobs } from './staged-blobs.ts';
 import { missingStaged, requireStagedName } from './staged-name.ts';
+import { SyncAhead } from './sync-ahead.ts';
 import { writeFully } from './write-fully.ts';
 
 /** Staged bytes as files `<root>/uploads/<name>`, on the same file system as the blobs, so that they need not move. */
@@ -99,9 +100,6 @@ export class FileStagedBlobs implements StagedBlobs {
 
 const READ_BYTES = 256 * 1024;
 
-/** The disk is kept busy while more comes in. */
-const SYNC_BYTES = 32 * 1024 * 1024;
-
 /** One write is under way while the next chunks come in. */
 class FileStagedBlob implements StagedBlob {
   readonly #file: FileHandle;
@@ -109,15 +107,13 @@ class FileStagedBlob implements StagedBlob {
   #kept: number;
   #position: number;
   #writing: Promise<void> = Promise.resolve();
-  /** What is on its way to the disk already need not be waited for at the end. */
-  #syncing: Promise<void> | null = null;
-  #syncedAt: number;
+  readonly #ahead: SyncAhead;
 
   constructor(file: FileHandle, position: number) {
     this.#file = file;
     this.#kept = position;
     this.#position = position;
-    this.#syncedAt = position;
+    this.#ahead = new SyncAhead(file, position);
   }
 
   get kept(): number {
@@ -131,25 +127,16 @@ class FileStagedBlob implements StagedBlob {
     this.#position += chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
     // Whoever writes or closes next is told.
     this.#writing.catch(() => undefined);
-    if (this.#syncing === null && this.#position - this.#syncedAt >= SYNC_BYTES) this.#startSync();
+    this.#ahead.written(this.#position);
   }
 
   async close(): Promise<void> {
     try {
       await this.#writing;
-      await this.#syncing;
+      await this.#ahead.end();
     } finally {
       await this.#file.close();
     }
-  }
-
-  #startSync(): void {
-    this.#syncedAt = this.#position;
-    this.#syncing = this.#file.datasync().then(() => {
-      this.#syncing = null;
-    });
-    // The system tells of a failure once: whoever closes is told, and the upload does not count.
-    this.#syncing.catch(() => undefined);
   }
 }
 
