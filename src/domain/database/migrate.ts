@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { DomainError } from '../errors.ts';
+import { MIGRATIONS, pendingMigrations } from './pending-migrations.ts';
 
 /**
  * Brings the schema up to date: numbered, forward only, one transaction a migration. Safe to start from many processes
@@ -12,7 +13,6 @@ export interface MigrationReport {
   pending: string[];
 }
 
-const DIRECTORY = join(import.meta.dirname, '../../../migrations');
 const LOCK = 0x5706_a6e0;
 const OLDEST_POSTGRES = 15;
 
@@ -33,7 +33,10 @@ export async function migrate(url: string, options: { dryRun?: boolean } = {}): 
   try {
     await requireVersion(client);
     await client.query('select pg_advisory_lock($1)', [LOCK]);
-    const pending = await pendingMigrations(client);
+    await client.query(
+      'create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())',
+    );
+    const pending = await pendingMigrations({ query: async (text) => (await client.query(text)).rows });
     const applied: string[] = [];
     for (const name of options.dryRun ? [] : pending) {
       await apply(client, name);
@@ -58,18 +61,8 @@ async function requireVersion(client: pg.Client): Promise<void> {
   }
 }
 
-async function pendingMigrations(client: pg.Client): Promise<string[]> {
-  await client.query(
-    'create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())',
-  );
-  const { rows } = await client.query<{ name: string }>('select name from migrations');
-  const done = new Set(rows.map((row) => row.name));
-  const files = (await readdir(DIRECTORY)).filter((name) => name.endsWith('.sql')).sort();
-  return files.filter((name) => !done.has(name));
-}
-
 async function apply(client: pg.Client, name: string): Promise<void> {
-  const statements = await readFile(join(DIRECTORY, name), 'utf8');
+  const statements = await readFile(join(MIGRATIONS, name), 'utf8');
   await client.query('begin');
   try {
     await client.query(statements);

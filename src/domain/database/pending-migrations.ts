@@ -2,13 +2,24 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SqlExecutor } from './sql-executor.ts';
 
-const DIRECTORY = join(import.meta.dirname, '../../../migrations');
+export const MIGRATIONS = join(import.meta.dirname, '../../../migrations');
 const UNDEFINED_TABLE = '42P01';
 
-/** Names of migrations of this release that the database does not have; changes nothing. */
+/** What some had been called until they got numbers of their own: databases of that time know them by these names. */
+const FORMER_NAMES: Readonly<Record<string, string>> = {
+  '0015-upstream-images.sql': '0016-upstream-images.sql',
+  '0016-gateway-addresses.sql': '0017-gateway-addresses.sql',
+  '0017-build-sources.sql': '0018-build-sources.sql',
+  '0018-account-email.sql': '0019-account-email.sql',
+  '0018-log-pages.sql': '0020-log-pages.sql',
+  '0018-project-paths.sql': '0021-project-paths.sql',
+  '0019-queue-positions.sql': '0022-queue-positions.sql',
+};
+
+/** Names of migrations of this release that the database does not have, in their order; changes nothing. */
 export async function pendingMigrations(sql: SqlExecutor): Promise<string[]> {
-  const files = (await readdir(DIRECTORY)).filter((name) => name.endsWith('.sql')).sort();
-  const done = new Set(await appliedMigrations(sql));
+  const files = (await readdir(MIGRATIONS)).filter((name) => name.endsWith('.sql')).sort();
+  const done = new Set((await appliedMigrations(sql)).map((name) => FORMER_NAMES[name] ?? name));
   return files.filter((name) => !done.has(name));
 }
 
