@@ -40,9 +40,12 @@ export interface WorkerOptions {
 
 export interface RunningWorker {
   id: string;
-  /** Takes no more jobs, lets go of the running ones after `graceMs` (default: by the settings; another worker repeats them), leaves no lock. */
+  /**
+   * Takes no more jobs, lets go of the running ones after `graceMs` (default: by the settings), which another worker then
+   * repeats, and leaves no lock.
+   */
   stop(graceMs?: number): Promise<void>;
-  /** Ends when the worker has stopped; throws when it broke. */
+  /** Ends when the worker, or only one of its pools, has stopped, by itself too; throws when it broke. */
   done: Promise<void>;
 }
 

@@ -17,6 +17,8 @@ import { WorkerMetrics } from '../../src/workers/worker-metrics.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { startWorkerStack, type WorkerStack } from '../support/worker-stack.ts';
 
+const PAGE = { after: null, before: null, limit: 10, inverted: false };
+
 describe('the jobs of a worker', () => {
   let stack: WorkerStack;
   const repository = new TestRepository({ 'README.md': 'a source\n' });
@@ -146,10 +148,10 @@ describe('the jobs of a worker', () => {
     await sql.query(
       `update graphile_worker._private_jobs set attempts = max_attempts, locked_by = 'third', locked_at = now()`,
     );
-    expect(await listDead(database, SYSTEM, { beforeId: null, limit: 10 })).toEqual([]);
+    expect(await listDead(database, SYSTEM, PAGE)).toEqual([]);
 
     await recoverOnce();
-    const [dead] = await listDead(database, SYSTEM, { beforeId: null, limit: 10 });
+    const [dead] = await listDead(database, SYSTEM, PAGE);
     expect(dead).toMatchObject({
       ...{ task: 'fetch-source', attempts: 8, lastError: null },
       ...{ requestId: request.id, packageManager: null, buildId: null },
@@ -163,7 +165,7 @@ describe('the jobs of a worker', () => {
     });
 
     expect(await retryDeadJob(database, stack.settings, SYSTEM, dead!.id)).toEqual(dead);
-    expect(await listDead(database, SYSTEM, { beforeId: null, limit: 10 })).toEqual([]);
+    expect(await listDead(database, SYSTEM, PAGE)).toEqual([]);
     expect(await statesOf(request.id)).toEqual(['fetch-source queued', 'assemble-bundle waiting']);
     await expect(retryDeadJob(database, stack.settings, SYSTEM, dead!.id)).rejects.toThrow(
       'There is no dead job',
@@ -194,9 +196,10 @@ describe('the jobs of a worker', () => {
     await sql.query(
       `update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'no: ' || key`,
     );
-    const [two, one] = await listDead(database, SYSTEM, { beforeId: null, limit: 10 });
+    const [two, one] = await listDead(database, SYSTEM, PAGE);
     expect([one, two].map((job) => job?.lastError)).toEqual(['no: one', 'no: two']);
-    expect(await listDead(database, SYSTEM, { beforeId: two!.id, limit: 10 })).toEqual([one]);
+    expect(await listDead(database, SYSTEM, { ...PAGE, after: two!.id })).toEqual([one]);
+    expect(await listDead(database, SYSTEM, { ...PAGE, before: one!.id, inverted: true })).toEqual([two]);
     await retryDeadJob(database, stack.settings, SYSTEM, one!.id);
     await discardDeadJob(database, SYSTEM, two!.id);
     expect(await sql.query('select key, attempts from graphile_worker.jobs')).toEqual([

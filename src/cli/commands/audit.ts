@@ -37,6 +37,7 @@ async function audit({ user, action, since, limit, json = false }: AuditOptions)
   };
   const entries = await readEntries(filter, limit);
   if (json) for (const entry of entries) process.stdout.write(`${JSON.stringify(entry)}\n`);
+  else if (entries.length === 0) process.stdout.write('no such entries\n');
   else printTable(['TIME', 'USER', 'FROM', 'ACTION', 'OUTCOME', 'DETAILS'], entries.map(rowOf));
 }
 

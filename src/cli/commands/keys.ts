@@ -43,7 +43,8 @@ async function list(): Promise<void> {
       'provenance of bundles and images',
     ]),
   ]);
-  printTable(['ID', 'PURPOSE', 'SINCE', 'STATE', 'SIGNS'], rows);
+  if (rows.length > 0) printTable(['ID', 'PURPOSE', 'SINCE', 'STATE', 'SIGNS'], rows);
+  else process.stdout.write('no keys yet: each is made when something is signed\n');
 }
 
 const PROVENANCE = 'provenance';

@@ -76,7 +76,7 @@ async function resume(task: string): Promise<void> {
 async function dead({ limit = 100, json = false }: { limit?: number; json?: boolean }): Promise<void> {
   const [, { SYSTEM }, { listDead }] = await modules();
   const jobs = await withDatabase('stowage-queue', (database) =>
-    listDead(database, SYSTEM, { beforeId: null, limit }),
+    listDead(database, SYSTEM, { after: null, before: null, limit, inverted: false }),
   );
   if (json) return print(JSON.stringify(jobs, null, 2));
   if (jobs.length === 0) return print('no dead jobs');

@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts';
 import { type GarbageRun, listGarbageRuns } from '../database/sql/garbage-runs.ts';
+import type { IdRange } from '../database/sql/id-range.ts';
 import type { DomainEvent, FeedCursor } from '../events/event.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import { requireFeedCursor } from '../events/feed-cursor.ts';
@@ -9,10 +10,10 @@ import { type Principal, requireAdmin } from '../identity/principal.ts';
 export async function findGarbageRuns(
   database: Database,
   principal: Principal,
-  page: { beforeId: number | null; limit: number },
+  range: IdRange,
 ): Promise<GarbageRun[]> {
   requireAdmin(principal);
-  return await listGarbageRuns(database.sql, page);
+  return await listGarbageRuns(database.sql, range);
 }
 
 /** How far collections are, after a cursor or from now on. For administrators. */

@@ -104,7 +104,7 @@ export interface BuildEventData {
   state: { state: BuildState; attempt: number; failure?: BuildError; digest?: Digest; size?: number };
   /** What a repository's ref was resolved to. */
   source: { commit: string };
-  /** How manieth of its project it is to start now; where it began, the event of its state says. */
+  /** Its new place among the waiting builds of its project, from 1; the first one is told by the event that it waits. */
   queue: { position: number };
 }
 

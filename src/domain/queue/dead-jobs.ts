@@ -8,18 +8,15 @@ import {
   listDeadJobs,
   reviveJob,
 } from '../database/sql/dead-jobs.ts';
+import type { IdRange } from '../database/sql/id-range.ts';
 import { NotFoundError } from '../errors.ts';
 import { type Principal, requireAdmin } from '../identity/principal.ts';
 import { retryBuild } from '../images/change-build.ts';
 
 /** Jobs that failed for good, the newest first. For administrators. */
-export async function listDead(
-  database: Database,
-  principal: Principal,
-  page: { beforeId: number | null; limit: number },
-): Promise<DeadJob[]> {
+export async function listDead(database: Database, principal: Principal, range: IdRange): Promise<DeadJob[]> {
   requireAdmin(principal);
-  return await listDeadJobs(database.sql, page);
+  return await listDeadJobs(database.sql, range);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { resolveCursorConnection } from '@pothos/plugin-relay';
+import type { IdRange } from '../../domain/database/sql/id-range.ts';
 import type { TextRange } from '../../domain/database/sql/text-range.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
 
@@ -25,15 +26,6 @@ export interface ConnectionArguments {
   after?: string | null | undefined;
   last?: number | null | undefined;
   before?: string | null | undefined;
-}
-
-export interface IdRange {
-  /** Ids behind and before which the page lies, in the order of the list. */
-  after: number | null;
-  before: number | null;
-  limit: number;
-  /** The page is counted from the list's end: rows are wanted in reverse order. */
-  inverted: boolean;
 }
 
 /** A connection over rows in the order of their ids (or the reverse): pages stay right while rows are added. */

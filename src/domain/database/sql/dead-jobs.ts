@@ -1,5 +1,6 @@
 import type { TaskName } from '../../queue/tasks.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
+import { type IdRange, idPage, idRangeParameters } from './id-range.ts';
 
 /** A job that no worker takes any more: it failed, or ended its worker, as often as it may. */
 export interface DeadJob {
@@ -18,13 +19,10 @@ export interface DeadJob {
 const DEAD = 'j.attempts >= j.max_attempts and j.locked_at is null and j.key is not null';
 
 /** The newest first. */
-export async function listDeadJobs(
-  sql: SqlExecutor,
-  { beforeId, limit }: { beforeId: number | null; limit: number },
-): Promise<DeadJob[]> {
+export async function listDeadJobs(sql: SqlExecutor, range: IdRange): Promise<DeadJob[]> {
   return await sql.query<DeadJob>(
-    `${SELECT} where ${DEAD} and ($1::bigint is null or j.id < $1) order by j.id desc limit $2`,
-    [beforeId, limit],
+    `${SELECT} where ${DEAD} and ${idPage('j.id', 1, { order: 'desc', inverted: range.inverted })}`,
+    idRangeParameters(range),
   );
 }
 

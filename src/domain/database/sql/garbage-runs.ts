@@ -1,6 +1,7 @@
 import { CHANNEL } from '../../events/event.ts';
 import type { Garbage } from '../../garbage/garbage.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
+import { type IdRange, idPage, idRangeParameters } from './id-range.ts';
 
 export interface GarbageRun {
   id: number;
@@ -58,14 +59,11 @@ async function change(
 }
 
 /** The latest first. */
-export async function listGarbageRuns(
-  sql: SqlExecutor,
-  page: { beforeId: number | null; limit: number },
-): Promise<GarbageRun[]> {
+export async function listGarbageRuns(sql: SqlExecutor, range: IdRange): Promise<GarbageRun[]> {
   return await sql.query(
     `select id, state, removed, error, started_at as "startedAt", finished_at as "finishedAt" from garbage_runs
-     where $1::bigint is null or id < $1 order by id desc limit $2`,
-    [page.beforeId, page.limit],
+     where ${idPage('id', 1, { order: 'desc', inverted: range.inverted })}`,
+    idRangeParameters(range),
   );
 }
 

@@ -1,5 +1,4 @@
 import type { DeadJob } from '../../../domain/database/sql/dead-jobs.ts';
-import { InvalidInputError } from '../../../domain/errors.ts';
 import { discardDeadJob, listDead, retryDeadJob } from '../../../domain/queue/dead-jobs.ts';
 import { findTaskQueues, pauseTask, resumeTask, type TaskQueue } from '../../../domain/queue/paused-tasks.ts';
 import { builder } from '../builder.ts';
@@ -65,14 +64,8 @@ builder.queryFields((t) => ({
     nullable: false,
     description: 'Jobs that failed for good, newest first. For administrators.',
     complexity: complexityByRows(PAGE_SIZES),
-    resolve: (_root, { first, last, before, after }, { database, principal }) => {
-      if (last != null || before != null) {
-        throw new InvalidInputError('Dead jobs are listed forwards only: use first and after');
-      }
-      return connectionById({ first, after }, PAGE_SIZES, (range) =>
-        listDead(database, principal, { beforeId: range.after, limit: range.limit }),
-      );
-    },
+    resolve: (_root, args, { database, principal }) =>
+      connectionById(args, PAGE_SIZES, (range) => listDead(database, principal, range)),
   }),
 }));
 

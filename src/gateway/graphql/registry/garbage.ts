@@ -1,5 +1,4 @@
 import type { GarbageRun } from '../../../domain/database/sql/garbage-runs.ts';
-import { InvalidInputError } from '../../../domain/errors.ts';
 import type { DomainEvent, FeedCursor } from '../../../domain/events/event.ts';
 import { type ExplainedGarbage, explainGarbage } from '../../../domain/garbage/explain-garbage.ts';
 import { findGarbageRuns, followGarbageRuns } from '../../../domain/garbage/follow-runs.ts';
@@ -93,14 +92,8 @@ builder.queryFields((t) => ({
     nullable: false,
     description: 'Runs of the collector, newest first. For administrators.',
     complexity: complexityByRows(PAGE_SIZES),
-    resolve: (_root, { first, last, before, after }, { database, principal }) => {
-      if (last != null || before != null) {
-        throw new InvalidInputError('Runs are listed forwards only: use first and after');
-      }
-      return connectionById({ first, after }, PAGE_SIZES, (range) =>
-        findGarbageRuns(database, principal, { beforeId: range.after, limit: range.limit }),
-      );
-    },
+    resolve: (_root, args, { database, principal }) =>
+      connectionById(args, PAGE_SIZES, (range) => findGarbageRuns(database, principal, range)),
   }),
 }));
 
