@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
+import { ownEnvironment } from '../support/stowage-command.ts';
 
 const SERVICE = new URL('../../src/cli/service.ts', import.meta.url).href;
 
@@ -14,7 +15,8 @@ function runService(done: string): { status: number | null; messages: string[] }
       import { runService } from ${JSON.stringify(SERVICE)};
       await runService('worker', async () => ({ url: null, stop: async () => {}, done: ${done} }));`,
     ],
-    { encoding: 'utf8', env: { PATH: process.env.PATH } },
+    // Nothing interrupts the test while it waits.
+    { encoding: 'utf8', env: ownEnvironment(), timeout: 30_000, killSignal: 'SIGKILL' },
   );
   const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
   return { status, messages: lines.map((line) => JSON.parse(line).msg) };
