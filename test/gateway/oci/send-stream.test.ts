@@ -10,17 +10,20 @@ import { sendStream } from '../../../src/gateway/oci/send-stream.ts';
 const PIECE = 64 * 1024;
 let server: Server | null = null;
 
-afterEach(async () => {
+afterEach(() => {
   server?.closeAllConnections();
   server?.close();
   server = null;
 });
 
 /** Pieces with memory of their own, until `length` bytes or an error. */
-async function* pieces(length: number, made: Buffer[], failure?: Error): AsyncGenerator<Buffer> {
+async function* pieces(
+  length: number,
+  { onPiece, failure }: { onPiece?: (piece: Buffer) => void; failure?: Error } = {},
+): AsyncGenerator<Buffer> {
   for (let bytes = 0; bytes < length; bytes += PIECE) {
     const piece = Buffer.from(new Uint8Array(randomBytes(PIECE)).buffer);
-    made.push(piece);
+    onPiece?.(piece);
     yield piece;
   }
   if (failure) throw failure;
@@ -48,15 +51,11 @@ test('everything is sent, and its memory is given back', async () => {
   const length = 40 * PIECE;
   const made: Buffer[] = [];
   const hash = createHash('sha256');
-  const stream = Readable.from(
-    (async function* () {
-      for await (const piece of pieces(length, made)) {
-        hash.update(piece);
-        yield piece;
-      }
-    })(),
-    { objectMode: false },
-  );
+  const onPiece = (piece: Buffer): void => {
+    made.push(piece);
+    hash.update(piece);
+  };
+  const stream = Readable.from(pieces(length, { onPiece }), { objectMode: false });
   const { url, ended } = await serve(stream, length);
   const received = await buffer(await answerOf(url));
   expect(await ended).toBeNull();
@@ -66,7 +65,7 @@ test('everything is sent, and its memory is given back', async () => {
 });
 
 test('a client that goes away ends the stream', async () => {
-  const stream = Readable.from(pieces(Number.POSITIVE_INFINITY, []), { objectMode: false });
+  const stream = Readable.from(pieces(Number.POSITIVE_INFINITY), { objectMode: false });
   const { url, ended } = await serve(stream, 2 ** 40);
   const answer = await answerOf(url);
   await once(answer, 'readable');
@@ -77,7 +76,7 @@ test('a client that goes away ends the stream', async () => {
 
 test('a stream that fails cuts the connection', async () => {
   const failure = new Error('the store is gone');
-  const stream = Readable.from(pieces(4 * PIECE, [], failure), { objectMode: false });
+  const stream = Readable.from(pieces(4 * PIECE, { failure }), { objectMode: false });
   const { url, ended } = await serve(stream, 8 * PIECE);
   await expect(buffer(await answerOf(url))).rejects.toThrow('aborted');
   expect(await ended).toBe(failure);
