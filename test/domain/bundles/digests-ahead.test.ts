@@ -88,7 +88,7 @@ async function ahead(
   for (const { path, ...blob } of early) digests.add(path, blob);
   digests.begin(parts);
   for (const { path, ...blob } of files.toReversed()) digests.add(path, blob);
-  await expect.poll(() => digests.entries, { interval: 1, timeout: 20_000 }).toBe(entries);
+  await expect.poll(() => digests.entries, { interval: 1 }).toBe(entries);
   return digests;
 }
 

@@ -132,11 +132,11 @@ describe('the event hub', () => {
     const own = new EventHub({ url, sql } as Database);
     await own.start();
     connection.cut({ isPolite: true });
-    await expect.poll(() => connection.refused, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => connection.refused).toBeGreaterThan(0);
     connection.mend();
-    await expect.poll(() => connection.isInUse, { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => connection.isInUse).toBe(true);
     await own.close();
-    await expect.poll(() => connection.isInUse, { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => connection.isInUse).toBe(false);
     await connection.close();
   });
 

@@ -40,7 +40,7 @@ test('a subscriber that does not read is waited for with little in memory, and t
   }
   await log.flush();
   // Until the connection takes no more.
-  await expect.poll(() => response.writableNeedDrain, { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => response.writableNeedDrain).toBe(true);
   expect(response.writableLength).toBeLessThan(HELD_BYTES);
 
   let last = -1;
