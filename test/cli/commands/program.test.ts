@@ -1,24 +1,10 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { effectiveSettings } from '../../../src/cli/commands/config.ts';
 import { readSettings } from '../../../src/domain/config.ts';
 import { durationMs } from '../../../src/domain/duration.ts';
-import { ownEnvironment } from '../../support/stowage-command.ts';
+import { stowage as run } from '../../support/stowage-command.ts';
 
-const STOWAGE = join(import.meta.dirname, '../../../bin/stowage');
-
-function stowage(
-  args: string[],
-  environment: Record<string, string> = {},
-): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const env = { ...ownEnvironment(), ...environment };
-    execFile(STOWAGE, args, { env }, (error, stdout, stderr) =>
-      resolve({ exitCode: (error?.code as number | undefined) ?? 0, stdout, stderr }),
-    );
-  });
-}
+const stowage = (args: string[], env: Record<string, string> = {}) => run(args, { env });
 
 describe('the program', () => {
   test.each([
@@ -28,17 +14,17 @@ describe('the program', () => {
     [['user', 'add'], "error: missing required argument 'name'"],
     [['prefetch', '.', '--sbom-format', 'x'], 'Allowed choices are cyclonedx-1.6, spdx-2.3.'],
   ])('%j is a usage error', async (args, message) => {
-    const { exitCode, stdout, stderr } = await stowage(args);
-    expect(exitCode).toBe(2);
+    const { status, stdout, stderr } = await stowage(args);
+    expect(status).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('    at ');
   });
 
   test('--help and --version are not', async () => {
-    expect(await stowage(['--version'])).toMatchObject({ exitCode: 0, stdout: '0.1.0\n' });
-    const { exitCode, stdout } = await stowage(['--help']);
-    expect(exitCode).toBe(0);
+    expect(await stowage(['--version'])).toMatchObject({ status: 0, stdout: '0.1.0\n' });
+    const { status, stdout } = await stowage(['--help']);
+    expect(status).toBe(0);
     for (const command of 'serve gateway worker migrate config doctor gc fsck prefetch user sbom logs verify'.split(
       ' ',
     )) {
@@ -48,10 +34,10 @@ describe('the program', () => {
 
   test('a setting that does not exist, and one that does not parse', async () => {
     expect(await stowage(['config'], { STOWAGE_PROT: '1' })).toMatchObject({
-      exitCode: 4,
+      status: 4,
       stderr: 'error: STOWAGE_PROT is not a setting; "stowage config" lists them\n',
     });
-    expect(await stowage(['config'], { STOWAGE_PORT: 'x' })).toMatchObject({ exitCode: 4 });
+    expect(await stowage(['config'], { STOWAGE_PORT: 'x' })).toMatchObject({ status: 4 });
   });
 
   test('config prints values and where they come from, without secrets', async () => {

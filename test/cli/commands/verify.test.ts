@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,9 +13,8 @@ import { Signer } from '../../../src/domain/bundles/signing.ts';
 import type { Digest } from '../../../src/domain/storage/blob-store.ts';
 import { component, sbomSubject } from '../../support/sbom-subject.ts';
 import { type SmallBundle, smallBundle } from '../../support/small-bundle.ts';
-import { ownEnvironment } from '../../support/stowage-command.ts';
+import { stowage } from '../../support/stowage-command.ts';
 
-const STOWAGE = join(import.meta.dirname, '../../../bin/stowage');
 const sha256 = (content: string): Digest => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 
 const directory = mkdtempSync(join(tmpdir(), 'stowage-verify-'));
@@ -313,17 +311,12 @@ describe('what lies beside a bundle', () => {
 });
 
 describe('the command', () => {
-  const stowage = (...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> =>
-    new Promise((resolve) => {
-      const env = { ...ownEnvironment(), STOWAGE_DATA_DIR: at('signer') };
-      execFile(STOWAGE, ['verify', ...args], { env }, (error, stdout, stderr) =>
-        resolve({ exitCode: (error?.code as number | undefined) ?? 0, stdout, stderr }),
-      );
-    });
+  const runVerify = (...args: string[]) =>
+    stowage(['verify', ...args], { env: { STOWAGE_DATA_DIR: at('signer') } });
 
   test('0: everything is as it should be', async () => {
-    const { exitCode, stdout, stderr } = await stowage(archive);
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const { status, stdout, stderr } = await runVerify(archive);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout.split('\n')).toEqual([
       `archive     ${bundle.assembled.archiveDigest} my-bundle.tar.gz (${(bundle.archive.length / 1000).toFixed(1)} kB)`,
       `tar         ${bundle.assembled.tarDigest}`,
@@ -340,8 +333,8 @@ describe('the command', () => {
       at('my-bundle.manifest.json'),
       bundle.manifestText.replace(sha256('first'), sha256('other')),
     );
-    const { exitCode, stdout } = await stowage(archive);
-    expect(exitCode).toBe(10);
+    const { status, stdout } = await runVerify(archive);
+    expect(status).toBe(10);
     expect(stdout).toContain(
       `FAILED      deps/npm/a/a-1.0.0.tgz has another digest: expected ${sha256('other')}, actual ${sha256('first')}\n`,
     );
@@ -351,8 +344,8 @@ describe('the command', () => {
   test('7: the file is no archive', async () => {
     rmSync(at('my-bundle.provenance.jsonl'));
     writeFileSync(archive, 'hello'.repeat(200));
-    const { exitCode, stdout } = await stowage('--json', archive);
-    expect(exitCode).toBe(7);
+    const { status, stdout } = await runVerify('--json', archive);
+    expect(status).toBe(7);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
       problems: [{ code: 'unexpected-format', what: 'There is no tar header at byte 0' }],
@@ -361,8 +354,8 @@ describe('the command', () => {
 
   test('3: the manifest names something outside', async () => {
     writeFileSync(at('other.json'), bundle.manifestText.replaceAll('"app/', '"../'));
-    expect(await stowage('--manifest', at('other.json'), archive)).toEqual({
-      exitCode: 3,
+    expect(await runVerify('--manifest', at('other.json'), archive)).toEqual({
+      status: 3,
       stdout: '',
       stderr: expect.stringContaining('error: The manifest names "../README.md", outside of the bundle\n'),
     });
@@ -370,8 +363,8 @@ describe('the command', () => {
 
   test('4: no manifest, no key', async () => {
     rmSync(at('my-bundle.manifest.json'));
-    const { exitCode, stdout, stderr } = await stowage('--json', archive);
-    expect({ exitCode, stderr }).toEqual({ exitCode: 4, stderr: '' });
+    const { status, stdout, stderr } = await runVerify('--json', archive);
+    expect({ status, stderr }).toEqual({ status: 4, stderr: '' });
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
       error: {
@@ -380,15 +373,15 @@ describe('the command', () => {
       },
     });
     writeFileSync(at('no-key.pem'), 'hello');
-    expect(await stowage('--key', at('no-key.pem'), archive)).toMatchObject({
-      exitCode: 4,
+    expect(await runVerify('--key', at('no-key.pem'), archive)).toMatchObject({
+      status: 4,
       stderr: 'error: The key is no public key in PEM form\n',
     });
   });
 
   test('1: no such file', async () => {
-    expect(await stowage(at('absent.tar.gz'))).toMatchObject({
-      exitCode: 1,
+    expect(await runVerify(at('absent.tar.gz'))).toMatchObject({
+      status: 1,
       stderr: expect.stringContaining(`error: There is no file ${at('absent.tar.gz')}\n`),
     });
   });
