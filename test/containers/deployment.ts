@@ -33,8 +33,6 @@ export interface Deployment {
   database: Database;
   /** Data directories of the processes lie in it, by their names. */
   directory: string;
-  /** Starts a process and lets the load balancer know. */
-  startProcess(process: ServiceProcess): Promise<void>;
   /** Ends the processes in order. What they used stays until {@link close}. */
   endProcesses(): Promise<void>;
   close(): Promise<void>;
@@ -56,12 +54,13 @@ export async function startDeployment(
   const postgres = starting.adopt(await PostgresContainer.start(engine), (one) => one.stop());
   const s3 = starting.adopt(await startS3Server(), (one) => one.stop());
 
-  const listen = async (ports: number[]): Promise<TcpProxy> =>
-    starting.adopt(await TcpProxy.listen(ports), (one) => one.close());
+  const listen = async (targets: () => readonly number[]): Promise<TcpProxy> =>
+    starting.adopt(await TcpProxy.listen(targets), (one) => one.close());
+  const s3Port = Number(new URL(s3.url).port);
   const proxies = {
-    database: await listen([postgres.port]),
-    s3: await listen([Number(new URL(s3.url).port)]),
-    gateways: await listen([]),
+    database: await listen(() => [postgres.port]),
+    s3: await listen(() => [s3Port]),
+    gateways: await listen(() => all.gateways.flatMap(({ port }) => port ?? [])),
   };
   const databaseUrl = await createDatabase(postgres.port);
   const database = starting.adopt(await openDatabase({ url: databaseUrl, connections: 4 }), (one) =>
@@ -88,20 +87,16 @@ export async function startDeployment(
   };
   const processes = [...all.gateways, ...all.workers];
   await shareKey(directory, processes);
-  const startProcess = async (process: ServiceProcess): Promise<void> => {
-    await process.start();
-    proxies.gateways.targets = all.gateways.flatMap(({ port }) => port ?? []);
-  };
   const endProcesses = async (): Promise<void> => {
-    await Promise.all(processes.filter(({ isReady }) => isReady).map((process) => process.end('SIGTERM')));
+    await Promise.all(processes.map((process) => process.end('SIGTERM')));
   };
   starting.defer(endProcesses);
-  await Promise.all(processes.map(startProcess));
+  await Promise.all(processes.map((process) => process.start()));
 
   const started = starting.move();
   return {
     ...all,
-    ...{ url, token, postgres, s3, proxies, database, directory, startProcess, endProcesses },
+    ...{ url, token, postgres, s3, proxies, database, directory, endProcesses },
     close: () => started.disposeAsync(),
   };
 }

@@ -61,10 +61,14 @@ describe('two gateways and three workers under faults', () => {
     await upstreams?.close();
   });
 
-  test('every process that was not killed lives, and every accepted job reaches one final state', async () => {
+  test('no process fails by itself, and every accepted job reaches one final state', async () => {
     const { database, gateways, workers } = deployment;
     await expect.poll(() => unfinished(database), { timeout: 120_000, interval: 500 }).toEqual([]);
     expect([...gateways, ...workers].flatMap(({ complaints }) => complaints)).toEqual([]);
+    expect(gateways.map(({ timesGivenUp }) => timesGivenUp)).toEqual([0, 0]);
+    const givenUp = workers.map(({ timesGivenUp }) => timesGivenUp);
+    const ofDatabase = [...faults].filter(([fault]) => fault.includes('PostgreSQL'));
+    expect(Math.max(...givenUp)).toBeLessThanOrEqual(ofDatabase.reduce((sum, [, times]) => sum + times, 0));
     expect(await deadJobs(database)).toEqual([]);
     requests = await jobsOf(database, 'bundle-request');
     builds = await jobsOf(database, 'image-build');
@@ -79,6 +83,7 @@ describe('two gateways and three workers under faults', () => {
     const told = accepted.requests.length + accepted.builds.length;
     summary.push(
       `faults: ${[...faults].map(([fault, times]) => `${times} × ${fault}`).join(', ')}`,
+      `workers that lost their queue and were started again: ${givenUp.join(' + ')} times`,
       `jobs: ${requests.size} requests, ${builds.size} builds, each with one final state; ${told} of them were accepted, ` +
         `${accepted.lostAnswers} answers were lost; ${accepted.tags.size} pushes`,
     );

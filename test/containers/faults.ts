@@ -78,7 +78,7 @@ async function endOne(
   const again = async (): Promise<void> => {
     await victim.end(signal);
     await sleep(pause);
-    await deployment.startProcess(victim);
+    await victim.start();
   };
   const started = again();
   started.catch(() => undefined);

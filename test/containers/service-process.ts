@@ -6,20 +6,25 @@ const READY = {
   worker: /"worker ready"/,
 } as const;
 
+/** What a worker says, and ends with status 1, when the database has taken its queue away: another one is to be started. */
+const GAVE_UP = '"the service ended by itself"';
+
 export type ServiceKind = keyof typeof READY;
 
-/** A gateway or a worker that is started again whenever it has ended, as a supervisor of the operating system does. */
+/** A gateway or a worker that is started again when it has ended by itself, as a supervisor of the operating system does. */
 export class ServiceProcess {
   readonly kind: ServiceKind;
   readonly name: string;
   /** Of a gateway that is ready. */
   port: number | null = null;
-  /** What went wrong that was not done to it. */
+  /** How often it ended in order because its queue had ended. */
+  timesGivenUp = 0;
+  /** What else went wrong that was not done to it. */
   readonly complaints: string[] = [];
   readonly #environment: Record<string, string>;
+  #starting: Promise<void> | null = null;
+  /** Of a process that is ready; null: whoever ends it knows, or there is none. */
   #command: StowageCommand | null = null;
-  #output = '';
-  #isReady = false;
 
   constructor(kind: ServiceKind, name: string, environment: Record<string, string>) {
     this.kind = kind;
@@ -28,52 +33,55 @@ export class ServiceProcess {
   }
 
   get isReady(): boolean {
-    return this.#isReady;
+    return this.#command !== null;
   }
 
-  /** All that its processes have said. */
-  get output(): string {
-    return this.#output + (this.#command?.stderr ?? '');
+  /** Resolves when it is ready. */
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
   }
 
-  /** Resolves when it is ready. A process that ends before that is followed by another one. */
-  async start(): Promise<void> {
+  /** Ends when the process has ended, if there is one. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    await this.#starting?.catch(() => undefined);
+    const command = this.#command;
+    if (command === null) return;
+    this.#command = null;
+    const { status } = await command.end(signal);
+    if (signal === 'SIGTERM' && status !== 0) this.#note(command, `answered SIGTERM with ${status}`);
+  }
+
+  /** A process that ends before it is ready is followed by another one. */
+  async #start(): Promise<void> {
     for (let attempts = 1; ; attempts++) {
       const command = new StowageCommand([this.kind], { env: this.#environment });
-      this.#command = command;
       try {
         const [, port] = await command.until(READY[this.kind]);
         this.port = port === undefined ? null : Number(port);
-        this.#isReady = true;
+        this.#command = command;
         void this.#watch(command);
         return;
       } catch (error) {
-        this.#output += command.stderr;
         if (attempts === MOST_ATTEMPTS) throw error;
       }
     }
-  }
-
-  /** Ends when the process has ended. */
-  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    const command = this.#command!;
-    this.#command = null;
-    this.#isReady = false;
-    const { status } = await command.end(signal);
-    this.#output += command.stderr;
-    if (signal === 'SIGTERM' && status !== 0) this.#complain(command, `answered SIGTERM with ${status}`);
   }
 
   async #watch(command: StowageCommand): Promise<void> {
     const { status } = await command.result;
     // Otherwise it was ended by us.
     if (this.#command !== command) return;
-    this.#isReady = false;
-    this.#complain(command, `ended by itself with ${status}`);
+    this.#command = null;
+    this.#note(command, `ended by itself with ${status}`);
+    await this.start().catch((error: Error) =>
+      this.complaints.push(`${this.name} did not start again: ${error.message}`),
+    );
   }
 
-  #complain(command: StowageCommand, what: string): void {
-    this.complaints.push(`${this.name} ${what}:\n${command.stderr.slice(-2_000)}`);
+  #note({ child, stderr }: StowageCommand, what: string): void {
+    if (child.exitCode === 1 && stderr.includes(GAVE_UP)) this.timesGivenUp += 1;
+    else this.complaints.push(`${this.name} ${what}:\n${stderr.slice(-2_000)}`);
   }
 }
 

@@ -3,18 +3,18 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /** In front of servers on loopback: spreads connections over them, as a load balancer does, and can break them all. */
 export class TcpProxy {
-  /** Ports of those who serve; one that does not answer is passed over. */
-  targets: readonly number[];
+  readonly #targets: () => readonly number[];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #next = 0;
 
-  private constructor(server: Server, targets: readonly number[]) {
+  private constructor(server: Server, targets: () => readonly number[]) {
     this.#server = server;
-    this.targets = targets;
+    this.#targets = targets;
   }
 
-  static async listen(targets: readonly number[]): Promise<TcpProxy> {
+  /** @param targets ports of those who serve now; one that does not answer is passed over */
+  static async listen(targets: () => readonly number[]): Promise<TcpProxy> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     const proxy = new TcpProxy(server, targets);
     server.on('connection', (client) => void proxy.#serve(client));
@@ -63,10 +63,11 @@ export class TcpProxy {
   }
 
   async #connect(): Promise<Socket | null> {
-    for (let tried = 0; tried < this.targets.length; tried++) {
+    const targets = this.#targets();
+    for (let tried = 0; tried < targets.length; tried++) {
       this.#next += 1;
       const socket = connect({
-        port: this.targets[this.#next % this.targets.length]!,
+        port: targets[this.#next % targets.length]!,
         host: '127.0.0.1',
         allowHalfOpen: true,
         noDelay: true,
