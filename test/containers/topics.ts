@@ -1,64 +1,35 @@
 import type { Topic } from './subscriber.ts';
 
 /** Everything one can follow of a job. Positions are those that resume; what is brought names each item once. */
-interface Event {
-  version: number;
-}
+export const requestEvents = (number: number): Topic<number> => events('bundleRequestEvents', number);
+export const requestLog = (number: number): Topic<number> => logPages('bundleRequestLogPages', number);
+export const buildEvents = (number: number): Topic<number> => events('imageBuildEvents', number);
+export const buildLog = (number: number): Topic<number> => logPages('imageBuildLogPages', number);
 
-interface Page {
-  lines: { number: number }[];
-}
-
-export function requestEvents(number: number): Topic<number> {
+function events(field: string, number: number): Topic<number> {
   return {
     document: `subscription ($number: Int!, $after: Int!) {
-      bundleRequestEvents(number: $number, afterVersion: $after) { version }
+      ${field}(number: $number, afterVersion: $after) { version }
     }`,
     variables: { number },
     cursor: ['after', 0],
-    read: ({ bundleRequestEvents: { version } }: { bundleRequestEvents: Event }) => ({
-      position: version,
-      brings: [String(version)],
-    }),
+    read: (data: Record<string, { version: number }>) => {
+      const { version } = data[field]!;
+      return { position: version, brings: [String(version)] };
+    },
   };
 }
 
-export function requestLog(number: number): Topic<number> {
+function logPages(field: string, number: number): Topic<number> {
   return {
     document: `subscription ($number: Int!, $after: Int!) {
-      bundleRequestLogPages(number: $number, afterLine: $after) { lines { number } }
+      ${field}(number: $number, afterLine: $after) { lines { number } }
     }`,
     variables: { number },
     cursor: ['after', 0],
-    read: ({ bundleRequestLogPages }: { bundleRequestLogPages: Page }) => linesOf(bundleRequestLogPages),
+    read: (data: Record<string, { lines: { number: number }[] }>) => {
+      const { lines } = data[field]!;
+      return { position: lines.at(-1)!.number, brings: lines.map((line) => String(line.number)) };
+    },
   };
-}
-
-export function buildEvents(number: number): Topic<number> {
-  return {
-    document: `subscription ($number: Int!, $after: Int!) {
-      imageBuildEvents(number: $number, afterVersion: $after) { version }
-    }`,
-    variables: { number },
-    cursor: ['after', 0],
-    read: ({ imageBuildEvents: { version } }: { imageBuildEvents: Event }) => ({
-      position: version,
-      brings: [String(version)],
-    }),
-  };
-}
-
-export function buildLog(number: number): Topic<number> {
-  return {
-    document: `subscription ($number: Int!, $after: Int!) {
-      imageBuildLogPages(number: $number, afterLine: $after) { lines { number } }
-    }`,
-    variables: { number },
-    cursor: ['after', 0],
-    read: ({ imageBuildLogPages }: { imageBuildLogPages: Page }) => linesOf(imageBuildLogPages),
-  };
-}
-
-function linesOf({ lines }: Page): { position: number; brings: string[] } {
-  return { position: lines.at(-1)!.number, brings: lines.map(({ number }) => String(number)) };
 }

@@ -10,11 +10,8 @@ import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { findLiveWorkers } from '../../src/domain/live-workers.ts';
 import { discardDeadJob, listDead, retryDeadJob } from '../../src/domain/queue/dead-jobs.ts';
 import { findTaskQueues, pauseTask, resumeTask } from '../../src/domain/queue/paused-tasks.ts';
-import { HeldJobs } from '../../src/workers/held-jobs.ts';
-import { Recovery } from '../../src/workers/recovery.ts';
-import type { WorkerContext } from '../../src/workers/worker-context.ts';
-import { WorkerMetrics } from '../../src/workers/worker-metrics.ts';
 import { TestRepository } from '../support/git-repository.ts';
+import { recoverOnce } from '../support/recover-once.ts';
 import { startWorkerStack, type WorkerStack } from '../support/worker-stack.ts';
 
 const PAGE = { after: null, before: null, limit: 10, inverted: false };
@@ -32,9 +29,16 @@ describe('the jobs of a worker', () => {
     const { sql } = stack.database;
     const subject = { subjectType: 'bundle-request', subjectId: 0 };
     await addJob(sql, 'compact-log', subject, { key: 'last', priority: 1_000 });
-    await expect
-      .poll(() => sql.query(`select from graphile_worker.jobs where key = 'last'`), { timeout: 20_000 })
-      .toEqual([]);
+    await expect.poll(() => sql.query(`select from graphile_worker.jobs where key = 'last'`)).toEqual([]);
+  };
+  /** A request that is not assembled, although everything else has been done. */
+  const submitUnassembled = async (): Promise<number> => {
+    const { id } = await submit();
+    const states = ['fetch-source succeeded', 'assemble-bundle queued'];
+    await expect.poll(() => statesOf(id)).toEqual(states);
+    await untilOthersPassed();
+    expect(await statesOf(id)).toEqual(states);
+    return id;
   };
 
   test('of a paused task wait, others go on, and all is done when it is resumed', async () => {
@@ -42,19 +46,14 @@ describe('the jobs of a worker', () => {
     const { database } = stack;
     await pauseTask(database, SYSTEM, 'assemble-bundle', 'the disk is being changed');
     // The worker has heard of it when it passes over such a job.
-    const request = await submit();
-    await expect
-      .poll(() => statesOf(request.id), { timeout: 20_000 })
-      .toEqual(['fetch-source succeeded', 'assemble-bundle queued']);
-    await untilOthersPassed();
-    expect(await statesOf(request.id)).toEqual(['fetch-source succeeded', 'assemble-bundle queued']);
+    const id = await submitUnassembled();
     const queue = (await findTaskQueues(database, SYSTEM)).find(({ task }) => task === 'assemble-bundle');
     expect(queue).toMatchObject({
       ...{ ready: 1, running: 0, failed: 0 },
       pause: { reason: 'the disk is being changed', pausedBy: null, pausedAt: expect.any(Date) },
     });
     await resumeTask(database, SYSTEM, 'assemble-bundle');
-    expect(await stack.untilFinal(request.id)).toMatchObject({ state: 'complete' });
+    expect(await stack.untilFinal(id)).toMatchObject({ state: 'complete' });
     await expect(pauseTask(database, SYSTEM, 'resolve', null)).rejects.toThrow(
       /^"resolve" is not a task; tasks are fetch-source, /,
     );
@@ -66,12 +65,7 @@ describe('the jobs of a worker', () => {
       STOWAGE_TASK_CONCURRENCY: 'compact-log=1',
       STOWAGE_WORKER_CONCURRENCY: '3',
     });
-    const request = await submit();
-    await expect
-      .poll(() => statesOf(request.id), { timeout: 20_000 })
-      .toEqual(['fetch-source succeeded', 'assemble-bundle queued']);
-    await untilOthersPassed();
-    expect(await statesOf(request.id)).toEqual(['fetch-source succeeded', 'assemble-bundle queued']);
+    await submitUnassembled();
     expect(await findLiveWorkers(stack.database, SYSTEM)).toMatchObject([
       {
         id: stack.worker.id,
@@ -150,7 +144,7 @@ describe('the jobs of a worker', () => {
     );
     expect(await listDead(database, SYSTEM, PAGE)).toEqual([]);
 
-    await recoverOnce();
+    await recoverOnce(stack);
     const [dead] = await listDead(database, SYSTEM, PAGE);
     expect(dead).toMatchObject({
       ...{ task: 'fetch-source', attempts: 8, lastError: null },
@@ -172,20 +166,6 @@ describe('the jobs of a worker', () => {
     );
     await cancelRequest(database, SYSTEM, request.id);
   });
-
-  const recoverOnce = async (): Promise<void> => {
-    const context = {
-      ...stack,
-      logger: { warn: () => undefined },
-      workerId: '22222222-0000-4000-8000-000000000000',
-      temporaryRoot: `${stack.settings.dataDir}/tmp/x`,
-      metrics: new WorkerMetrics(),
-      shutdown: new AbortController().signal,
-    } as unknown as WorkerContext;
-    const recovery = new Recovery(context, new HeldJobs());
-    await recovery.start();
-    await recovery.stop();
-  };
 
   test('of maintenance that failed for good run again, or are forgotten', async () => {
     stack = await startWorkerStack();

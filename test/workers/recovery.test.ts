@@ -2,17 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSettings } from '../../src/domain/config.ts';
 import type { Database } from '../../src/domain/database/database.ts';
 import { insertWorker, updateHeartbeat } from '../../src/domain/database/sql/workers.ts';
 import { EventHub } from '../../src/domain/events/event-hub.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
-import { HeldJobs } from '../../src/workers/held-jobs.ts';
-import { Recovery } from '../../src/workers/recovery.ts';
-import { WorkerMetrics } from '../../src/workers/worker-metrics.ts';
 import { testDatabase } from '../support/database.ts';
+import { recoverOnce } from '../support/recover-once.ts';
 
 let database: Database;
 let directory: string;
@@ -35,17 +32,14 @@ async function silentWorker(host: string, pid = process.pid): Promise<string> {
   return id;
 }
 
-async function recoverOnce(workerId: string): Promise<void> {
-  const context = {
-    ...{ settings: readSettings({ STOWAGE_DATA_DIR: directory }), database, hub: new EventHub(database) },
-    ...{ blobs: new FileBlobStore(join(directory, 'blobs')), logger: pino({ level: 'silent' }), workerId },
-    ...{ temporaryRoot: join(directory, 'tmp', workerId), metrics: new WorkerMetrics() },
-    shutdown: new AbortController().signal,
-  };
-  const recovery = new Recovery(context, new HeldJobs());
-  await recovery.start();
-  await recovery.stop();
-}
+const recover = (workerId: string): Promise<void> =>
+  recoverOnce(
+    {
+      ...{ settings: readSettings({ STOWAGE_DATA_DIR: directory }), database, hub: new EventHub(database) },
+      blobs: new FileBlobStore(join(directory, 'blobs')),
+    },
+    workerId,
+  );
 
 async function living(): Promise<string[]> {
   const rows = await database.sql.query<{ id: string }>('select id from workers where stopped_at is null');
@@ -54,7 +48,7 @@ async function living(): Promise<string[]> {
 
 test('a worker does not declare itself dead, and one that was declared dead lives again', async () => {
   const [self, other] = [await silentWorker(hostname()), await silentWorker('elsewhere')];
-  await recoverOnce(self);
+  await recover(self);
   expect(await living()).toEqual([self]);
   await updateHeartbeat(database.sql, other, {});
   expect((await living()).sort()).toEqual([self, other].sort());
@@ -82,7 +76,7 @@ test('what workers that are gone have left in this data directory goes, whoever 
   await database.sql.query('update workers set stopped_at = now() where id = any($1::uuid[])', [
     goes.slice(0, 2),
   ]);
-  await recoverOnce(self);
+  await recover(self);
   expect(readdirSync(join(directory, 'tmp')).sort()).toEqual([...stays].sort());
 });
 
@@ -92,7 +86,7 @@ test('what a dead worker was fetching is fetched by others at once', async () =>
   const claims = ['elsewhere:12:aa', 'elsewhere:123:bb', 'else:12:cc'];
   const { sql } = database;
   await sql.query('insert into artifact_claims select one, one from unnest($1::text[]) as one', [claims]);
-  await recoverOnce(self);
+  await recover(self);
   const left = await sql.query<{ key: string }>('select key from artifact_claims');
   expect(left.map(({ key }) => key).sort()).toEqual(claims.slice(1).sort());
 });

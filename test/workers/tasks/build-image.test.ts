@@ -1,33 +1,27 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readSettings } from '../../../src/domain/config.ts';
 import { findBuildRow } from '../../../src/domain/database/sql/image-build-rows.ts';
 import { recordBlobs } from '../../../src/domain/database/sql/record-blobs.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
-import { createProject } from '../../../src/domain/identity/projects.ts';
 import { BuildFailure } from '../../../src/domain/images/build-failure.ts';
-import { readBuildLog } from '../../../src/domain/images/build-log.ts';
 import type { BuildSubmission } from '../../../src/domain/images/build-submission.ts';
 import { cancelBuild, retryBuild } from '../../../src/domain/images/change-build.ts';
-import { hasEnded, type ImageBuild } from '../../../src/domain/images/image-build.ts';
+import type { ImageBuild } from '../../../src/domain/images/image-build.ts';
 import { deletePublishedImage } from '../../../src/domain/images/published-images.ts';
-import { openRegistry } from '../../../src/domain/registry/registry.ts';
 import { startWorker } from '../../../src/workers/runner.ts';
+import { type BuildingStack, startBuildingStack } from '../../support/building-stack.ts';
 import { FakeImageBuilding, untilAborted } from '../../support/fake-image-builder.ts';
 import { makeTar } from '../../support/gem-server.ts';
 import { submitImageBuild, tagsOf } from '../../support/image-builds.ts';
-import { startWorkerStack, type WorkerStack } from '../../support/worker-stack.ts';
 
 const building = new FakeImageBuilding();
-let stack: WorkerStack;
+let stack: BuildingStack;
 let uploadId: number;
 let name = 0;
 
 beforeAll(async () => {
-  stack = await startWorkerStack({ STOWAGE_BUILD_CONCURRENCY: '2' }, { imageBuilding: building });
-  const { settings, database, blobs } = stack;
-  building.registry = openRegistry({ settings, database, blobs });
-  await createProject(database, SYSTEM, { name: 'apps' });
+  stack = await startBuildingStack(building, { STOWAGE_BUILD_CONCURRENCY: '2' });
+  const { database, blobs } = stack;
   const blob = await blobs.write(makeTar({ Dockerfile: 'FROM scratch\n', 'src/a.txt': 'a' }));
   await recordBlobs(database.sql, [blob]);
   const [row] = await database.sql.query<{ id: number }>(
@@ -36,10 +30,7 @@ beforeAll(async () => {
   );
   uploadId = row!.id;
 });
-afterAll(async () => {
-  await building.registry?.close();
-  await stack.close();
-});
+afterAll(() => stack?.close());
 beforeEach(() => {
   name += 1;
   building.work = async () => undefined;
@@ -50,24 +41,8 @@ const submit = (
 ): Promise<ImageBuild> =>
   submitImageBuild(stack.database, { image: `image-${name}`, uploadId, ...submission });
 
-async function until(build: ImageBuild, isSo: (build: ImageBuild) => boolean): Promise<ImageBuild> {
-  const { hub, database } = stack;
-  for await (const _ of hub.subject('image-build', build.id, 0, AbortSignal.timeout(20_000))) {
-    const now = (await findBuildRow(database.sql, build.id))!;
-    if (isSo(now)) return now;
-  }
-  throw new Error(`build ${build.id} is ${(await findBuildRow(database.sql, build.id))?.state}`);
-}
-
 const run = async (submission: BuildSubmission & { version?: string } = {}): Promise<ImageBuild> =>
-  await until(await submit(submission), hasEnded);
-
-async function logOf({ id }: ImageBuild): Promise<string[]> {
-  const { pages } = await readBuildLog(stack, SYSTEM, id);
-  const lines: string[] = [];
-  for await (const page of pages(0)) lines.push(...page.map(({ text }) => text));
-  return lines;
-}
+  await stack.untilBuild(await submit(submission));
 
 describe('a build of an uploaded archive', () => {
   test('ends in the registry, with attestations, a log and a result', async () => {
@@ -77,7 +52,7 @@ describe('a build of an uploaded archive', () => {
     const build = await run({ buildArguments: { A: '1' }, version: '1.0' });
     expect(build).toMatchObject({ state: 'succeeded', attempt: 1, failure: null, size: 40 });
     expect(await tagsOf(stack.database, build.imagePath)).toEqual({ '1.0': build.digest });
-    const lines = await logOf(build);
+    const lines = await stack.buildLog(build);
     expect(lines).toEqual([
       'workspace is ready.',
       'STEP 1/1: FROM scratch',
@@ -140,7 +115,7 @@ describe('a build of an uploaded archive', () => {
     building.work = () => Promise.reject(error);
     const build = await run();
     expect(build).toMatchObject({ state: 'failed', failure, digest: null });
-    expect((await logOf(build)).at(-1)).toBe(failure.message);
+    expect((await stack.buildLog(build)).at(-1)).toBe(failure.message);
     expect(await tagsOf(stack.database, build.imagePath)).toEqual({});
   });
 
@@ -154,7 +129,7 @@ describe('a build that runs', () => {
   test('ends within two seconds when it is cancelled, and a retry makes the image', async () => {
     building.work = untilAborted;
     const build = await submit();
-    await until(build, ({ state }) => state === 'running');
+    await stack.untilBuild(build, ({ state }) => state === 'running');
     await expect.poll(() => building.builds.at(-1)?.destination.path).toBe(build.imagePath);
     const { signal } = building.builds.at(-1)!;
     const before = performance.now();
@@ -163,7 +138,7 @@ describe('a build that runs', () => {
     expect(performance.now() - before).toBeLessThan(2_000);
     building.work = async () => undefined;
     const retried = await retryBuild(stack.database, stack.settings, SYSTEM, build.id);
-    expect(await until(retried, ({ state }) => state === 'succeeded')).toMatchObject({
+    expect(await stack.untilBuild(retried, ({ state }) => state === 'succeeded')).toMatchObject({
       attempt: 2,
       retries: 1,
     });
@@ -195,7 +170,7 @@ describe('a build that runs', () => {
 
   test('leaves nothing when its image is deleted meanwhile', async () => {
     building.work = untilAborted;
-    const build = await until(await submit(), ({ state }) => state === 'running');
+    const build = await stack.untilBuild(await submit(), ({ state }) => state === 'running');
     await expect.poll(() => building.builds.at(-1)?.destination.path).toBe(build.imagePath);
     await deletePublishedImage(stack.database, stack.settings, SYSTEM, build.imageId);
     await untilAborted(building.builds.at(-1)!);
@@ -211,19 +186,19 @@ describe('a build that runs', () => {
     // Both places of the other worker are taken: the second one gets the build.
     building.work = untilAborted;
     const blockers = [await submit({ version: 'a' }), await submit({ version: 'b' })];
-    for (const one of blockers) await until(one, ({ state }) => state === 'running');
+    for (const one of blockers) await stack.untilBuild(one, ({ state }) => state === 'running');
     const second = await startWorker({
       ...{ settings, database, blobs, hub, imageBuilding: other },
       logger: pino({ level: 'silent' }),
     });
-    const build = await until(await submit({ version: 'c' }), ({ state }) => state === 'running');
+    const build = await stack.untilBuild(await submit({ version: 'c' }), ({ state }) => state === 'running');
     expect(build.workerId).toBe(second.id);
     await second.stop(0);
     expect(await findBuildRow(database.sql, build.id)).toMatchObject({ state: 'queued', workerId: null });
     building.work = async () => undefined;
     for (const one of blockers) await cancelBuild(database, settings, SYSTEM, one.id);
-    expect(await until(build, hasEnded)).toMatchObject({ state: 'succeeded', attempt: 2 });
-    expect(await logOf(build)).toContain('the worker stops: another one begins this build anew');
+    expect(await stack.untilBuild(build)).toMatchObject({ state: 'succeeded', attempt: 2 });
+    expect(await stack.buildLog(build)).toContain('the worker stops: another one begins this build anew');
   });
 
   test('is not in the way of other jobs, and no more run than may', async () => {
@@ -255,7 +230,7 @@ describe('the log of a build', () => {
     };
     const build = await run();
     expect(build.state).toBe('succeeded');
-    const lines = (await logOf(build)).filter((line) => line.startsWith('line '));
+    const lines = (await stack.buildLog(build)).filter((line) => line.startsWith('line '));
     expect(lines).toHaveLength(100_000);
     expect(lines.every((line, index) => line.startsWith(`line ${index + 1} `))).toBe(true);
     expect(waited).toBeGreaterThan(0);
@@ -272,7 +247,7 @@ describe('the log of a build', () => {
     const build = await run({
       secrets: { token: 'hunter2-token', key: 'part-one-of-key\npart-two-of-key\n' },
     });
-    expect((await logOf(build)).slice(-3)).toEqual([
+    expect((await stack.buildLog(build)).slice(-3)).toEqual([
       'login with *** and key ***',
       '***; see https://***@registry.example/',
       'curl -u *** failed',
@@ -286,22 +261,17 @@ describe('the log of a build', () => {
       for (let n = 0; n < 50; n += 1) await onLine('x'.repeat(99));
       throw new BuildFailure('step-failed', 'the end');
     };
-    const own = await startWorkerStack({ STOWAGE_BUILD_LOG_BYTES: '1024' }, { imageBuilding: small });
+    const own = await startBuildingStack(small, { STOWAGE_BUILD_LOG_BYTES: '1024' });
     try {
-      await createProject(own.database, SYSTEM, { name: 'apps' });
       const blob = await own.blobs.write(makeTar({ Dockerfile: 'FROM scratch\n' }));
       await recordBlobs(own.database.sql, [blob]);
       const [row] = await own.database.sql.query<{ id: number }>(
         `insert into uploads (file_name, digest, size) values ('s.tar', $1, 1) returning id`,
         [blob.digest],
       );
-      const { id } = await submitImageBuild(own.database, { uploadId: row!.id, settings: readSettings({}) });
-      await expect
-        .poll(async () => (await findBuildRow(own.database.sql, id))!.state, { timeout: 10_000 })
-        .toBe('failed');
-      const lines: string[] = [];
-      const { pages } = await readBuildLog(own, SYSTEM, id);
-      for await (const page of pages(0)) lines.push(...page.map(({ text }) => text));
+      const build = await own.untilBuild(await submitImageBuild(own.database, { uploadId: row!.id }));
+      expect(build.state).toBe('failed');
+      const lines = await own.buildLog(build);
       expect(lines.filter((line) => line.startsWith('xxx'))).toHaveLength(10);
       expect(lines.slice(-3)).toEqual([
         '[output cut: of what follows nothing is kept, since it is more than 1024 bytes]',

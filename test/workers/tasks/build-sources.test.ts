@@ -3,28 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findBuildRow } from '../../../src/domain/database/sql/image-build-rows.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
-import { createProject } from '../../../src/domain/identity/projects.ts';
 import { BuildFailure } from '../../../src/domain/images/build-failure.ts';
-import { readBuildLog } from '../../../src/domain/images/build-log.ts';
 import type { BuildSubmission } from '../../../src/domain/images/build-submission.ts';
 import { retryBuild } from '../../../src/domain/images/change-build.ts';
-import { hasEnded, type ImageBuild } from '../../../src/domain/images/image-build.ts';
-import { openRegistry } from '../../../src/domain/registry/registry.ts';
+import type { ImageBuild } from '../../../src/domain/images/image-build.ts';
 import type { Digest } from '../../../src/domain/storage/blob-store.ts';
+import { type BuildingStack, startBuildingStack } from '../../support/building-stack.ts';
 import { FakeImageBuilding } from '../../support/fake-image-builder.ts';
 import { TestRepository } from '../../support/git-repository.ts';
 import { submitImageBuild } from '../../support/image-builds.ts';
 import { servePrivately } from '../../support/private-git-server.ts';
 import { cycloneDxErrors } from '../../support/sbom-rules.ts';
-import { startWorkerStack, type WorkerStack } from '../../support/worker-stack.ts';
 
 const CREDENTIALS = 'ada:correct-horse';
 const building = new FakeImageBuilding();
 /** What the last build found in its source: contents by path. */
 let seen: Record<string, string> = {};
-let stack: WorkerStack;
+let stack: BuildingStack;
 let directory: string;
 let repository: TestRepository;
 let server: Awaited<ReturnType<typeof servePrivately>>;
@@ -44,16 +40,11 @@ beforeAll(async () => {
     gitConfig,
     `[http "${new URL(server.url).origin}/"]\n  extraHeader = Authorization: ${server.authorization}\n`,
   );
-  stack = await startWorkerStack(
-    {
-      STOWAGE_GIT_CONFIG: gitConfig,
-      STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file,http',
-      STOWAGE_ALLOW_PRIVATE_NETWORKS: 'true',
-    },
-    { imageBuilding: building },
-  );
-  const { settings, database, blobs } = stack;
-  building.registry = openRegistry({ settings, database, blobs });
+  stack = await startBuildingStack(building, {
+    STOWAGE_GIT_CONFIG: gitConfig,
+    STOWAGE_GIT_ALLOWED_PROTOCOLS: 'file,http',
+    STOWAGE_ALLOW_PRIVATE_NETWORKS: 'true',
+  });
   building.work = async ({ contextDirectory }) => {
     seen = Object.fromEntries(
       readdirSync(contextDirectory, { recursive: true, withFileTypes: true })
@@ -62,34 +53,16 @@ beforeAll(async () => {
         .map((path) => [path.slice(contextDirectory.length + 1), readFileSync(path, 'utf8')]),
     );
   };
-  await createProject(database, SYSTEM, { name: 'apps' });
 });
 afterAll(async () => {
-  await building.registry?.close();
   await stack?.close();
   await server?.close();
   rmSync(directory, { recursive: true, force: true });
   rmSync(repository.path, { recursive: true, force: true });
 });
 
-async function ended(build: ImageBuild): Promise<ImageBuild> {
-  const { hub, database } = stack;
-  for await (const _ of hub.subject('image-build', build.id, 0, AbortSignal.timeout(30_000))) {
-    const now = (await findBuildRow(database.sql, build.id))!;
-    if (hasEnded(now)) return now;
-  }
-  throw new Error(`build ${build.id} has not ended`);
-}
-
 const run = async (submission: BuildSubmission & { image?: string }): Promise<ImageBuild> =>
-  await ended(await submitImageBuild(stack.database, { ...submission, settings: stack.settings }));
-
-async function logOf({ id }: ImageBuild): Promise<string> {
-  const { pages } = await readBuildLog(stack, SYSTEM, id);
-  const lines: string[] = [];
-  for await (const page of pages(0)) lines.push(...page.map(({ text }) => text));
-  return lines.join('\n');
-}
+  await stack.untilBuild(await submitImageBuild(stack.database, { ...submission, settings: stack.settings }));
 
 test.each([
   ['HEAD', () => null, () => second, 'two'],
@@ -100,7 +73,7 @@ test.each([
   const build = await run({ repository: server.url, ref: ref() });
   expect(build).toMatchObject({ state: 'succeeded', failure: null, commit: commit() });
   expect(seen).toEqual({ Dockerfile: 'FROM scratch\n', 'a.txt': content });
-  const log = await logOf(build);
+  const log = (await stack.buildLog(build)).join('\n');
   expect(log).toContain(`source: commit ${commit()}`);
   expect(log).not.toContain(server.authorization.slice('Basic '.length));
 });
@@ -114,7 +87,7 @@ test('a retry stays at the commit that the branch had', async () => {
   expect(build).toMatchObject({ state: 'failed', commit: second });
   building.work = work;
   const third = repository.commit({ 'a.txt': 'three' });
-  const again = await ended(await retryBuild(stack.database, stack.settings, SYSTEM, build.id));
+  const again = await stack.untilBuild(await retryBuild(stack.database, stack.settings, SYSTEM, build.id));
   expect(again).toMatchObject({ state: 'succeeded', commit: second, attempt: 2 });
   expect(seen['a.txt']).toBe('two');
   expect(await run({ repository: server.url, ref: 'main' })).toMatchObject({ commit: third });
@@ -160,7 +133,7 @@ test('what the lock files of a repository pin is attached, and what cannot be re
   expect(build).toMatchObject({ state: 'succeeded', failure: null, commit });
   const told =
     'shop/Gemfile.lock: The file shop/Gemfile.lock cannot be used: line 1: it contains merge conflicts';
-  expect((await logOf(build)).split('\n')).toContain(`SBOM: ${told}`);
+  expect(await stack.buildLog(build)).toContain(`SBOM: ${told}`);
   const { subject, predicateType, predicate } = await attachedSbom(build);
   expect(predicateType).toBe('https://cyclonedx.org/bom');
   expect(subject).toEqual([{ name: build.imagePath, digest: { sha256: build.digest!.slice(7) } }]);

@@ -3,23 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findBuildRow } from '../../../src/domain/database/sql/image-build-rows.ts';
-import { SYSTEM } from '../../../src/domain/identity/principal.ts';
-import { createProject } from '../../../src/domain/identity/projects.ts';
-import { hasEnded, type ImageBuild } from '../../../src/domain/images/image-build.ts';
-import { openRegistry } from '../../../src/domain/registry/registry.ts';
+import { type BuildingStack, startBuildingStack } from '../../support/building-stack.ts';
 import { FakeImageBuilding } from '../../support/fake-image-builder.ts';
 import { TestRepository } from '../../support/git-repository.ts';
 import { submitImageBuild } from '../../support/image-builds.ts';
 import { servePrivately } from '../../support/private-git-server.ts';
-import { startWorkerStack, type WorkerStack } from '../../support/worker-stack.ts';
 
 const PASSWORD = 'correct-horse-4711';
 const building = new FakeImageBuilding();
 let directory: string;
 let repository: TestRepository;
 let server: Awaited<ReturnType<typeof servePrivately>>;
-let stack: WorkerStack;
+let stack: BuildingStack;
 /** With the password in it. */
 let url: string;
 
@@ -30,20 +25,13 @@ beforeAll(async () => {
   repository = new TestRepository({ Dockerfile: 'FROM scratch\n' });
   server = await servePrivately(repository.path, `ada:${PASSWORD}`);
   url = server.url.replace('://', `://ada:${PASSWORD}@`);
-  stack = await startWorkerStack(
-    {
-      STOWAGE_SECRETS_KEY: keyFile,
-      STOWAGE_GIT_ALLOWED_PROTOCOLS: 'http',
-      STOWAGE_ALLOW_PRIVATE_NETWORKS: 'true',
-    },
-    { imageBuilding: building },
-  );
-  const { settings, database, blobs } = stack;
-  building.registry = openRegistry({ settings, database, blobs });
-  await createProject(database, SYSTEM, { name: 'apps' });
+  stack = await startBuildingStack(building, {
+    STOWAGE_SECRETS_KEY: keyFile,
+    STOWAGE_GIT_ALLOWED_PROTOCOLS: 'http',
+    STOWAGE_ALLOW_PRIVATE_NETWORKS: 'true',
+  });
 });
 afterAll(async () => {
-  await building.registry?.close();
   await stack?.close();
   await server?.close();
   rmSync(directory, { recursive: true, force: true });
@@ -68,15 +56,6 @@ async function tablesWithPassword(): Promise<string[]> {
   return found;
 }
 
-async function ended(build: ImageBuild): Promise<ImageBuild> {
-  const { hub, database } = stack;
-  for await (const _ of hub.subject('image-build', build.id, 0, AbortSignal.timeout(30_000))) {
-    const now = (await findBuildRow(database.sql, build.id))!;
-    if (hasEnded(now)) return now;
-  }
-  throw new Error(`build ${build.id} has not ended`);
-}
-
 const submit = (secrets: Record<string, string>) =>
   submitImageBuild(stack.database, { repository: url, secrets, settings: stack.settings });
 
@@ -94,7 +73,7 @@ test('a build has its source and its secrets', async () => {
     given.push(secrets);
     meanwhile.push(await tablesWithPassword());
   };
-  expect(await ended(await submit({ token: PASSWORD }))).toMatchObject({ state: 'succeeded' });
+  expect(await stack.untilBuild(await submit({ token: PASSWORD }))).toMatchObject({ state: 'succeeded' });
   expect(given).toEqual([{ token: PASSWORD }]);
   expect(meanwhile).toEqual([[]]);
   expect(await tablesWithPassword()).toEqual([]);
@@ -105,7 +84,7 @@ test('without the key that has sealed them it fails, and says why', async () => 
   writeKey(foreign);
   const settings = { ...stack.settings, secretsKey: foreign };
   const build = await submitImageBuild(stack.database, { repository: url, settings });
-  const { state, failure } = await ended(build);
+  const { state, failure } = await stack.untilBuild(build);
   expect(state).toBe('failed');
   expect(failure?.message).toMatch(
     /^Credentials were encrypted with a key \([0-9a-f]{8}\) that is not here$/,
