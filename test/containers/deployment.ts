@@ -81,7 +81,7 @@ export async function startDeployment(
     const name = `${kind}-${index + 1}`;
     return new ServiceProcess(kind, name, { ...shared, STOWAGE_DATA_DIR: join(directory, name) });
   };
-  const all = {
+  const all: Pick<Deployment, 'gateways' | 'workers'> = {
     gateways: Array.from({ length: gateways }, processOf('gateway')),
     workers: Array.from({ length: workers }, processOf('worker')),
   };
