@@ -45,6 +45,8 @@ export interface GatewayOptions {
   logger: FastifyBaseLogger;
   /** How often the credentials of open subscriptions are looked at again. */
   credentialsCheckMs?: number;
+  /** How often web sockets must show that they are read. */
+  socketPingMs?: number;
 }
 
 export interface RunningGateway {

@@ -54,12 +54,14 @@ export class TestGateway {
     environment = {},
     worker = false,
     credentialsCheckMs,
+    socketPingMs,
     imageBuilding,
     database,
   }: {
     environment?: Record<string, string>;
     worker?: boolean;
     credentialsCheckMs?: number;
+    socketPingMs?: number;
     imageBuilding?: ImageBuilding;
     database?: Database;
   } = {}): Promise<TestGateway> {
@@ -72,7 +74,10 @@ export class TestGateway {
     return new TestGateway(
       stack,
       await populate(stack),
-      await listen(stack, logged, { ...(credentialsCheckMs !== undefined && { credentialsCheckMs }) }),
+      await listen(stack, logged, {
+        ...(credentialsCheckMs !== undefined && { credentialsCheckMs }),
+        ...(socketPingMs !== undefined && { socketPingMs }),
+      }),
       logged,
     );
   }
@@ -172,7 +177,7 @@ export class TestGateway {
 async function listen(
   stack: WorkerStack,
   logged: TestGateway['logged'],
-  options: { credentialsCheckMs?: number } = {},
+  options: { credentialsCheckMs?: number; socketPingMs?: number } = {},
 ): Promise<RunningGateway> {
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
   return await startGateway({

@@ -26,6 +26,8 @@ export interface GraphQLServices extends ContextServices {
   /** The same once more, for credentials that were good; see {@link endWithCredentials}. */
   authenticateAgain: GraphQLServices['authenticate'];
   credentialsCheckMs?: number;
+  /** Between two pings to a web socket. */
+  socketPingMs?: number;
   operations: PersistedOperations;
 }
 

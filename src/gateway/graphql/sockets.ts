@@ -5,15 +5,21 @@ import { type DocumentNode, GraphQLError } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import type { YogaServerInstance } from 'graphql-yoga';
-import { WebSocketServer } from 'ws';
-import { DomainError } from '../../domain/errors.ts';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { asDatabaseUnavailable } from '../../domain/database/connection-lost.ts';
+import { DomainError, TooManyRequestsError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
 import { baseUrlOf } from '../base-url.ts';
 import type { GraphQLContext, OperationOrigin } from './context.ts';
 import { GRAPHQL_PATH, type GraphQLServices } from './graphql-endpoint.ts';
 import { maskError } from './mask-error.ts';
+import { SocketPace } from './socket-pace.ts';
 
 const LONGEST_MESSAGE = 1_000_000;
+/** Of one connection, at a time. */
+const MOST_OPERATIONS = 500;
+/** Between two pings. Who has not answered one by the next is cut off, and resumes at the last item that it saw. */
+const PING_MS = 12_000;
 /** For clients to confirm that the connection is closed. */
 const FAREWELL_MS = 1_000;
 
@@ -22,11 +28,13 @@ export function attachSockets(
   server: Server,
   // biome-ignore lint/suspicious/noExplicitAny: Yoga's context types are invariant.
   yoga: YogaServerInstance<any, GraphQLContext>,
-  { settings, authenticate, authenticateAgain, operations, logger }: GraphQLServices,
+  services: GraphQLServices,
 ): { close(): Promise<void> } {
+  const { settings, authenticate, authenticateAgain, operations, logger } = services;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LONGEST_MESSAGE });
   /** Finds out anew whose connection it is. */
   const checks = new WeakMap<object, () => Promise<Principal>>();
+  const paces = new WeakMap<object, SocketPace>();
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.url?.split('?', 1)[0] !== GRAPHQL_PATH) {
@@ -35,6 +43,8 @@ export function attachSockets(
     }
     socket.on('error', () => socket.destroy());
     sockets.handleUpgrade(request, socket, head, (opened) => {
+      silenceLostAnswers(opened);
+      paces.set(opened, new SocketPace(opened, socket));
       sockets.emit('connection', opened, request);
       // What clients do wrong closes their connection; it is nothing to print on the console.
       opened.removeAllListeners('error');
@@ -46,7 +56,10 @@ export function attachSockets(
     {
       // Reasons of a close say nothing of what failed inside.
       isProd: true,
-      execute: (args) => (args.rootValue as Enveloped).execute(args),
+      execute: (args) => {
+        const { execute, pace } = args.rootValue as Enveloped;
+        return pace.run(() => execute(args));
+      },
       subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
       onConnect: async ({ connectionParams, extra }) => {
         const { authorization } = connectionParams ?? {};
@@ -57,12 +70,12 @@ export function attachSockets(
           checks.set(extra, () => authenticateAgain(request, header));
           return true;
         } catch (error) {
-          if (!(error instanceof DomainError)) logger.error({ err: error }, 'authentication failed');
-          extra.socket?.close(CloseCode.Forbidden, 'Forbidden');
+          extra.socket?.close(...closeFor(error, logger));
           return false;
         }
       },
-      onSubscribe: async ({ extra }, _id, params) => {
+      onSubscribe: async ({ extra, subscriptions }, _id, params) => {
+        if (Object.keys(subscriptions).length > MOST_OPERATIONS) return [tooMany()];
         const raw = extra.request!;
         const protocol = raw.socket instanceof TLSSocket ? 'https' : 'http';
         const baseUrl = baseUrlOf(settings, { protocol, host: raw.headers.host ?? '', raw });
@@ -83,11 +96,12 @@ export function attachSockets(
           operationName: params.operationName,
           variableValues: params.variables,
           contextValue: await contextFactory(),
-          rootValue: { execute, subscribe } satisfies Enveloped,
+          rootValue: { execute, subscribe, pace: paces.get(extra.socket!)! } satisfies Enveloped,
         };
       },
     },
     sockets,
+    services.socketPingMs ?? PING_MS,
   );
   return {
     close: async () => {
@@ -98,6 +112,36 @@ export function attachSockets(
       clearTimeout(deadline);
     },
   };
+}
+
+/**
+ * The code and the reason. Clients of graphql-ws come again by themselves after 1013 (and after 4403, with a password that
+ * may be right by then), never after 4500.
+ */
+function closeFor(error: unknown, logger: GraphQLServices['logger']): [code: number, reason: string] {
+  const known = asDatabaseUnavailable(error) ?? error;
+  if (known instanceof DomainError && !known.retryable) return [CloseCode.Forbidden, 'Forbidden'];
+  logger.error({ err: error }, 'authentication failed');
+  return known instanceof DomainError
+    ? [TRY_AGAIN_LATER, 'Try again later']
+    : [CloseCode.InternalServerError, 'Internal server error'];
+}
+
+/** What a connection that is gone did not take is no error: its end ends its operations. The library would print each. */
+function silenceLostAnswers(opened: WebSocket): void {
+  const send = opened.send.bind(opened) as (data: string, done: () => void) => void;
+  opened.send = ((data: string, done: () => void) => send(data, () => done())) as WebSocket['send'];
+}
+
+/** In the registry of close codes of RFC 6455. */
+const TRY_AGAIN_LATER = 1013;
+
+function tooMany(): GraphQLError {
+  const { message, code, hint, details } = new TooManyRequestsError(
+    `A connection may have ${MOST_OPERATIONS} operations at a time`,
+    { hint: 'End some of them, or open another connection.' },
+  );
+  return new GraphQLError(message, { extensions: { code, hint, details } });
 }
 
 /** A document that cannot be read is an error of its operation, not of the whole connection. */
@@ -115,4 +159,5 @@ interface Enveloped {
   execute: (args: any) => any;
   // biome-ignore lint/suspicious/noExplicitAny: as Yoga types them.
   subscribe: (args: any) => any;
+  pace: SocketPace;
 }

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { openDatabase } from '../../../src/domain/database/database.ts';
+import { CuttableConnection } from '../../support/cuttable-connection.ts';
+import { createTestDatabase, dropTestDatabase } from '../../support/database.ts';
 import { type Caller, TestGateway } from '../../support/gateway.ts';
 import { all, RequestHistory } from './request-history.ts';
 
@@ -20,8 +23,8 @@ class RawSocket {
   #arrived = (): void => undefined;
   readonly closed: Promise<[code: number, reason: string]>;
 
-  constructor(headers: Record<string, string> = {}) {
-    this.#socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
+  constructor(headers: Record<string, string> = {}, url = gateway.url) {
+    this.#socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
       headers,
     });
     this.#socket.on('message', (data) => {
@@ -89,6 +92,30 @@ describe('Web sockets', () => {
       expect(await socket.closed).toEqual([4403, 'Forbidden']);
     },
   );
+
+  test('are told to try again later when the database is away', async () => {
+    const direct = await createTestDatabase();
+    const { url, connection } = await CuttableConnection.to(direct);
+    const other = await TestGateway.start({ database: await openDatabase({ url, connections: 5 }) });
+    const init = { type: 'connection_init', payload: other.headers('ada') };
+    connection.cut();
+    const early = await new RawSocket({}, other.url).open();
+    early.send(init);
+    expect(await early.closed).toEqual([1013, 'Try again later']);
+    const errors = other.logged.filter(({ msg }) => msg === 'authentication failed');
+    expect(errors).toHaveLength(1);
+
+    // The client of graphql-ws does so by itself.
+    const client = other.socket('ada', { retryAttempts: 20 });
+    const answers = all(client.iterate({ query: '{ me { name } }' }));
+    await expect.poll(() => connection.refused).toBeGreaterThan(1);
+    connection.mend();
+    expect(await answers).toEqual([{ data: { me: { name: 'ada' } } }]);
+    await client.dispose();
+    await other.close();
+    await connection.close();
+    await dropTestDatabase(direct);
+  });
 
   test('say nothing before connection_init', async () => {
     const socket = await new RawSocket(gateway.headers('admin')).open();
