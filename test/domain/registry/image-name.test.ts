@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseImageName } from '../../../src/domain/registry/image-name.ts';
+import { processorMs } from '../../support/processor-time.ts';
 
 const DEFAULTS = { registryDefaultProject: 'library', registryDefaultRepository: 'images' };
 
@@ -63,16 +64,11 @@ describe('refused', () => {
     expect(parseImageName(`${'a/'.repeat(127)}a`, DEFAULTS).asWritten).toHaveLength(255);
   });
 
-  test('a hostile name is refused at once', () => {
-    const started = performance.now();
-    for (const text of [
-      `${'a-'.repeat(100_000)}!`,
-      `${'a'.repeat(250)}!`,
-      `${'-'.repeat(254)}`,
-      `a${'-'.repeat(253)}`,
-    ]) {
-      expect(() => parseImageName(text, DEFAULTS)).toThrow();
-    }
-    expect(performance.now() - started).toBeLessThan(500);
+  test('a hostile name is refused at once', async () => {
+    const names = [`${'a-'.repeat(100_000)}!`, `${'a'.repeat(250)}!`, '-'.repeat(254), `a${'-'.repeat(253)}`];
+    const milliseconds = await processorMs(() => {
+      for (const text of names) expect(() => parseImageName(text, DEFAULTS)).toThrow();
+    });
+    expect(milliseconds).toBeLessThan(500);
   });
 });

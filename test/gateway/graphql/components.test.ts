@@ -3,6 +3,7 @@ import { submitRequest } from '../../../src/domain/bundle-requests/submit.ts';
 import type { SbomComponent } from '../../../src/domain/bundles/sbom-component.ts';
 import { insertComponents } from '../../../src/domain/database/sql/insert-dictionaries.ts';
 import { type Caller, TestGateway } from '../../support/gateway.ts';
+import { processorMs } from '../../support/processor-time.ts';
 
 const OPEN = [
   'pkg:npm/lodash@4.17.19',
@@ -229,14 +230,15 @@ describe('What is refused', () => {
   });
 
   test('long ranges and names take no time', async () => {
-    const started = performance.now();
-    const { errors } = await gateway.graphql(SEARCH, {
-      purl: 'pkg:npm/lodash',
-      range: '<1 '.repeat(100_000),
+    const milliseconds = await processorMs(async () => {
+      const { errors } = await gateway.graphql(SEARCH, {
+        purl: 'pkg:npm/lodash',
+        range: '<1 '.repeat(100_000),
+      });
+      expect(errors).toMatchObject([{ extensions: { code: 'invalid-input' } }]);
+      expect(await purls({ name: 'a'.repeat(500_000) })).toEqual([]);
     });
-    expect(errors).toMatchObject([{ extensions: { code: 'invalid-input' } }]);
-    expect(await purls({ name: 'a'.repeat(500_000) })).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(milliseconds).toBeLessThan(5_000);
   });
 
   test('lists backwards', async () => {

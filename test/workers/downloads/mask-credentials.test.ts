@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { maskCredentials } from '../../../src/workers/downloads/mask-credentials.ts';
+import { processorMs } from '../../support/processor-time.ts';
 
 test.each([
   ['https://user:secret@host.example/a', 'https://***@host.example/a'],
@@ -36,15 +37,7 @@ test.each([
   expect(maskCredentials(maskCredentials(text))).toBe(expected);
 });
 
-test('a long hostile text takes no time', () => {
-  const started = performance.now();
-  for (const text of [
-    'a'.repeat(300_000),
-    'a://'.repeat(100_000),
-    'token='.repeat(60_000),
-    '@'.repeat(300_000),
-  ]) {
-    maskCredentials(text);
-  }
-  expect(performance.now() - started).toBeLessThan(2000);
+test('a long hostile text takes no time', async () => {
+  const texts = ['a'.repeat(300_000), 'a://'.repeat(100_000), 'token='.repeat(60_000), '@'.repeat(300_000)];
+  expect(await processorMs(() => texts.forEach(maskCredentials))).toBeLessThan(2000);
 });

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { workspaceTest } from '../../../src/workers/javascript-packages/workspace-glob.ts';
+import { processorMs } from '../../support/processor-time.ts';
 
 const isNamed = (folder: string, glob: string): boolean => workspaceTest([glob])?.(folder) ?? false;
 
@@ -84,10 +85,9 @@ test.each<[string, string, string, boolean]>([
   ['extended globs', '*(a|*(a|*(a)))b', 'a'.repeat(35), false],
   ['open braces', '{'.repeat(4000), 'a', false],
   ['length', 'a'.repeat(100_000), 'a', false],
-])('does not take long for hostile %s', (_, glob, folder, expected) => {
-  const startedAt = performance.now();
-  expect(isNamed(folder, glob)).toBe(expected);
-  expect(performance.now() - startedAt).toBeLessThan(1000);
+])('does not take long for hostile %s', async (_, glob, folder, expected) => {
+  const milliseconds = await processorMs(() => expect(isNamed(folder, glob)).toBe(expected));
+  expect(milliseconds).toBeLessThan(1000);
 });
 
 test('plain paths may be as many as one likes', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseRequirementsFile } from '../../../../src/workers/ecosystems/pip/requirements-file.ts';
+import { processorMs } from '../../../support/processor-time.ts';
 
 const parse = (text: string | Buffer, rules: 'cachito' | 'native' = 'cachito') =>
   parseRequirementsFile('requirements.txt', Buffer.from(text as string), rules);
@@ -255,10 +256,9 @@ describe('hostile files', () => {
     ['quotes', `a --hash "${'"'.repeat(500_000)}`],
     ['backslashes', `a${'\\'.repeat(900_000)}b\\\n=`],
     ['number signs', `${'a#'.repeat(400_000)}`],
-  ])('many %s are refused in no time', (_, text) => {
-    const start = performance.now();
-    expect(failure(text).length).toBeLessThan(1500);
-    expect(performance.now() - start).toBeLessThan(1500);
+  ])('many %s are refused in no time', async (_, text) => {
+    const milliseconds = await processorMs(() => expect(failure(text).length).toBeLessThan(1500));
+    expect(milliseconds).toBeLessThan(1500);
   });
 
   test('deeply nested and very long markers', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseLiteral } from '../../../../src/workers/ecosystems/pip/python-literal.ts';
 import { parseSetupPy } from '../../../../src/workers/ecosystems/pip/setup-py.ts';
+import { processorMs } from '../../../support/processor-time.ts';
 
 describe('setup() calls', () => {
   test.each<[string, string, string | null, string | null]>([
@@ -86,10 +87,9 @@ describe('hostile source', () => {
     ['NUL', '\0'.repeat(200_000)],
     ['backslashes', '\\\n'.repeat(200_000)],
     ['statements', `${'V = x\n'.repeat(200_000)}setup(version=V)`],
-  ])('many %s', (_, source) => {
-    const start = performance.now();
-    expect(parseSetupPy(source).version).toBeNull();
-    expect(performance.now() - start).toBeLessThan(2000);
+  ])('many %s', async (_, source) => {
+    const milliseconds = await processorMs(() => expect(parseSetupPy(source).version).toBeNull());
+    expect(milliseconds).toBeLessThan(2000);
   });
 });
 

@@ -4,6 +4,7 @@ import type { RequestFailure } from '../../../../src/domain/errors.ts';
 import { yarn } from '../../../../src/workers/ecosystems/yarn/index.ts';
 import { memorySourceTree } from '../../../support/memory-source-tree.ts';
 import { type NpmRegistry, startNpmRegistry } from '../../../support/npm-registry.ts';
+import { processorMs } from '../../../support/processor-time.ts';
 import { type ResolveContextOptions, resolveContext } from '../../../support/resolve-context.ts';
 
 const PUBLIC = 'https://registry.yarnpkg.com/';
@@ -231,15 +232,15 @@ describe('package.json and lock file', () => {
       { length: 50_000 },
       (_, at) => `a@${at}:\n  version "1.0.0"\n  resolved "x"\n  dependencies:\n    a ">${at}"\n`,
     );
-    const begin = performance.now();
-    const failure = await failureOf(
-      resolve({
+    const milliseconds = await processorMs(async () => {
+      const files = {
         'package.json': { ...MANIFEST, dependencies: { a: '*' } },
         'yarn.lock': blocks.join('\n'),
-      }),
-    );
-    expect(failure.message).toBe('The dependency a@x is hosted in an unsupported location');
-    expect(performance.now() - begin).toBeLessThan(10_000);
+      };
+      const failure = await failureOf(resolve(files));
+      expect(failure.message).toBe('The dependency a@x is hosted in an unsupported location');
+    });
+    expect(milliseconds).toBeLessThan(10_000);
   });
 
   test('more dependencies than allowed are refused before anything is fetched', async () => {
