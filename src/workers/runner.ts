@@ -135,6 +135,7 @@ const SCHEDULE = [
   ['expire-requests', '*/5 * * * *'],
   ['expire-uploads', '7 * * * *'],
   ['collect-garbage', '*/10 * * * *'],
+  ['apply-retention', '41 * * * *'],
   ['scrub-store', '0 3 * * 0'],
 ] as const;
 

@@ -35,7 +35,7 @@ export async function unfinished({ sql }: Database): Promise<string[]> {
      union all select 'build ' || id from image_builds where state in ('queued', 'running')
      union all select task_identifier || ' ' || id from graphile_worker.jobs
        where locked_at is not null or (attempts < max_attempts and task_identifier not in
-         ('expire-requests', 'expire-uploads', 'collect-garbage', 'scrub-store'))`,
+         ('expire-requests', 'expire-uploads', 'collect-garbage', 'apply-retention', 'scrub-store'))`,
   );
   return rows.map(({ job }) => job);
 }

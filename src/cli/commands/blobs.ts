@@ -6,6 +6,7 @@ import type { CopiedBlobs } from '../../domain/storage/copy-blobs.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../prefetch/quantities.ts';
 import { onTermination } from '../termination.ts';
+import { withDatabase } from '../with-database.ts';
 
 interface CopyOptions {
   from: string;
@@ -30,7 +31,7 @@ export function blobsCommand(): Command {
 const PROGRESS_MS = 2_000;
 
 async function copy({ from, to, json = false }: CopyOptions): Promise<void> {
-  const { s3Endpoint } = readSettings();
+  const { s3Endpoint, databaseUrl } = readSettings();
   const [source, target] = [blobStore(from, '--from'), blobStore(to, '--to')];
   if (source === target) throw new InvalidInputError('--from and --to are the same store');
   const [{ copyBlobs }, { openBlobStore }] = await Promise.all([
@@ -56,12 +57,21 @@ async function copy({ from, to, json = false }: CopyOptions): Promise<void> {
   try {
     const [opened, other] = stores;
     await other!.check({ space: true });
-    const result = await copyBlobs(opened!, other!, { signal: ending.signal, onProgress });
+    const work = () => copyBlobs(opened!, other!, { signal: ending.signal, onProgress });
+    // A copy of files needs no database, and starts none to be written down there.
+    const result = databaseUrl === null ? await work() : await audited(source, target, work);
     process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : textOf(result));
     if (result.damaged.length > 0) process.exitCode = EXIT_CODES['checksum-mismatch'];
   } finally {
     stopListening();
   }
+}
+
+async function audited<T>(from: string, to: string, work: () => Promise<T>): Promise<T> {
+  const { auditedCommand } = await import('../../domain/audit/audit-log.ts');
+  return await withDatabase('stowage-blobs', (database) =>
+    auditedCommand(database, { action: 'copyBlobs', details: { from, to } }, work),
+  );
 }
 
 function textOf({ copied, bytes, present, damaged }: CopiedBlobs): string {

@@ -21,9 +21,10 @@ export function fsckCommand(): Command {
 const PROGRESS_MS = 2_000;
 
 async function fsck({ reportOnly = false, json = false }: FsckOptions): Promise<void> {
-  const [{ checkStore }, { openBlobStore }] = await Promise.all([
+  const [{ checkStore }, { openBlobStore }, { auditedCommand }] = await Promise.all([
     import('../../domain/integrity/check-store.ts'),
     import('../../domain/storage/open-blob-store.ts'),
+    import('../../domain/audit/audit-log.ts'),
   ]);
   const ending = new AbortController();
   const stopListening = onTermination(
@@ -31,19 +32,24 @@ async function fsck({ reportOnly = false, json = false }: FsckOptions): Promise<
     () => process.exit(1),
   );
   let toldAt = Date.now();
-  const report = await withDatabase('stowage-fsck', async (database, settings) =>
-    checkStore({
-      database,
-      blobs: await openBlobStore(settings),
-      reportOnly,
-      signal: ending.signal,
-      onProgress: ({ blobs, bytes }) => {
-        if (Date.now() - toldAt < PROGRESS_MS) return;
-        toldAt = Date.now();
-        process.stderr.write(`${counted(blobs, 'blob')}, ${formatBytes(bytes)} so far\n`);
-      },
-    }),
-  ).finally(stopListening);
+  const report = await withDatabase('stowage-fsck', async (database, settings) => {
+    const store = await openBlobStore(settings);
+    const check = () =>
+      checkStore({
+        database,
+        blobs: store,
+        reportOnly,
+        signal: ending.signal,
+        onProgress: ({ blobs, bytes }) => {
+          if (Date.now() - toldAt < PROGRESS_MS) return;
+          toldAt = Date.now();
+          process.stderr.write(`${counted(blobs, 'blob')}, ${formatBytes(bytes)} so far\n`);
+        },
+      });
+    return reportOnly
+      ? await check()
+      : await auditedCommand(database, { action: 'checkStore', details: {} }, check);
+  }).finally(stopListening);
   process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : textOf(report, reportOnly));
   if (report.damaged.length > 0) process.exitCode = EXIT_CODES['checksum-mismatch'];
 }

@@ -67,23 +67,27 @@ async function collect(
   graceSeconds: number,
   { json = false }: GcOptions,
 ): Promise<void> {
-  const [{ collectGarbage }, { openBlobStore }, { graceOf }] = await Promise.all([
+  const [{ collectGarbage }, { openBlobStore }, { graceOf }, { auditedCommand }] = await Promise.all([
     import('../../domain/garbage/collect-garbage.ts'),
     import('../../domain/storage/open-blob-store.ts'),
     import('../../domain/garbage/garbage.ts'),
+    import('../../domain/audit/audit-log.ts'),
   ]);
   const ending = new AbortController();
   const stopListening = onTermination(
     () => ending.abort(new DOMException('interrupted', 'AbortError')),
     () => process.exit(1),
   );
-  const run = await collectGarbage({
-    database,
-    blobs: await openBlobStore(settings),
-    grace: graceOf(graceSeconds),
-    strayFiles: true,
-    signal: ending.signal,
-  }).finally(stopListening);
+  const blobs = await openBlobStore(settings);
+  const run = await auditedCommand(database, { action: 'collectGarbage', details: { graceSeconds } }, () =>
+    collectGarbage({
+      database,
+      blobs,
+      grace: graceOf(graceSeconds),
+      strayFiles: true,
+      signal: ending.signal,
+    }),
+  ).finally(stopListening);
   if (run === null) return print(json ? 'null' : 'another process is collecting just now');
   if (json) return print(JSON.stringify(run.removed, null, 2));
   for (const [kind, { items, bytes }] of Object.entries(run.removed)) {

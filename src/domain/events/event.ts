@@ -10,7 +10,7 @@ export type SubjectType =
 
 /**
  * Something that happened to a subject. Versions of one subject count from 1 without gaps, so that a subscriber can go
- * on after the last one it saw.
+ * on after the last one it saw. Of old ones the newest of each type stay (src/domain/retention/rules.ts).
  */
 export interface DomainEvent {
   subjectType: SubjectType;

@@ -9,6 +9,7 @@ export const TASKS = [
   'expire-requests',
   'expire-uploads',
   'collect-garbage',
+  'apply-retention',
   'scrub-store',
 ] as const;
 export type TaskName = (typeof TASKS)[number];

@@ -91,6 +91,13 @@ export interface Settings {
   requestLifetimeFailed: number;
   /** The same for requests of the own interface, however they ended; null: they are kept. */
   nativeRequestLifetime: number | null;
+  /** Seconds until things are forgotten, see src/domain/retention/rules.ts; null: never. */
+  requestRetention: number | null;
+  buildRetention: number | null;
+  logRetention: number | null;
+  eventRetention: number | null;
+  auditRetention: number | null;
+  deadJobRetention: number | null;
   /** Seconds since the newest request for a source until `stowage prune` removes it. */
   pruneAge: number;
   /** Nothing younger is ever removed. */

@@ -1,6 +1,7 @@
 import { row, type SettingRow } from './setting-row.ts';
 import { DEFAULT_LIMITS, REGISTRY_ANONYMOUS } from './settings.ts';
 import {
+  auditRetention,
   count,
   DAY,
   duration,
@@ -35,6 +36,50 @@ export const STORAGE_SETTINGS: readonly SettingRow[] = [
     parse: durationOrNever,
     fallback: () => null,
     meaning: 'how long requests of the own interface are kept after their end, or never: they do not expire',
+  }),
+  row({
+    variable: 'STOWAGE_REQUEST_RETENTION',
+    key: 'requestRetention',
+    parse: durationOrNever,
+    fallback: () => null,
+    meaning:
+      'how long requests that are stale, failed or cancelled are remembered after their last change, or never: they are not forgotten',
+  }),
+  row({
+    variable: 'STOWAGE_BUILD_RETENTION',
+    key: 'buildRetention',
+    parse: durationOrNever,
+    fallback: () => null,
+    meaning:
+      'the same for builds, after their end, that are not the newest of their version and whose image is not in the registry',
+  }),
+  row({
+    variable: 'STOWAGE_LOG_RETENTION',
+    key: 'logRetention',
+    parse: durationOrNever,
+    fallback: () => 365 * DAY,
+    meaning: 'how long logs of requests and builds are kept after their end, or never',
+  }),
+  row({
+    variable: 'STOWAGE_EVENT_RETENTION',
+    key: 'eventRetention',
+    parse: durationOrNever,
+    fallback: () => 30 * DAY,
+    meaning: 'how long all events are kept; of older ones each subject keeps the newest of each type',
+  }),
+  row({
+    variable: 'STOWAGE_AUDIT_RETENTION',
+    key: 'auditRetention',
+    parse: auditRetention,
+    fallback: () => null,
+    meaning: 'how long entries of the audit log are kept, 30d at least, or never: they are not removed',
+  }),
+  row({
+    variable: 'STOWAGE_DEAD_JOB_RETENTION',
+    key: 'deadJobRetention',
+    parse: durationOrNever,
+    fallback: () => 90 * DAY,
+    meaning: 'how long jobs that failed for good are kept for a retry',
   }),
   row({
     variable: 'STOWAGE_PRUNE_AGE',

@@ -153,6 +153,14 @@ export const durationOrNever: Parser<number | null> = (value, name) =>
   value === 'never' ? null : duration(value, name);
 
 export const DAY = 24 * 3600;
+
+/** Entries within 30 days are kept by the database itself. */
+export const auditRetention: Parser<number | null> = (value, name) => {
+  const seconds = durationOrNever(value, name);
+  if (seconds === null || seconds >= 30 * DAY) return seconds;
+  throw new InvalidInputError(`${name} must be 30d at least, or never, not "${value}"`);
+};
+
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 export const logLevel: Parser<string> = (value, name) => {

@@ -5,11 +5,7 @@ import {
   type QueueStatistics,
   readQueueStatistics,
 } from '../../domain/database/sql/queue-statistics.ts';
-import {
-  type Durations,
-  readBuildDurations,
-  readRequestDurations,
-} from '../../domain/database/sql/request-durations.ts';
+import { type Durations, readTallies, type Tallies } from '../../domain/database/sql/tallies.ts';
 import { readWorkerTotals, type WorkerTotals } from '../../domain/database/sql/worker-totals.ts';
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { BUILD_STATES, hasEnded } from '../../domain/images/image-build.ts';
@@ -23,27 +19,30 @@ const TASKS: readonly (keyof TaskPayloads)[] = [
   'expire-requests',
   'expire-uploads',
   'collect-garbage',
+  'apply-retention',
   'build-image',
 ];
 
+/** As `duration_bucket` has them in migrations/0040-retention.sql. */
 const DURATION_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 
-/** However often somebody scrapes: the queue is looked at once a second, and all requests once in ten. */
-const QUEUE_KEPT_MS = 1_000;
-const DURATIONS_KEPT_MS = 10_000;
+/** However often somebody scrapes, it is looked at once a second. */
+const KEPT_MS = 1_000;
 
 /** What the database knows of all processes together. Every gateway says the same: take the maximum, not the sum. */
 export function databaseMetrics(sql: SqlExecutor): () => Promise<MetricFamily[]> {
-  const queue = new KeptResult(
-    () => Promise.all([readQueueStatistics(sql), readWorkerTotals(sql)]),
-    QUEUE_KEPT_MS,
-  );
-  const durations = new KeptResult(
-    () => Promise.all([readRequestDurations(sql, DURATION_BOUNDS), readBuildDurations(sql, DURATION_BOUNDS)]),
-    DURATIONS_KEPT_MS,
+  const known = new KeptResult(
+    () =>
+      Promise.all([
+        readQueueStatistics(sql),
+        readWorkerTotals(sql),
+        readTallies(sql, 'bundle-request'),
+        readTallies(sql, 'image-build'),
+      ]),
+    KEPT_MS,
   );
   return async () => {
-    const [[jobs, workers], [requests, builds]] = await Promise.all([queue.get(), durations.get()]);
+    const [jobs, workers, requests, builds] = await known.get();
     return [
       ...queueFamilies(jobs),
       ...workerFamilies(workers),
@@ -83,6 +82,7 @@ const HELP: Record<string, string> = {
   stowage_download_retries_total: 'Attempts of downloads after the first.',
   stowage_download_bytes_total: 'Bytes of downloaded files and documents.',
   stowage_download_cache_hits_total: 'Files that were in the store already.',
+  stowage_retention_removed_total: 'What was forgotten because of its age, by rule.',
 };
 
 function workerFamilies({ workers, slots, counters }: WorkerTotals): MetricFamily[] {
@@ -98,13 +98,13 @@ function workerFamilies({ workers, slots, counters }: WorkerTotals): MetricFamil
   ];
 }
 
-function requestFamilies(rows: readonly Durations[]): MetricFamily[] {
+function requestFamilies({ states, durations }: Tallies): MetricFamily[] {
   return [
     {
       name: 'stowage_bundle_requests',
       type: 'gauge',
       help: 'Bundle requests by state.',
-      samples: REQUEST_STATES.map((state) => ({ labels: { state }, value: countOf(rows, state) })),
+      samples: REQUEST_STATES.map((state) => ({ labels: { state }, value: countOf(states, state) })),
     },
     {
       name: 'stowage_bundle_request_duration_seconds',
@@ -113,20 +113,20 @@ function requestFamilies(rows: readonly Durations[]): MetricFamily[] {
       samples: REQUEST_STATES.filter((state) => state !== 'in_progress').flatMap((state) =>
         histogramSamples(
           state,
-          rows.filter((row) => row.state === state && row.bucket !== null),
+          durations.filter((row) => row.state === state),
         ),
       ),
     },
   ];
 }
 
-function buildFamilies(rows: readonly Durations[]): MetricFamily[] {
+function buildFamilies({ states, durations }: Tallies): MetricFamily[] {
   return [
     {
       name: 'stowage_image_builds',
       type: 'gauge',
       help: 'Builds of images by state.',
-      samples: BUILD_STATES.map((state) => ({ labels: { state }, value: countOf(rows, state) })),
+      samples: BUILD_STATES.map((state) => ({ labels: { state }, value: countOf(states, state) })),
     },
     {
       name: 'stowage_image_build_duration_seconds',
@@ -135,7 +135,7 @@ function buildFamilies(rows: readonly Durations[]): MetricFamily[] {
       samples: BUILD_STATES.filter((state) => hasEnded({ state })).flatMap((state) =>
         histogramSamples(
           state,
-          rows.filter((row) => row.state === state && row.bucket !== null),
+          durations.filter((row) => row.state === state),
         ),
       ),
     },
@@ -143,13 +143,12 @@ function buildFamilies(rows: readonly Durations[]): MetricFamily[] {
 }
 
 /** Names that Cachito's dashboards know (cachito.md 1.16). It has no cancelled requests: they count as failed. */
-function cachitoFamilies(rows: readonly Durations[]): MetricFamily[] {
-  const finished = rows.filter((row) => row.bucket !== null);
+function cachitoFamilies({ states, durations }: Tallies): MetricFamily[] {
   const counts = {
-    complete: countOf(rows, 'complete'),
-    failed: countOf(rows, 'failed') + countOf(rows, 'cancelled'),
-    in_progress: countOf(rows, 'in_progress'),
-    stale: countOf(rows, 'stale'),
+    complete: countOf(states, 'complete'),
+    failed: countOf(states, 'failed') + countOf(states, 'cancelled'),
+    in_progress: countOf(states, 'in_progress'),
+    stale: countOf(states, 'stale'),
   };
   return [
     {
@@ -163,8 +162,8 @@ function cachitoFamilies(rows: readonly Durations[]): MetricFamily[] {
       type: 'summary',
       help: 'Time from the submission of a request to its end, under the name that Cachito has for it.',
       samples: [
-        { suffix: '_sum', value: finished.reduce((sum, row) => sum + row.seconds, 0) },
-        { suffix: '_count', value: finished.reduce((sum, row) => sum + row.count, 0) },
+        { suffix: '_sum', value: durations.reduce((sum, row) => sum + row.seconds, 0) },
+        { suffix: '_count', value: durations.reduce((sum, row) => sum + row.count, 0) },
       ],
     },
   ];
@@ -173,7 +172,7 @@ function cachitoFamilies(rows: readonly Durations[]): MetricFamily[] {
 function histogramSamples(state: string, rows: readonly Durations[]): MetricFamily['samples'] {
   const total = rows.reduce((sum, row) => sum + row.count, 0);
   const upTo = (index: number): number =>
-    rows.reduce((sum, row) => (row.bucket! <= index ? sum + row.count : sum), 0);
+    rows.reduce((sum, row) => (row.bucket <= index ? sum + row.count : sum), 0);
   return [
     ...DURATION_BOUNDS.map((bound, index) => ({
       suffix: '_bucket',
@@ -186,6 +185,6 @@ function histogramSamples(state: string, rows: readonly Durations[]): MetricFami
   ];
 }
 
-function countOf(rows: readonly Durations[], state: string): number {
-  return rows.reduce((sum, row) => (row.state === state ? sum + row.count : sum), 0);
+function countOf(states: Tallies['states'], state: string): number {
+  return states.find((one) => one.state === state)?.count ?? 0;
 }

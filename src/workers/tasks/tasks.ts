@@ -1,6 +1,7 @@
 import type { Task } from 'graphile-worker';
 import type { TaskName } from '../../domain/queue/tasks.ts';
 import type { WorkerContext } from '../worker-context.ts';
+import { applyRetentionOf } from './apply-retention.ts';
 import { assembleBundle } from './assemble-bundle.ts';
 import { buildImage } from './build-image.ts';
 import { collectGarbage } from './collect-garbage.ts';
@@ -29,6 +30,7 @@ export function createTasks(context: WorkerContext): {
       'expire-requests': expireRequestsOf(context),
       'expire-uploads': expireUploadsOf(context),
       'collect-garbage': collectGarbage(context),
+      'apply-retention': applyRetentionOf(context),
       'read-sbom': readSbom(context),
       'scrub-store': scrubStore(context),
       'build-image': buildImage(services),

@@ -35,7 +35,9 @@ afterAll(async () => {
 });
 
 const prune = (...args: string[]) =>
-  stowage(['prune', ...args], { env: { DATABASE_URL: url, STOWAGE_DATA_DIR: dataDir } });
+  stowage(['prune', ...args], {
+    env: { DATABASE_URL: url, STOWAGE_DATA_DIR: dataDir, STOWAGE_REQUEST_RETENTION: '7d' },
+  });
 const sources = async (): Promise<number> =>
   (await database.sql.query('select from source_snapshots')).length;
 
@@ -46,26 +48,53 @@ test('it is a dry run unless it is told to go ahead', async () => {
   ];
   expect(await prune()).toMatchObject({
     status: 0,
-    stdout: `${table.join('\n')}\nwould remove 1 source; nothing was changed (--execute does it)\n`,
+    stdout: `${table.join('\n')}\nwould remove 1 source\nnothing was changed (--execute does it)\n`,
     stderr: '',
   });
   expect(await sources()).toBe(1);
   expect(await prune('--older-than', '2020-02-01', '--execute')).toMatchObject({ stdout: 'nothing to do\n' });
-  expect(JSON.parse((await prune('--json')).stdout)).toEqual([
-    {
-      origin: 'git.example/app',
-      commit: COMMIT,
-      size: 2_500_000,
-      requestId: 1,
-      requestedAt: '2020-02-03T04:05:06.000Z',
-      removed: false,
-    },
-  ]);
+  expect(JSON.parse((await prune('--json')).stdout)).toMatchObject({
+    removed: false,
+    sources: [
+      {
+        origin: 'git.example/app',
+        commit: COMMIT,
+        size: 2_500_000,
+        requestId: 1,
+        requestedAt: '2020-02-03T04:05:06.000Z',
+      },
+    ],
+  });
   expect(await prune('--limit', '1', '--execute')).toMatchObject({
     status: 0,
-    stdout: `${table.join('\n')}\nremoved 1 source; the space comes back with the next garbage collection\n`,
+    stdout: `${table.join('\n')}\nremoved 1 source\nspace comes back with the next garbage collection\n`,
   });
   expect(await sources()).toBe(0);
+});
+
+test('it says what each rule of retention would remove, removes it, and is in the audit log', async () => {
+  const { sql } = database;
+  await submit(database);
+  await sql.query(`update bundle_requests set state = 'failed', updated_at = now() - interval '8 days'`);
+  await sql.query('truncate events');
+  const rule = 'by the rule requests: stale, failed and cancelled requests, with all that belongs to them';
+  const dryRun = await prune();
+  expect(dryRun.stdout).toBe(
+    `would remove 2 ${rule}, older than 7d\nnothing was changed (--execute does it)\n`,
+  );
+  const { stdout } = await prune('--execute', '--json');
+  expect(JSON.parse(stdout)).toEqual({
+    removed: true,
+    retention: expect.arrayContaining([
+      { rule: 'requests', what: rule.slice('by the rule requests: '.length), age: 7 * 86_400, count: 2 },
+      expect.objectContaining({ rule: 'builds', age: null, count: 0 }),
+    ]),
+    sources: [],
+  });
+  expect(await sql.query('select from bundle_requests')).toEqual([]);
+  expect(await sql.query('select action, address, code from audit_log order by id desc limit 1')).toEqual([
+    { action: 'prune', address: 'command', code: null },
+  ]);
 });
 
 test.each([

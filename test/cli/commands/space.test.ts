@@ -72,3 +72,20 @@ test('fsck says what is damaged and who needs it', async () => {
   const after = JSON.parse((await run('fsck', '--json')).stdout);
   expect(after).toMatchObject({ damaged: [{ digest: layer, problem: 'missing' }], damagedBundles: [] });
 });
+
+test('what was done, and not what was only looked at, is in the audit log', async () => {
+  const entries = async () =>
+    await stack.database.sql.query(
+      'select action, details, address, code from audit_log order by id desc limit 2',
+    );
+  await run('gc', '--grace', '2h');
+  await run('fsck');
+  const done = [
+    { action: 'checkStore', details: {}, address: 'command', code: null },
+    { action: 'collectGarbage', details: { graceSeconds: 7200 }, address: 'command', code: null },
+  ];
+  expect(await entries()).toEqual(done);
+  await run('gc', '--dry-run');
+  await run('fsck', '--report-only');
+  expect(await entries()).toEqual(done);
+});

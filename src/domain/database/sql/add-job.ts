@@ -10,6 +10,7 @@ export interface TaskPayloads {
   'expire-requests': Record<string, never>;
   'expire-uploads': Record<string, never>;
   'collect-garbage': Record<string, never>;
+  'apply-retention': Record<string, never>;
   'read-sbom': { manifestId: number };
   'build-image': BuildPayload;
 }

@@ -54,6 +54,26 @@ export async function deleteDeadJob(sql: SqlExecutor, id: number): Promise<void>
   );
 }
 
+/** Those whose last attempt was to be before a time, the oldest first; how many. */
+export async function deleteOldDeadJobs(sql: SqlExecutor, before: Date, limit: number): Promise<number> {
+  const [row] = await sql.query<{ count: number }>(
+    `with doomed as (
+       select j.id from graphile_worker.jobs j where ${DEAD} and j.run_at < $1 order by j.run_at limit $2
+     )
+     select count(*) from doomed, graphile_worker.complete_jobs(array[doomed.id])`,
+    [before, limit],
+  );
+  return row!.count;
+}
+
+export async function countOldDeadJobs(sql: SqlExecutor, before: Date): Promise<number> {
+  const [row] = await sql.query<{ count: number }>(
+    `select count(*) from graphile_worker.jobs j where ${DEAD} and j.run_at < $1`,
+    [before],
+  );
+  return row!.count;
+}
+
 /** Jobs that were added anew while a worker had them, which then died: the new ones do the work. */
 export async function deleteReplacedJobs(sql: SqlExecutor): Promise<void> {
   await sql.query(

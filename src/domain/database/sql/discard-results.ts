@@ -24,9 +24,9 @@ export async function discardResults(sql: SqlExecutor, requestId: number): Promi
 export async function discardLog(sql: SqlExecutor, subjectType: string, subjectId: number): Promise<void> {
   await sql.query(
     `with emptied as (
-       insert into log_streams as s (subject_type, subject_id, closed) values ($1, $2, true)
+       insert into log_streams as s (subject_type, subject_id, closed, closed_at) values ($1, $2, true, 'infinity')
        on conflict (subject_type, subject_id) do update
-         set closed = true, lines = 0, compacted_lines = 0, digest = null
+         set closed = true, closed_at = 'infinity', lines = 0, compacted_lines = 0, digest = null
        returning id
      )
      delete from log_pages where stream_id in (select id from emptied)`,

@@ -19,6 +19,10 @@ export async function listPausedTasks(sql: SqlExecutor): Promise<PausedTask[]> {
   );
 }
 
+export async function isTaskPaused(sql: SqlExecutor, task: TaskName): Promise<boolean> {
+  return (await sql.query('select from paused_tasks where task = $1', [task])).length > 0;
+}
+
 /** One that is paused already keeps its time; the reason is the newest one. */
 export async function insertPausedTask(
   sql: SqlExecutor,

@@ -13,14 +13,16 @@ export interface PrunableSource {
 
 /**
  * A request is one for a source when it was made from it, has found its commit, or has named it. A source that something
- * else than requests used (a dependency from git) is as old as that use.
+ * else than requests used (a dependency from git) is as old as that use. Requests that are forgotten by now still count.
  */
 const PRUNABLE = `
   select s.id, s.origin, s.commit, s.size, newest.id as "requestId", newest.created_at as "requestedAt"
   from source_snapshots s, lateral (
     select r.id, r.created_at from bundle_requests r
     where r.snapshot_id = s.id or r.commit = s.commit or r.requested_ref = s.commit
-    order by r.id desc limit 1
+    union all
+    select f.request_id, f.requested_at from forgotten_requests f where f.commit = s.commit
+    order by id desc limit 1
   ) newest
   where newest.created_at < $1 and s.last_used_at < $1`;
 

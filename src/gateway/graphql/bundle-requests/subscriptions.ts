@@ -12,7 +12,11 @@ import { LogLineRef, LogPageRef, logOf } from './log.ts';
 
 const RequestEventRef = builder.objectRef<DomainEvent>('BundleRequestEvent').implement({
   fields: (t) => ({
-    version: t.exposeInt('version', { nullable: false, description: 'From 1, without gaps.' }),
+    version: t.exposeInt('version', {
+      nullable: false,
+      description:
+        'From 1; where some are left out, older events were forgotten and these are the newest of their types.',
+    }),
     at: t.expose('at', { type: 'DateTime', nullable: false }),
     type: t.field({
       type: RequestEventTypeEnum,

@@ -14,7 +14,11 @@ import { ImageBuildRef } from './refs.ts';
 
 const BuildEventRef = builder.objectRef<DomainEvent>('ImageBuildEvent').implement({
   fields: (t) => ({
-    version: t.exposeInt('version', { nullable: false, description: 'From 1, without gaps.' }),
+    version: t.exposeInt('version', {
+      nullable: false,
+      description:
+        'From 1; where some are left out, older events were forgotten and these are the newest of their types.',
+    }),
     at: t.expose('at', { type: 'DateTime', nullable: false }),
     type: t.field({
       type: BuildEventTypeEnum,

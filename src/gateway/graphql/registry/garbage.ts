@@ -49,7 +49,11 @@ const GarbageRunEventRef = builder
     fields: (t) => ({
       cursor: t.exposeString('cursor', { nullable: false, description: 'To go on behind this event.' }),
       number: t.exposeInt('subjectId', { nullable: false, description: 'Of the run.' }),
-      version: t.exposeInt('version', { nullable: false, description: 'From 1, without gaps.' }),
+      version: t.exposeInt('version', {
+        nullable: false,
+        description:
+          'From 1; where some are left out, older events were forgotten and these are the newest of their types.',
+      }),
       at: t.expose('at', { type: 'DateTime', nullable: false }),
       state: t.field({
         type: GarbageRunStateEnum,

@@ -8,7 +8,11 @@ import { RepositoryRef } from './repository.ts';
 const ImageEventRef = builder.objectRef<DomainEvent>('ImageEvent').implement({
   description: 'Something that happened to an image, its tags or its manifests.',
   fields: (t) => ({
-    version: t.exposeInt('version', { nullable: false, description: 'From 1, without gaps.' }),
+    version: t.exposeInt('version', {
+      nullable: false,
+      description:
+        'From 1; where some are left out, older events were forgotten and these are the newest of their types.',
+    }),
     at: t.expose('at', { type: 'DateTime', nullable: false }),
     type: t.exposeString('type', {
       nullable: false,
@@ -36,7 +40,11 @@ const ImageFeedEventRef = builder
 const RepositoryEventRef = builder.objectRef<DomainEvent>('RepositoryEvent').implement({
   description: 'Something that happened to a repository itself.',
   fields: (t) => ({
-    version: t.exposeInt('version', { nullable: false, description: 'From 1, without gaps.' }),
+    version: t.exposeInt('version', {
+      nullable: false,
+      description:
+        'From 1; where some are left out, older events were forgotten and these are the newest of their types.',
+    }),
     at: t.expose('at', { type: 'DateTime', nullable: false }),
     type: t.exposeString('type', { nullable: false, description: '`created`, `changed`, `deleted`.' }),
     data: t.expose('data', { type: 'JSON', nullable: false }),
