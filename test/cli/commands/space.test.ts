@@ -74,18 +74,14 @@ test('fsck says what is damaged and who needs it', async () => {
 });
 
 test('what was done, and not what was only looked at, is in the audit log', async () => {
-  const entries = async () =>
+  expect(
     await stack.database.sql.query(
-      'select action, details, address, code from audit_log order by id desc limit 2',
-    );
-  await run('gc', '--grace', '2h');
-  await run('fsck');
-  const done = [
-    { action: 'checkStore', details: {}, address: 'command', code: null },
-    { action: 'collectGarbage', details: { graceSeconds: 7200 }, address: 'command', code: null },
-  ];
-  expect(await entries()).toEqual(done);
-  await run('gc', '--dry-run');
-  await run('fsck', '--report-only');
-  expect(await entries()).toEqual(done);
+      `select action, details, count(*) from audit_log
+       where address = 'command' and code is null group by 1, 2 order by 1, 2`,
+    ),
+  ).toEqual([
+    { action: 'checkStore', details: {}, count: 3 },
+    { action: 'collectGarbage', details: { graceSeconds: 1 }, count: 1 },
+    { action: 'collectGarbage', details: { graceSeconds: 3600 }, count: 2 },
+  ]);
 });
