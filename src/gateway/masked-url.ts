@@ -1,3 +1,5 @@
+import { hasClearCredentials } from '../domain/sources/repository-credentials.ts';
+
 /** Names of query parameters whose values nobody may read in a log. */
 const SECRET =
   /token|secret|passw|pwd|credential|signature|session|api[-_]?key|^(auth|authorization|jwt|sig|code|key)$/i;
@@ -19,7 +21,8 @@ function maskedParameter(parameter: string): string {
   const equals = parameter.indexOf('=');
   if (equals < 0) return parameter;
   const name = parameter.slice(0, equals);
-  const isSecret = SECRET.test(decoded(name)) || WITH_USER_INFO.test(decoded(parameter.slice(equals + 1)));
+  const value = decoded(parameter.slice(equals + 1));
+  const isSecret = SECRET.test(decoded(name)) || WITH_USER_INFO.test(value) || !hasClearCredentials(value);
   return isSecret ? `${name}=***` : parameter;
 }
 

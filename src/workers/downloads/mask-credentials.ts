@@ -1,3 +1,5 @@
+import { UNESCAPED_CREDENTIALS } from '../../domain/sources/public-url.ts';
+
 /** Query parameters (and assignments in texts) whose values are secrets. */
 const SECRET_PARAMETERS = [
   'access_key',
@@ -51,7 +53,9 @@ const HEADER =
 export function maskCredentials(text: string): string {
   let masked = text;
   // What tells at a glance that there is nothing: logs have a hundred thousand lines a second.
-  if (masked.includes('@')) masked = masked.replace(USER_INFO, maskUserInfo);
+  if (masked.includes('@')) {
+    masked = masked.replace(USER_INFO, maskUserInfo).replace(UNESCAPED_CREDENTIALS, '$1***@');
+  }
   if (masked.includes('=')) masked = masked.replace(PARAMETER, '$1=***');
   if (AUTHORIZATION.test(masked)) masked = masked.replace(HEADER, maskHeader);
   return masked;

@@ -139,6 +139,31 @@ describe('What is submitted', () => {
 });
 
 describe('What is refused', () => {
+  test.each(['https://ada:pa/ssw0rd@git.example/a.git', 'https://ada:12/ssw0rd@git.example/a.git'])(
+    'a password that nobody could hide is repeated nowhere: %s',
+    async (repository) => {
+      expect(await submit({ repository })).toEqual({
+        __typename: 'InvalidInputError',
+        code: 'invalid-input',
+        message: 'A user name or a password in the URL of the repository must be percent-encoded',
+        hint: 'Write "/" as %2F, "?" as %3F, "#" as %23; and as %40 an "@" that stands in the path.',
+        details: {},
+      });
+      const { bundleRequests } = await gateway.data(
+        'query ($repository: String) { bundleRequests(filter: { repository: $repository }) { totalCount } }',
+        { repository },
+      );
+      expect(bundleRequests.totalCount).toBe(0);
+      await fetch(`${gateway.url}/api/v1/requests?repo=${encodeURIComponent(repository)}`);
+      const { auditLog } = await gateway.data('{ auditLog(first: 1) { nodes { details } } }', {}, 'admin');
+      expect(auditLog.nodes[0].details.input.repository).toBe('https://***@git.example/a.git');
+      await expect
+        .poll(() => gateway.logged.some(({ url }) => url === '/api/v1/requests?repo=***'))
+        .toBe(true);
+      expect(JSON.stringify([auditLog, gateway.logged])).not.toContain('ssw0rd');
+    },
+  );
+
   const ref = (text: string): [object, string] => [
     { ref: text },
     `"${text}" is not a valid commit, branch or tag`,

@@ -3,6 +3,7 @@ import { ForbiddenError, InvalidInputError } from '../../errors.ts';
 import { mayRepresentOthers, type RoleSettings } from '../../identity/cachito-roles.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { FLAGS, type Flag, PACKAGE_MANAGERS, type PackageManager } from '../../packages/package.ts';
+import { requireClearCredentials } from '../../sources/repository-credentials.ts';
 import { requireStorable } from '../../storable-text.ts';
 import type { ValidSubmission } from '../bundle-request.ts';
 import { replacementsOf, requireReplaceable } from './dependency-replacements.ts';
@@ -73,10 +74,11 @@ function refOf(value: unknown): string {
   throw new InvalidInputError('The "ref" parameter must be a 40 character hex string');
 }
 
-/** Nothing else is checked: an empty or unreachable one fails in the worker. */
+/** Nothing else is checked but what it would give away: an empty or unreachable one fails in the worker. */
 function repositoryOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  throw new InvalidInputError('The "repo" parameter must be a string');
+  if (typeof value !== 'string') throw new InvalidInputError('The "repo" parameter must be a string');
+  requireClearCredentials(value);
+  return value;
 }
 
 /** In the order of the request, each once. */

@@ -10,6 +10,7 @@ import {
 } from '../../packages/package.ts';
 import { packagePath } from '../../packages/package-path.ts';
 import { isLocalRepository } from '../../sources/local-repository.ts';
+import { requireClearCredentials } from '../../sources/repository-credentials.ts';
 import type { RequestPriority, ValidSubmission } from '../bundle-request.ts';
 import { requireReplaceable } from '../cachito-rules/dependency-replacements.ts';
 
@@ -65,6 +66,7 @@ export function validateRepository(repository: string, settings: Settings): void
   if (repository === '' || repository.length > LONGEST_REPOSITORY || /[\0-\x20\x7f]/.test(repository)) {
     throw new InvalidInputError('The repository must be a URL without spaces');
   }
+  requireClearCredentials(repository);
   if (repository.startsWith('-')) throw new InvalidInputError('The repository must not begin with "-"');
   // No worker would ever take it.
   if (isLocalRepository(repository) && !settings.gitAllowedProtocols.includes('file')) {

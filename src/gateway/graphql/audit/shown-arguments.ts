@@ -1,3 +1,4 @@
+import { hasClearCredentials } from '../../../domain/sources/repository-credentials.ts';
 import { maskedUrl } from '../../masked-url.ts';
 
 /** Arguments of mutations whose values stand in the audit log. Of all others it says only that they were there. */
@@ -10,6 +11,8 @@ export const SHOWN: ReadonlySet<string> = new Set(
 const LONGEST_TEXT = 200;
 const LONGEST_LIST = 20;
 const USER_INFO = /(?<=:\/\/)[^/?#\s]*@/g;
+/** Of a URL that is going to be refused. */
+const ALL_BEFORE = /(?<=:\/\/).*@/gs;
 
 /** What the audit log says of them. */
 export function shownArguments(args: object): Record<string, unknown> {
@@ -22,12 +25,16 @@ export function shownArguments(args: object): Record<string, unknown> {
 
 function shown(value: unknown): unknown {
   if (value instanceof Date || value === null) return value;
-  if (typeof value === 'string') return shortened(maskedUrl(value.replaceAll(USER_INFO, '***@')));
+  if (typeof value === 'string') return shortened(maskedUrl(value.replaceAll(userInfoIn(value), '***@')));
   if (Array.isArray(value)) {
     const more = value.length - LONGEST_LIST;
     return [...value.slice(0, LONGEST_LIST).map(shown), ...(more > 0 ? [`and ${more} more`] : [])];
   }
   return typeof value === 'object' ? shownArguments(value) : value;
+}
+
+function userInfoIn(text: string): RegExp {
+  return hasClearCredentials(text) ? USER_INFO : ALL_BEFORE;
 }
 
 function shortened(text: string): string {

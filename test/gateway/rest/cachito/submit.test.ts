@@ -79,6 +79,13 @@ describe('What is refused, in this order', () => {
       { repo: 5, ref: REF, pkg_managers: 5 },
       'The "repo" parameter must be a string',
     ],
+    ...['https://ada:pa/ss@git.example/a.git', 'https://ada:12?ss@git.example/a.git'].map(
+      (repo): [string, unknown, string] => [
+        `a password that nobody could hide: ${repo}`,
+        { repo, ref: REF },
+        'A user name or a password in the URL of the repository must be percent-encoded',
+      ],
+    ),
     ...['npm', [5], { npm: 1 }, false].map((pkg_managers): [string, unknown, string] => [
       `managers ${JSON.stringify(pkg_managers)}`,
       { ...valid, pkg_managers },
