@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { publishOwnKey } from '../domain/bundles/signing-keys.ts';
 import type { Settings } from '../domain/config.ts';
 import { type Database, openDatabase } from '../domain/database/database.ts';
 import { EventHub } from '../domain/events/event-hub.ts';
@@ -27,7 +28,14 @@ export async function openServices(
   });
   const database = await openDatabase({ url: acquired.url, applicationName });
   const hub = new EventHub(database);
-  await hub.start();
+  try {
+    await publishOwnKey(database, settings);
+    await hub.start();
+  } catch (error) {
+    await database.close();
+    await acquired.release();
+    throw error;
+  }
   return {
     database,
     blobs,

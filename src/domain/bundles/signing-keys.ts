@@ -8,29 +8,63 @@ import {
   type ProvenanceKey,
   rememberProvenanceKey,
 } from '../database/sql/provenance-keys.ts';
-import { InvalidInputError } from '../errors.ts';
+import { DomainError, InvalidInputError } from '../errors.ts';
 import { publicKeyOf, readPublicKey, Signer } from './signing.ts';
 
 type KeySettings = Pick<Settings, 'dataDir' | 'signingKey'>;
 
-/** The key that signs now: another one may have taken its place since the last time. Its public half is remembered. */
+/** Nothing was signed; the same may succeed when the operator has put the key right. Says no path: requests show it. */
+export class SigningKeyUnusableError extends DomainError {
+  constructor(cause: unknown) {
+    super('signing-key-unusable', 'The key that signs provenance cannot be read', {
+      cause,
+      hint: '"stowage doctor" on the machine of the worker says why.',
+      retryable: true,
+    });
+  }
+}
+
+/**
+ * The key that signs now: another one may have taken its place since the last time. Its public half is remembered. Throws
+ * SigningKeyUnusableError.
+ */
 export async function openSigner(
   { sql }: Pick<Database, 'sql'>,
   { dataDir, signingKey }: KeySettings,
 ): Promise<Signer> {
-  const signer = await Signer.open(dataDir, signingKey);
+  const signer = await Signer.open(dataDir, signingKey).catch((error: unknown) => {
+    throw new SigningKeyUnusableError(error);
+  });
   await rememberProvenanceKey(sql, signer);
   return signer;
 }
 
-/** First the one that signs now, then all others that have ever signed, on whichever machine. */
+/** At the start of a process: the key that signs, if there is one yet, is published. Throws InvalidInputError if it is none. */
+export async function publishOwnKey({ sql }: Pick<Database, 'sql'>, settings: KeySettings): Promise<void> {
+  const own = await signingKeyOf(settings);
+  if (own !== null) await rememberProvenanceKey(sql, own);
+}
+
+/**
+ * First the one that signs now, if there is one yet, then all others that have ever signed, on whichever machine. Nothing is
+ * made or written; a key that cannot be read now is left out, and told to `onUnusable`.
+ */
 export async function publishedKeys(
-  database: Pick<Database, 'sql'>,
+  { sql }: Pick<Database, 'sql'>,
   settings: KeySettings,
+  onUnusable: (error: unknown) => void,
 ): Promise<ProvenanceKey[]> {
-  const { keyId, publicKey } = await openSigner(database, settings);
-  const others = await listProvenanceKeys(database.sql);
-  return [{ keyId, publicKey }, ...others.filter((one) => one.keyId !== keyId)];
+  const own = await signingKeyOf(settings).catch((error: unknown) => {
+    onUnusable(error);
+    return null;
+  });
+  const others = await listProvenanceKeys(sql);
+  return [...(own === null ? [] : [own]), ...others.filter((one) => one.keyId !== own?.keyId)];
+}
+
+async function signingKeyOf({ dataDir, signingKey }: KeySettings): Promise<ProvenanceKey | null> {
+  const pem = await publicKeyOf(dataDir, signingKey);
+  return pem === null ? null : readPublicKey(pem);
 }
 
 /**

@@ -42,7 +42,7 @@ export class Signer {
     const directory = join(dataDir, 'keys');
     const path = join(directory, 'provenance.pem');
     const present = await readKey(path);
-    if (present !== null) return new Signer(createPrivateKey(present));
+    if (present !== null) return new Signer(readSigningKey(present, path));
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const { privateKey } = generateKeyPairSync('ed25519');
     await writeOnce(path, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
@@ -99,10 +99,16 @@ export function readSigningKey(pem: string, name: string): KeyObject {
   });
 }
 
-/** The public key of this installation: of the key that was given, or of the one it has made if it has signed anything yet. */
+/**
+ * The public key of this installation: of the key that was given, or of the one it has made if it has signed anything yet.
+ * Throws InvalidInputError.
+ */
 export async function publicKeyOf(dataDir: string, keyFile: string | null = null): Promise<string | null> {
-  const pem = await readKey(keyFile ?? join(dataDir, 'keys', 'provenance.pem'));
-  return pem === null ? null : readPublicKey(pem).publicKey;
+  const path = keyFile ?? join(dataDir, 'keys', 'provenance.pem');
+  const pem = await readKey(path);
+  if (pem === null) return null;
+  const publicKey = createPublicKey(readSigningKey(pem, path));
+  return publicKey.export({ type: 'spki', format: 'pem' }) as string;
 }
 
 /** A public key in PEM (or the public half of a private one). Throws InvalidInputError. */

@@ -66,8 +66,10 @@ export function registerDownloads(app: FastifyInstance, services: DownloadServic
 }
 
 /** Whoever verifies a signature needs no account. */
-async function publicKeys({ database, settings }: DownloadServices) {
-  const published = await publishedKeys(database, settings);
+async function publicKeys({ database, settings, logger }: DownloadServices) {
+  const published = await publishedKeys(database, settings, (error) =>
+    logger.error({ err: error }, 'the key that signs provenance cannot be read'),
+  );
   const keys = published.map(({ keyId, publicKey }) => ({
     keyid: keyId,
     algorithm: 'ed25519',

@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -170,6 +170,17 @@ describe('What a bundle request offers over HTTP', () => {
         { name: 'bundle.tar.gz', digest: { sha256: bundle!.archiveDigest.slice(7) } },
       ]),
     });
+  });
+
+  test('a key that is half written is not published, and its path is told to nobody', async () => {
+    const pem = readFileSync(signingKey, 'utf8');
+    writeFileSync(signingKey, pem.slice(0, 60));
+    const answer = await get('/keys', null);
+    writeFileSync(signingKey, pem);
+    expect(answer.status).toBe(200);
+    const { keys } = (await answer.json()) as { keys: { keyid: string }[] };
+    // It has signed before.
+    expect(keys.map(({ keyid }) => keyid)).toEqual([(await Signer.open('nowhere', signingKey)).keyId]);
   });
 
   test('a request of a private project does not exist for others', async () => {
