@@ -6,6 +6,7 @@ import { EventHub } from '../domain/events/event-hub.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
 import { openBlobStore } from '../domain/storage/open-blob-store.ts';
 import { acquireDatabase } from './acquire-database.ts';
+import { watchSchema } from './watch-schema.ts';
 
 /** What gateway and worker are made of. */
 export interface Services {
@@ -36,12 +37,18 @@ export async function openServices(
     await acquired.release();
     throw error;
   }
+  const closing = new AbortController();
+  const watching = watchSchema({ database, hub, logger }, closing.signal).catch((err: unknown) =>
+    logger.warn({ err }, 'cannot tell whether the database is newer than this process'),
+  );
   return {
     database,
     blobs,
     hub,
     async close() {
+      closing.abort();
       await hub.close();
+      await watching;
       await database.close();
       await acquired.release();
     },

@@ -13,9 +13,8 @@ export interface SmallBundle {
   assembled: AssembledArchive;
 }
 
-/** A bundle as the product assembles it, with an entry of every kind. */
-export async function smallBundle(): Promise<SmallBundle> {
-  const blobs = new MemoryBlobStore();
+/** A bundle as the product assembles it, with an entry of every kind; its blobs are left in the store. */
+export async function smallBundle(blobs = new MemoryBlobStore()): Promise<SmallBundle> {
   const file = (path: string, text: string) => ({
     path,
     mode: 0o644 as const,

@@ -21,7 +21,7 @@ async function migrate(options: { dryRun?: boolean }): Promise<void> {
   try {
     const { applied, pending } = options.dryRun
       ? await database.migrate(url, { dryRun: true })
-      : await prepareDatabase(url);
+      : await prepareDatabase(url, { onWait: (reason) => process.stderr.write(`${reason}\n`) });
     for (const name of applied) process.stdout.write(`applied ${name}\n`);
     for (const name of pending) process.stdout.write(`would apply ${name}\n`);
     if (applied.length + pending.length === 0) process.stdout.write('nothing to do\n');

@@ -17,15 +17,26 @@ const FORMER_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** Names of migrations of this release that the database does not have, in their order; changes nothing. */
-export async function pendingMigrations(sql: SqlExecutor): Promise<string[]> {
-  const files = (await readdir(MIGRATIONS)).filter((name) => name.endsWith('.sql')).sort();
-  const done = new Set((await appliedMigrations(sql)).map((name) => FORMER_NAMES[name] ?? name));
-  return files.filter((name) => !done.has(name));
+export async function pendingMigrations(sql: SqlExecutor, directory = MIGRATIONS): Promise<string[]> {
+  const done = new Set(await appliedMigrations(sql));
+  return (await migrationsOf(directory)).filter((name) => !done.has(name));
 }
 
-async function appliedMigrations(sql: SqlExecutor): Promise<string[]> {
+/** Names of migrations of the database that this release does not know: those of a later one. */
+export async function newerMigrations(sql: SqlExecutor): Promise<string[]> {
+  const known = new Set(await migrationsOf(MIGRATIONS));
+  return (await appliedMigrations(sql)).filter((name) => !known.has(name)).sort();
+}
+
+async function migrationsOf(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
+}
+
+/** By the names that they have now. */
+export async function appliedMigrations(sql: SqlExecutor): Promise<string[]> {
   try {
-    return (await sql.query<{ name: string }>('select name from migrations')).map((row) => row.name);
+    const rows = await sql.query<{ name: string }>('select name from migrations');
+    return rows.map(({ name }) => FORMER_NAMES[name] ?? name);
   } catch (error) {
     if ((error as { code?: string }).code === UNDEFINED_TABLE) return [];
     throw error;
