@@ -2,6 +2,7 @@
 -- they miss; all others have it, and nothing of theirs is touched or locked.
 
 -- locks: only what is missing is made, in tables that are a few hours old.
+-- contract: processes of these days could not work with any database that came later.
 do $$
 declare
   -- of whatever schema the migrations run in

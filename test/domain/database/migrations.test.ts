@@ -1,10 +1,12 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { migrate } from '../../../src/domain/database/migrate.ts';
+import { MIGRATIONS } from '../../../src/domain/database/pending-migrations.ts';
 import { testDatabase } from '../../support/database.ts';
+import { lockProblems } from './migration-locks.ts';
 
-const NAMES = readdirSync(join(import.meta.dirname, '../../../migrations'));
+const NAMES = readdirSync(MIGRATIONS);
 
 test('each migration has a number of its own, so that their order is the one in which they were written', () => {
   const numbers = NAMES.map((name) => /^(\d{4})-[a-z-]+\.sql$/.exec(name)?.[1]);
@@ -39,4 +41,59 @@ test('a database of the time before some of them were renamed has nothing to cat
   } finally {
     await database.close();
   }
+});
+
+/** Earlier ones were made before there was the rule: their releases are upgraded with everything stopped. */
+const FIRST_BY_THE_RULE = '0033';
+
+test.each(NAMES.filter((name) => name >= FIRST_BY_THE_RULE))('%s lets others go on', (name) => {
+  expect(lockProblems(readFileSync(join(MIGRATIONS, name), 'utf8'))).toEqual([]);
+});
+
+test.each([
+  ['create index on events (at);', 'an index of a table that others write to is made concurrently'],
+  ['drop index events_at_idx;', 'an index is dropped concurrently'],
+  ['alter table events alter column at type date;', 'a column of another type is written anew, row by row'],
+  [
+    'alter table users add column age int not null;',
+    'processes of the release before give the column no value',
+  ],
+  [
+    'alter table users add column at timestamptz default clock_timestamp();',
+    'a value for each row is written at once, row by row',
+  ],
+  [
+    'alter table users add check (id > 0);',
+    'a constraint is added "not valid", and validated by a statement of its own',
+  ],
+  [
+    'alter table users add constraint one unique (name, id);',
+    'a unique index is made concurrently first, and used for the constraint',
+  ],
+  [
+    'alter table users alter column email set not null;',
+    'all rows are looked at, and processes of the release before may write others',
+  ],
+  ['alter table users drop column email;', 'processes of the release before may still need it'],
+  ['drop table events;', 'processes of the release before may still need it'],
+  ['alter table users rename email to mail;', 'processes of the release before know it by its name'],
+  ["update users set email = '';", 'rows that others work on are changed'],
+  ['insert into audit_log (action) select name from users;', 'rows that others work on are changed'],
+  ['lock table users;', 'everybody else has to wait'],
+  ['do $$ begin\n  drop table users;\nend $$;', 'processes of the release before may still need it'],
+])('a migration with %j is refused', (text, problem) => {
+  expect(lockProblems(`-- A title.\n\n${text}`)).toEqual([
+    `${text.split('\n')[0]}: ${problem}`.replace(/;: /, ';: '),
+  ]);
+});
+
+test.each([
+  'create table notes (id bigint primary key, text text not null);\ncreate index on notes (text);\ninsert into notes select 1;',
+  'create index concurrently on events (at);',
+  "alter table users add column age int,\n  add column colour text not null default 'red';",
+  'alter table users add constraint old check (id > 0) not valid;\nalter table users validate constraint old;',
+  '-- locks: a table of a few rows\nupdate paused_tasks set reason = null;',
+  '-- contract: nothing has used it since 1.4\nalter table users drop column email;',
+])('a migration with %j is not', (text) => {
+  expect(lockProblems(text)).toEqual([]);
 });
