@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { endWorker, insertWorker, markDraining, updateHeartbeat } from '../domain/database/sql/workers.ts';
 import type { SqlExecutor } from '../domain/database/sql-executor.ts';
+import type { HeldJobs } from './held-jobs.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 const BEAT_MS = 4_000;
@@ -8,25 +9,27 @@ const BEAT_MS = 4_000;
 /** Tells the others that this worker lives. A worker whose heart stops loses its jobs (see recovery.ts). */
 export class Heartbeat {
   readonly #context: WorkerContext;
+  readonly #held: HeldJobs;
   #timer: NodeJS.Timeout | null = null;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(context: WorkerContext) {
+  constructor(context: WorkerContext, held: HeldJobs) {
     this.#context = context;
+    this.#held = held;
   }
 
-  async start({ poolIds, concurrency }: { poolIds: readonly string[]; concurrency: number }): Promise<void> {
+  async start(concurrency: number): Promise<void> {
     const { workerId, settings } = this.#context;
     await insertWorker(this.#sql, {
       id: workerId,
       host: hostname(),
       pid: process.pid,
-      poolIds,
+      poolIds: this.#held.poolIds,
       tasks: settings.workerTasks,
       concurrency,
     });
     this.#timer = setInterval(() => {
-      this.#last = this.#beat();
+      this.#last = this.beat();
     }, BEAT_MS);
   }
 
@@ -41,14 +44,16 @@ export class Heartbeat {
   async stop(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
     await this.#last;
-    await this.#beat();
+    await this.beat();
     await endWorker(this.#sql, this.#context.workerId);
   }
 
-  async #beat(): Promise<void> {
+  /** At once: its pools may be others now. */
+  async beat(): Promise<void> {
     const { workerId, metrics, logger } = this.#context;
-    await updateHeartbeat(this.#sql, workerId, metrics.snapshot()).catch((error: unknown) =>
-      logger.warn({ err: error }, 'heartbeat failed'),
+    const { poolIds } = this.#held;
+    await updateHeartbeat(this.#sql, workerId, { metrics: metrics.snapshot(), poolIds }).catch(
+      (error: unknown) => logger.warn({ err: error }, 'heartbeat failed'),
     );
   }
 

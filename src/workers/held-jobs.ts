@@ -1,4 +1,4 @@
-import type { WorkerEvents } from 'graphile-worker';
+import type { WorkerEvents, WorkerPool } from 'graphile-worker';
 import { findJobsOfPools, type LockedJob, unlockJobs } from '../domain/database/sql/lost-jobs.ts';
 import type { SqlExecutor } from '../domain/database/sql-executor.ts';
 
@@ -11,7 +11,8 @@ import type { SqlExecutor } from '../domain/database/sql-executor.ts';
  * arrived, or the report that it is done.
  */
 export class HeldJobs {
-  readonly #poolIds: string[] = [];
+  #poolIds: string[] = [];
+  readonly #endedPools = new Set<string>();
   readonly #ids = new Set<number>();
   readonly #pauseMs: number;
   #suspects: readonly LockedJob[] = [];
@@ -21,13 +22,18 @@ export class HeldJobs {
     this.#pauseMs = pauseMs;
   }
 
+  /** Owners of the locks of its jobs: others must know them soon (stack.md 4). */
+  get poolIds(): readonly string[] {
+    return this.#poolIds;
+  }
+
   /** Before the pool is made. */
   watch(events: WorkerEvents): void {
-    events.on('pool:create', ({ workerPool }) =>
-      this.#poolIds.push((workerPool as unknown as { id: string }).id),
-    );
+    events.on('pool:create', ({ workerPool }) => this.#poolIds.push(idOf(workerPool)));
+    events.on('pool:gracefulShutdown', ({ workerPool }) => this.#endedPools.add(idOf(workerPool)));
     events.on('job:start', ({ job }) => this.#ids.add(Number(job.id)));
     events.on('job:complete', ({ job }) => this.#ids.delete(Number(job.id)));
+    events.on('worker:fatalError', ({ worker }) => this.#ids.delete(Number(worker.getActiveJob()?.id)));
   }
 
   /** Returns the jobs that it unlocked; looks that would come too early or beside another one are left out. */
@@ -48,9 +54,24 @@ export class HeldJobs {
       this.#suspects.some((one) => one.id === id && one.attempts === attempts),
     );
     this.#suspects = missing;
+    this.#forgetPools(locked);
     if (lost.length > 0) await unlockJobs(sql, this.#poolIds, lost);
     return lost;
   }
+
+  /** Those that will have no job any more. A worker is known by one pool at least. */
+  #forgetPools(locked: readonly LockedJob[]): void {
+    for (const pool of this.#poolIds.slice(0, -1)) {
+      if (!this.#endedPools.has(pool) || locked.some(({ poolId }) => poolId === pool)) continue;
+      this.#poolIds = this.#poolIds.filter((one) => one !== pool);
+      this.#endedPools.delete(pool);
+    }
+  }
+}
+
+/** The library keeps it from the types. */
+function idOf(pool: WorkerPool): string {
+  return (pool as unknown as { id: string }).id;
 }
 
 /** From the answer of a look on. A database that hung answers everything at once. */

@@ -44,6 +44,8 @@ export interface Accepted {
   /** Names with tags, and the digest that was pushed. */
   tags: Map<string, string>;
   followed: Followed[];
+  /** Those who follow all requests, from the beginning on. */
+  feeds: Subscriber[];
   /** Answers that did not arrive: the server may have done the work twice, or never. */
   lostAnswers: number;
 }
@@ -55,6 +57,7 @@ export class Load {
     builds: [],
     tags: new Map(),
     followed: [],
+    feeds: [],
     lostAnswers: 0,
   };
   readonly #deployment: Deployment;
@@ -82,6 +85,8 @@ export class Load {
         await this.#do(action);
       }
     };
+    for (const transport of ['sse', 'graphql-ws'] as const)
+      this.accepted.feeds.push(new Subscriber(this.#deployment, transport, topics.requestFeed));
     await Promise.all(Array.from({ length: USERS }, user));
   }
 

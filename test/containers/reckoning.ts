@@ -49,6 +49,14 @@ export async function deadJobs({ sql }: Database): Promise<string[]> {
   return rows.map(({ job }) => job);
 }
 
+/** How often workers lost their queue with the database, and took it up again. */
+export async function renewals({ sql }: Database): Promise<number> {
+  const [row] = await sql.query<{ times: number }>(
+    `select coalesce(sum((metrics->>'stowage_queue_renewals_total')::int), 0)::int as times from workers`,
+  );
+  return row!.times;
+}
+
 /** Tables of which somebody holds rows, and sessions in the middle of a transaction. */
 export async function heldRows({ sql, transaction }: Database): Promise<string[]> {
   const held: string[] = [];

@@ -6,9 +6,6 @@ const READY = {
   worker: /"worker ready"/,
 } as const;
 
-/** What a worker says, and ends with status 1, when the database has taken its queue away: another one is to be started. */
-const GAVE_UP = '"the service ended by itself"';
-
 export type ServiceKind = keyof typeof READY;
 
 /** A gateway or a worker that is started again when it has ended by itself, as a supervisor of the operating system does. */
@@ -17,9 +14,7 @@ export class ServiceProcess {
   readonly name: string;
   /** Of a gateway that is ready. */
   port: number | null = null;
-  /** How often it ended in order because its queue had ended. */
-  timesGivenUp = 0;
-  /** What else went wrong that was not done to it. */
+  /** What went wrong that was not done to it. */
   readonly complaints: string[] = [];
   readonly #environment: Record<string, string>;
   #starting: Promise<void> | null = null;
@@ -79,9 +74,8 @@ export class ServiceProcess {
     );
   }
 
-  #note({ child, stderr }: StowageCommand, what: string): void {
-    if (child.exitCode === 1 && stderr.includes(GAVE_UP)) this.timesGivenUp += 1;
-    else this.complaints.push(`${this.name} ${what}:\n${stderr.slice(-2_000)}`);
+  #note({ stderr }: StowageCommand, what: string): void {
+    this.complaints.push(`${this.name} ${what}:\n${stderr.slice(-2_000)}`);
   }
 }
 

@@ -27,6 +27,8 @@ export class Subscriber {
   readonly transport: Transport;
   /** How often it came back. */
   resumed = 0;
+  /** Why it does not come back: 'complete', or what the server refused with. */
+  end: string | null = null;
   readonly #access: Access;
   readonly #topic: Topic;
   readonly #ending = new AbortController();
@@ -62,10 +64,14 @@ export class Subscriber {
           position = item.position;
           this.seen.push(...item.brings);
         }
+        this.end = 'complete';
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if (!isPassing(error)) throw error;
+        if (!isPassing(error)) {
+          this.end = (error as Error).message;
+          throw error;
+        }
       }
       await sleep(100, undefined, { signal }).catch(() => undefined);
     }

@@ -6,6 +6,25 @@ export const requestLog = (number: number): Topic<number> => logPages('bundleReq
 export const buildEvents = (number: number): Topic<number> => events('imageBuildEvents', number);
 export const buildLog = (number: number): Topic<number> => logPages('imageBuildLogPages', number);
 
+/** Of all requests, in the order in which their transactions began. */
+export const requestFeed: Topic<string> = {
+  document: `subscription ($after: String!) {
+    bundleRequestFeed(after: $after) { cursor number event { version } }
+  }`,
+  variables: {},
+  cursor: ['after', '0.0'],
+  read: ({ bundleRequestFeed }: { bundleRequestFeed: FeedItem }) => {
+    const { cursor, number, event } = bundleRequestFeed;
+    return { position: cursor, brings: [`${number}.${event.version}`] };
+  },
+};
+
+interface FeedItem {
+  cursor: string;
+  number: number;
+  event: { version: number };
+}
+
 function events(field: string, number: number): Topic<number> {
   return {
     document: `subscription ($number: Int!, $after: Int!) {

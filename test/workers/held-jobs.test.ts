@@ -46,7 +46,7 @@ test('a job that is locked for a worker and never arrived there is taken by the 
   const [{ id } = { id: 0 }] = await sql.query<{ id: number }>(
     `select id from graphile_worker.jobs where key = 'lost'`,
   );
-  expect(await held.releaseLost(sql)).toEqual([{ id, attempts: 2 }]);
+  expect(await held.releaseLost(sql)).toEqual([{ id, attempts: 2, poolId: held.poolIds[0] }]);
   expect(await locked()).toEqual(both.slice(0, 1));
   expect(await held.releaseLost(sql)).toEqual([]);
 });

@@ -50,14 +50,14 @@ test('a worker does not declare itself dead, and one that was declared dead live
   const [self, other] = [await silentWorker(hostname()), await silentWorker('elsewhere')];
   await recover(self);
   expect(await living()).toEqual([self]);
-  await updateHeartbeat(database.sql, other, {});
+  await updateHeartbeat(database.sql, other, { metrics: {}, poolIds: [`pool-${other}`] });
   expect((await living()).sort()).toEqual([self, other].sort());
 });
 
 test('what workers that are gone have left in this data directory goes, whoever released their jobs', async () => {
   const DEAD_PID = 2 ** 22;
   const beating = async (id: string): Promise<string> => {
-    await updateHeartbeat(database.sql, id, {});
+    await updateHeartbeat(database.sql, id, { metrics: {}, poolIds: [`pool-${id}`] });
     return id;
   };
   const self = await beating(await silentWorker(hostname()));

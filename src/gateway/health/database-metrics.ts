@@ -77,6 +77,7 @@ function queueFamilies(rows: readonly QueueStatistics[]): MetricFamily[] {
 const HELP: Record<string, string> = {
   stowage_jobs_total: 'Jobs done, by task and outcome.',
   stowage_job_seconds_total: 'Seconds that jobs took, by task.',
+  stowage_queue_renewals_total: 'Times that workers lost their queue and took it up again.',
   stowage_downloads_total: 'Files and documents downloaded.',
   stowage_download_failures_total: 'Downloads that failed for good.',
   stowage_download_retries_total: 'Attempts of downloads after the first.',

@@ -146,14 +146,15 @@ describe('Health', () => {
           tasks: null,
           concurrency: 4,
         });
-        await updateHeartbeat(database.sql, id, {
+        const metrics = {
           stowage_downloads_total: 10,
           stowage_download_bytes_total: 2 ** 40,
           'stowage_jobs_total{task="fetch-source",outcome="succeeded"}': 2,
           'stowage_jobs_total{task="fetch-source",outcome="failed"}': 1,
           'broken name{': 7,
           'stowage_broken{a="\n"}': 7,
-        });
+        };
+        await updateHeartbeat(database.sql, id, { metrics, poolIds: [`pool-${id}`] });
       }
       await endWorker(database.sql, ids[0]!);
       const waiting = await submit(database);

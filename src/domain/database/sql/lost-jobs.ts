@@ -4,11 +4,13 @@ import type { SqlExecutor } from '../sql-executor.ts';
 export interface LockedJob {
   id: number;
   attempts: number;
+  /** The pool that owns the lock. */
+  poolId: string;
 }
 
 export async function findJobsOfPools(sql: SqlExecutor, poolIds: readonly string[]): Promise<LockedJob[]> {
   return await sql.query<LockedJob>(
-    'select id, attempts from graphile_worker.jobs where locked_by = any($1::text[])',
+    'select id, attempts, locked_by as "poolId" from graphile_worker.jobs where locked_by = any($1::text[])',
     [poolIds],
   );
 }

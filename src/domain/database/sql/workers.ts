@@ -30,11 +30,13 @@ export async function insertWorker(sql: SqlExecutor, worker: NewWorker): Promise
 export async function updateHeartbeat(
   sql: SqlExecutor,
   id: string,
-  metrics: Record<string, number>,
+  { metrics, poolIds }: { metrics: Record<string, number>; poolIds: readonly string[] },
 ): Promise<void> {
   await sql.query(
-    'update workers set heartbeat_at = now(), stopped_at = null, metrics = $2::jsonb where id = $1',
-    [id, JSON.stringify(metrics)],
+    `update workers set heartbeat_at = now(), stopped_at = null, metrics = $2::jsonb,
+       pool_id = ($3::text[])[1], build_pool_id = ($3::text[])[2], other_pool_ids = ($3::text[])[3:]
+     where id = $1`,
+    [id, JSON.stringify(metrics), poolIds],
   );
 }
 
