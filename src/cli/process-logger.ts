@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { Settings } from '../domain/config.ts';
+import { spanOfLogLine } from '../domain/tracing/span.ts';
 import { maskCredentials } from '../workers/downloads/mask-credentials.ts';
 
 const STDERR = 2;
@@ -14,6 +15,7 @@ export function processLogger(settings: Settings, part: string): Logger {
     {
       level: settings.logLevel,
       base: { part, pid: process.pid },
+      ...(settings.traces && { mixin: spanOfLogLine }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: ['req.headers.authorization', 'headers.authorization', '*.password'], censor: '***' },

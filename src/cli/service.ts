@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { readSettings, type Settings } from '../domain/config.ts';
 import { stopUnusedPostgres } from '../domain/database/embedded-postgres.ts';
+import { openTracing, type Tracing } from '../domain/tracing/tracing.ts';
 import { printableError, printError } from './print-error.ts';
 import { processLogger } from './process-logger.ts';
 import { onTermination } from './termination.ts';
@@ -23,6 +24,8 @@ export type StartService = (options: {
   logger: Logger;
   /** Aborted when the process has to end. */
   signal: AbortSignal;
+  /** null: traces are off. */
+  tracing: Tracing | null;
 }) => Promise<RunningService>;
 
 /**
@@ -36,7 +39,12 @@ export async function runService(name: string, start: StartService): Promise<voi
   const ended = endOf(ending, logger);
   masked(logger);
   try {
-    const service = await start({ settings, logger, signal: ending.signal });
+    const tracing = await openTracing(settings, {
+      serviceName: `stowage-${name}`,
+      environment: process.env,
+      onLost: (error) => logger.warn({ err: error }, 'traces were not taken by the collector'),
+    });
+    const service = await start({ settings, logger, signal: ending.signal, tracing });
     tell({ type: 'ready', url: service.url });
     await Promise.race([ended, service.done ?? ended]);
     if (!ending.signal.aborted) {
@@ -46,6 +54,7 @@ export async function runService(name: string, start: StartService): Promise<voi
     }
     logger.info('stopping');
     await service.stop();
+    await tracing?.close();
     logger.info('stopped');
   } catch (error) {
     if (!ending.signal.aborted) report(error);

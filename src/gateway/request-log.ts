@@ -7,13 +7,14 @@ import {
   type FastifyRequest,
   LogController,
 } from 'fastify';
+import { boundToSpan } from '../domain/tracing/span.ts';
 import { maskedUrl } from './masked-url.ts';
 
 /** What may come in `x-request-id` and go into every log line of the request. */
 const SANE_ID = /^[\w.:@/+=-]{1,128}$/;
 
 /** Asked for all day long by machines: logged for debugging only. */
-const QUIET_ROUTES = new Set(['/livez', '/readyz', '/metrics']);
+export const QUIET_ROUTES = new Set(['/livez', '/readyz', '/metrics']);
 
 /** Options for Fastify: every request has an id, and nothing secret of it reaches the log. */
 export function requestLogOptions(logger: FastifyBaseLogger) {
@@ -32,7 +33,10 @@ export function registerRequestLog(app: FastifyInstance): void {
     const started = performance.now();
     // On the raw answer, so that it is also in answers that are not the framework's.
     reply.raw.setHeader('x-request-id', request.id);
-    reply.raw.once('close', () => logRequest(request, reply, started));
+    reply.raw.once(
+      'close',
+      boundToSpan(() => logRequest(request, reply, started)),
+    );
     done();
   });
 }

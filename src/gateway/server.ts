@@ -14,6 +14,7 @@ import type { Authenticator } from '../domain/identity/authenticate.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
 import { openRegistry } from '../domain/registry/registry.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import type { Tracing } from '../domain/tracing/tracing.ts';
 import { Announcement } from './announcement.ts';
 import { offerChallenges } from './auth/challenges.ts';
 import { Principals } from './auth/principals.ts';
@@ -35,6 +36,7 @@ import { answerFandoghError } from './rest/fandogh/errors.ts';
 import { isFandoghUrl, registerFandogh } from './rest/fandogh/register-fandogh.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 import { tlsOptions } from './tls.ts';
+import { registerTraces } from './traces.ts';
 
 export interface GatewayOptions {
   settings: Settings;
@@ -43,6 +45,8 @@ export interface GatewayOptions {
   hub: EventHub;
   authenticator: Authenticator;
   logger: FastifyBaseLogger;
+  /** Absent, null: traces are off. */
+  tracing?: Tracing | null;
   /** How often the credentials of open subscriptions are looked at again. */
   credentialsCheckMs?: number;
   /** How often web sockets must show that they are read. */
@@ -73,6 +77,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     forceCloseConnections: 'idle',
     trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
   }) as unknown as FastifyInstance;
+  registerTraces(app, options);
   registerRequestLog(app);
   registerSecurityHeaders(app);
   app.setErrorHandler(answerError);

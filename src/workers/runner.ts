@@ -7,6 +7,7 @@ import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import { TASKS, type TaskName } from '../domain/queue/tasks.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import type { Tracing } from '../domain/tracing/tracing.ts';
 import type { ImageBuilding } from './builders/image-building.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HeldJobs } from './held-jobs.ts';
@@ -27,6 +28,8 @@ export interface WorkerOptions {
   logger: Logger;
   /** Absent: by the settings. */
   imageBuilding?: ImageBuilding;
+  /** Absent, null: traces are off. */
+  tracing?: Tracing | null;
 }
 
 export interface RunningWorker {

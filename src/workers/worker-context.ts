@@ -3,6 +3,7 @@ import type { Settings } from '../domain/config.ts';
 import type { Database } from '../domain/database/database.ts';
 import type { EventHub } from '../domain/events/event-hub.ts';
 import type { BlobStore } from '../domain/storage/blob-store.ts';
+import type { Tracing } from '../domain/tracing/tracing.ts';
 import type { ImageBuilding } from './builders/image-building.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
 
@@ -20,6 +21,8 @@ export interface WorkerContext {
   metrics: WorkerMetrics;
   /** Absent: by the settings. */
   imageBuilding?: ImageBuilding;
+  /** Absent, null: traces are off. */
+  tracing?: Tracing | null;
   /** Aborted when the worker must let go of what it does. */
   shutdown: AbortSignal;
 }

@@ -4,6 +4,7 @@ import { createProject } from '../../src/domain/identity/projects.ts';
 import { readBuildLog } from '../../src/domain/images/build-log.ts';
 import { hasEnded, type ImageBuild } from '../../src/domain/images/image-build.ts';
 import { openRegistry } from '../../src/domain/registry/registry.ts';
+import type { Tracing } from '../../src/domain/tracing/tracing.ts';
 import type { FakeImageBuilding } from './fake-image-builder.ts';
 import { startWorkerStack, type WorkerStack } from './worker-stack.ts';
 
@@ -17,8 +18,12 @@ export interface BuildingStack extends WorkerStack {
 export async function startBuildingStack(
   building: FakeImageBuilding,
   environment: Record<string, string> = {},
+  tracing?: Tracing,
 ): Promise<BuildingStack> {
-  const stack = await startWorkerStack(environment, { imageBuilding: building });
+  const stack = await startWorkerStack(environment, {
+    imageBuilding: building,
+    ...(tracing && { tracing }),
+  });
   const { settings, database, blobs, hub } = stack;
   const registry = openRegistry({ settings, database, blobs });
   building.registry = registry;

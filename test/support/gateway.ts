@@ -7,6 +7,8 @@ import { Authenticator } from '../../src/domain/identity/authenticate.ts';
 import { type Principal, SCOPES, SYSTEM } from '../../src/domain/identity/principal.ts';
 import { createProject, setProjectMember } from '../../src/domain/identity/projects.ts';
 import { addToken } from '../../src/domain/identity/tokens.ts';
+import { spanOfLogLine } from '../../src/domain/tracing/span.ts';
+import type { Tracing } from '../../src/domain/tracing/tracing.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway/server.ts';
 import type { ImageBuilding } from '../../src/workers/builders/image-building.ts';
 import { startWorkerStack, type WorkerStack } from './worker-stack.ts';
@@ -57,6 +59,7 @@ export class TestGateway {
     socketPingMs,
     imageBuilding,
     database,
+    tracing,
   }: {
     environment?: Record<string, string>;
     worker?: boolean;
@@ -64,10 +67,11 @@ export class TestGateway {
     socketPingMs?: number;
     imageBuilding?: ImageBuilding;
     database?: Database;
+    tracing?: Tracing;
   } = {}): Promise<TestGateway> {
     const stack = await startWorkerStack(
       { STOWAGE_PORT: '0', ...environment },
-      { ...(imageBuilding && { imageBuilding }), ...(database && { database }) },
+      { ...(imageBuilding && { imageBuilding }), ...(database && { database }), ...(tracing && { tracing }) },
     );
     if (!worker) await stack.worker.stop(0);
     const logged: TestGateway['logged'] = [];
@@ -77,6 +81,7 @@ export class TestGateway {
       await listen(stack, logged, {
         ...(credentialsCheckMs !== undefined && { credentialsCheckMs }),
         ...(socketPingMs !== undefined && { socketPingMs }),
+        ...(tracing && { tracing }),
       }),
       logged,
     );
@@ -177,9 +182,12 @@ export class TestGateway {
 async function listen(
   stack: WorkerStack,
   logged: TestGateway['logged'],
-  options: { credentialsCheckMs?: number; socketPingMs?: number } = {},
+  options: { credentialsCheckMs?: number; socketPingMs?: number; tracing?: Tracing } = {},
 ): Promise<RunningGateway> {
-  const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const logger = pino(
+    { level: 'debug', mixin: spanOfLogLine },
+    { write: (line: string) => void logged.push(JSON.parse(line)) },
+  );
   return await startGateway({
     ...stack,
     authenticator: new Authenticator(stack.database),

@@ -12,6 +12,7 @@ import { EventHub } from '../../src/domain/events/event-hub.ts';
 import { SYSTEM } from '../../src/domain/identity/principal.ts';
 import { readLog } from '../../src/domain/logs/read-log.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
+import type { Tracing } from '../../src/domain/tracing/tracing.ts';
 import type { ImageBuilding } from '../../src/workers/builders/image-building.ts';
 import { type RunningWorker, startWorker } from '../../src/workers/runner.ts';
 import { testDatabase } from './database.ts';
@@ -33,7 +34,11 @@ export interface WorkerStack {
 
 export async function startWorkerStack(
   environment: Record<string, string> = {},
-  { imageBuilding, database: given }: { imageBuilding?: ImageBuilding; database?: Database } = {},
+  {
+    imageBuilding,
+    database: given,
+    tracing,
+  }: { imageBuilding?: ImageBuilding; database?: Database; tracing?: Tracing } = {},
 ): Promise<WorkerStack> {
   const dataDir = await mkdtemp(join(tmpdir(), 'stowage-data-'));
   const database = given ?? (await testDatabase());
@@ -49,6 +54,7 @@ export async function startWorkerStack(
   const worker = await startWorker({
     ...{ settings, database, blobs, hub, logger },
     ...(imageBuilding && { imageBuilding }),
+    ...(tracing && { tracing }),
   });
 
   const submit = (submission: Partial<Submission>): Promise<BundleRequest> =>

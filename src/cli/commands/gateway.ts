@@ -7,7 +7,7 @@ export function gatewayCommand(): Command {
     .action(() => runService('gateway', start));
 }
 
-const start: Parameters<typeof runService>[1] = async ({ settings, logger, signal }) => {
+const start: Parameters<typeof runService>[1] = async ({ settings, logger, signal, tracing }) => {
   const [{ openServices }, { startGateway }, { Authenticator }] = await Promise.all([
     import('../open-services.ts'),
     import('../../gateway/server.ts'),
@@ -17,7 +17,7 @@ const start: Parameters<typeof runService>[1] = async ({ settings, logger, signa
   try {
     const { database, blobs, hub } = services;
     const authenticator = new Authenticator(database);
-    const gateway = await startGateway({ settings, database, blobs, hub, authenticator, logger });
+    const gateway = await startGateway({ settings, database, blobs, hub, authenticator, logger, tracing });
     // The line that people and scripts wait for; logs go to stderr. Of several gateways the supervisor says when all are.
     if (settings.gatewayProcesses === 1 || !process.channel) {
       process.stdout.write(`Stowage is ready on ${gateway.url}\n`);

@@ -11,7 +11,7 @@ export function workerCommand(): Command {
     });
 }
 
-const start: Parameters<typeof runService>[1] = async ({ settings, logger, signal }) => {
+const start: Parameters<typeof runService>[1] = async ({ settings, logger, signal, tracing }) => {
   const [{ openServices }, { startWorker }] = await Promise.all([
     import('../open-services.ts'),
     import('../../workers/runner.ts'),
@@ -19,7 +19,7 @@ const start: Parameters<typeof runService>[1] = async ({ settings, logger, signa
   const services = await openServices(settings, 'stowage-worker', { logger, signal });
   try {
     const { database, blobs, hub } = services;
-    const worker = await startWorker({ settings, database, blobs, hub, logger });
+    const worker = await startWorker({ settings, database, blobs, hub, logger, tracing });
     return {
       url: null,
       stop: async () => {

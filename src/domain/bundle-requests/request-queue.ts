@@ -97,13 +97,18 @@ export async function tidyQueue(database: Database): Promise<void> {
 }
 
 async function addStepJob(sql: SqlExecutor, step: QueuedStep): Promise<void> {
-  const { requestId, stepId, requestAttempt, task, repository, jobPriority } = step;
+  const { requestId, stepId, requestAttempt, task, repository, traceparent, jobPriority } = step;
   const isLocal = repository !== null && isLocalRepository(repository);
   await addJob(
     sql,
     task,
     { requestId, stepId, requestAttempt },
-    { key: `step:${stepId}`, priority: jobPriority, ...(isLocal && { flags: [LOCAL_SOURCE_JOB] }) },
+    {
+      key: `step:${stepId}`,
+      priority: jobPriority,
+      traceparent,
+      ...(isLocal && { flags: [LOCAL_SOURCE_JOB] }),
+    },
   );
 }
 

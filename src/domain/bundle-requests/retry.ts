@@ -3,6 +3,7 @@ import { findSteps } from '../database/sql/bundle-request-rows.ts';
 import { reopenLog } from '../database/sql/close-log.ts';
 import { ConflictError } from '../errors.ts';
 import type { Principal } from '../identity/principal.ts';
+import { currentSpan } from '../tracing/span.ts';
 import type { BundleRequest } from './bundle-request.ts';
 import { changeRequest } from './change-request.ts';
 import { changeState } from './change-state.ts';
@@ -33,7 +34,10 @@ export async function retryRequest(
     }
     await reopenLog(tx.sql, { subjectType: 'bundle-request', subjectId: id });
     await changeState(tx.sql, request, 'in_progress', reasonOf('retried', principal));
-    await tx.sql.query('update bundle_requests set attempt = attempt + 1 where id = $1', [id]);
+    await tx.sql.query('update bundle_requests set attempt = attempt + 1, trace_parent = $2 where id = $1', [
+      id,
+      currentSpan()?.traceparent ?? null,
+    ]);
     await tx.sql.query(
       `update bundle_request_steps
        set state = 'waiting', worker_id = null, started_at = null, finished_at = null, progress = '{}'

@@ -5,6 +5,7 @@ import { recordBuildEvent } from '../database/sql/record-build-event.ts';
 import type { SqlExecutor } from '../database/sql-executor.ts';
 import { ConflictError } from '../errors.ts';
 import type { Digest } from '../storage/blob-store.ts';
+import { currentSpan } from '../tracing/span.ts';
 import {
   BUILD_TRANSITIONS,
   type BuildError,
@@ -73,11 +74,16 @@ const NO_RESULT =
   'failure = null, digest = null, media_type = null, size = null, base_images = null, builder = null';
 const ENDED = 'finished_at = clock_timestamp(), worker_id = null, is_admitted = false';
 
-function columnsOf(change: StateChange): { set: string; parameters: (BuildState | string | number)[] } {
+function columnsOf(change: StateChange): {
+  set: string;
+  parameters: (BuildState | string | number | null)[];
+} {
   if (change.state === 'queued') {
     const set = `worker_id = null, started_at = null, finished_at = null, told_position = null, ${NO_RESULT}`;
-    const anew = ', is_admitted = false, retries = retries + 1, queued_at = clock_timestamp()';
-    return { set: 'isRetry' in change ? set + anew : set, parameters: [] };
+    if (!('isRetry' in change)) return { set, parameters: [] };
+    const anew =
+      'is_admitted = false, retries = retries + 1, queued_at = clock_timestamp(), trace_parent = $3';
+    return { set: `${set}, ${anew}`, parameters: [currentSpan()?.traceparent ?? null] };
   }
   if (change.state === 'running') {
     return {

@@ -63,6 +63,8 @@ export interface ImageBuild {
   queuedAt: Date;
   startedAt: Date | null;
   finishedAt: Date | null;
+  /** The trace of who asked for it (W3C `traceparent`); null: it is not traced. */
+  traceparent: string | null;
   /** Of the published image, which never change. */
   imageId: number;
   imageName: string;

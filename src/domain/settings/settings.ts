@@ -147,6 +147,8 @@ export interface Settings {
   /** How many gateways `stowage serve` starts; they share the port. */
   gatewayProcesses: number;
   logLevel: string;
+  /** Whether spans go to a collector, which the variables of OpenTelemetry name. */
+  traces: boolean;
   limits: Limits;
 }
 

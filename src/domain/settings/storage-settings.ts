@@ -160,6 +160,13 @@ export const STORAGE_SETTINGS: readonly SettingRow[] = [
     meaning: LOG_LEVELS.join(', '),
   }),
   row({
+    variable: 'STOWAGE_TRACES',
+    key: 'traces',
+    parse: flag,
+    fallback: () => false,
+    meaning: 'whether traces go to an OpenTelemetry collector, which the usual OTEL_* variables name',
+  }),
+  row({
     variable: 'STOWAGE_LIMITS',
     key: 'limits',
     parse: limits,

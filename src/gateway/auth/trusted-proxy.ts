@@ -20,15 +20,23 @@ const NAMED_RANGES: Record<string, readonly string[]> = {
  * when the connection itself comes from a trusted address; from any other they are ignored.
  */
 export function trustedProxyReader(settings: ProxySettings): (request: IncomingMessage) => string | null {
-  if (settings.trustedProxies.length === 0) return () => null;
-  const trusted = addressesOf(settings.trustedProxies);
+  const isTrusted = trustsSender(settings);
   return (request) => {
-    if (!contains(trusted, request.socket.remoteAddress)) return null;
+    if (!isTrusted(request)) return null;
     const user = headerOf(request, settings.proxyUserHeader);
     if (user !== null) return user;
     if (headerOf(request, settings.proxyCertificateVerifyHeader) !== 'SUCCESS') return null;
     return headerOf(request, settings.proxyCertificateSubjectHeader);
   };
+}
+
+/** Whether a request comes from a trusted proxy itself: what it says of the client is believed. */
+export function trustsSender({
+  trustedProxies,
+}: Pick<Settings, 'trustedProxies'>): (request: IncomingMessage) => boolean {
+  if (trustedProxies.length === 0) return () => false;
+  const trusted = addressesOf(trustedProxies);
+  return ({ socket }) => contains(trusted, socket.remoteAddress);
 }
 
 function addressesOf(entries: readonly string[]): BlockList {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createYoga } from 'graphql-yoga';
 import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
+import type { Tracing } from '../../domain/tracing/tracing.ts';
 import { baseUrlOf } from '../base-url.ts';
 import { clientError } from '../http-errors.ts';
 import { type ContextServices, contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
@@ -15,6 +16,7 @@ import { EXTRA_PARAMETERS, type PersistedOperations, persistedOperations } from 
 import { schema } from './schema.ts';
 import { attachSockets } from './sockets.ts';
 import { storableText } from './storable-text.ts';
+import { tracedOperations } from './traced-operations.ts';
 import { WELCOME_QUERY } from './welcome-query.ts';
 
 export interface GraphQLServices extends ContextServices {
@@ -29,6 +31,7 @@ export interface GraphQLServices extends ContextServices {
   /** Between two pings to a web socket. */
   socketPingMs?: number;
   operations: PersistedOperations;
+  tracing?: Tracing | null;
 }
 
 const CREDENTIALS_CHECK_MS = 30_000;
@@ -61,6 +64,7 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
       storableText,
       countSubscriptions(services.subscribers),
       endWithCredentials(services.credentialsCheckMs ?? CREDENTIALS_CHECK_MS),
+      ...(services.tracing ? [tracedOperations(services.tracing)] : []),
     ],
     graphiql: {
       title: 'Stowage',

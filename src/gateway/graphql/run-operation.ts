@@ -1,7 +1,9 @@
 import { type DocumentNode, execute, GraphQLError, parse, validate } from 'graphql';
 import { DomainError } from '../../domain/errors.ts';
+import { currentSpan, untilOver } from '../../domain/tracing/span.ts';
 import { type ContextServices, contextOf, type OperationOrigin } from './context.ts';
 import { schema } from './schema.ts';
+import { describeOperation } from './traced-operations.ts';
 
 /** A GraphQL document of this program: what it takes and gives is written beside it. */
 export interface StoredOperation<Data, Variables extends object> {
@@ -30,15 +32,21 @@ export async function runOperation<Data, Variables extends object>(
   { document }: StoredOperation<Data, Variables>,
   variables: Variables,
 ): Promise<Data> {
-  const { data, errors } = await execute({
-    schema,
-    document,
-    variableValues: variables as Record<string, unknown>,
-    contextValue: contextOf(services, { ...origin, isStored: true }),
-  });
-  const [error] = errors ?? [];
-  if (error) throw originalOf(error);
-  return data as Data;
+  const run = async (): Promise<Data> => {
+    const { data, errors } = await execute({
+      schema,
+      document,
+      variableValues: variables as Record<string, unknown>,
+      contextValue: contextOf(services, { ...origin, isStored: true }),
+    });
+    const [error] = errors ?? [];
+    if (error) throw originalOf(error);
+    return data as Data;
+  };
+  const request = currentSpan();
+  if (request === null) return await run();
+  const { name, attributes } = describeOperation(document);
+  return await untilOver(request.child(name, attributes), run);
 }
 
 /** The fields to select of `... on Error` in the result of a mutation. */

@@ -23,6 +23,7 @@ import type {
 import { Backlog } from './backlog.ts';
 import { Batch } from './batch.ts';
 import { type Destination, destinationOf } from './destination.ts';
+import type { DownloadSpan } from './download-span.ts';
 import type { FetchedDocument } from './fetcher.ts';
 import { hashBlob } from './hash-blob.ts';
 import { maskCredentials } from './mask-credentials.ts';
@@ -38,6 +39,7 @@ export interface DatabaseArtifactStoreOptions {
   log: StepLog;
   progress: StepProgress;
   signal: AbortSignal;
+  span?: DownloadSpan;
 }
 
 /** Keys looked up by one statement. */
@@ -108,7 +110,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
   }
 
   fetchAll(requests: readonly ArtifactRequest[]): Promise<Artifact[]> {
-    return this.#obtainAll(requests, (request) => this.#wantedOf(request));
+    return this.#traced(() => this.#obtainAll(requests, (request) => this.#wantedOf(request)));
   }
 
   async fetch(request: ArtifactRequest): Promise<Artifact> {
@@ -125,7 +127,7 @@ export class DatabaseArtifactStore implements ArtifactStore {
       metadataName: DERIVED,
       make: (signal) => this.#produce(derived, signal),
     });
-    const [artifact] = await this.#obtainAll([derived], wanted);
+    const [artifact] = await this.#traced(() => this.#obtainAll([derived], wanted));
     return artifact!;
   }
 
@@ -140,13 +142,13 @@ export class DatabaseArtifactStore implements ArtifactStore {
     const destination = trusted
       ? destinationOf(url, { headers, trusted })
       : this.#publicDestination(url, { headers });
-    return scheduler.document({
-      destination,
-      maxBytes: maxBytes ?? DOCUMENT_BYTES,
-      accept: accept ?? [],
-      log,
-      signal,
-    });
+    const job = { destination, maxBytes: maxBytes ?? DOCUMENT_BYTES, accept: accept ?? [], log, signal };
+    return await this.#traced(() => scheduler.document(job));
+  }
+
+  #traced<T>(work: () => Promise<T>): Promise<T> {
+    const { span } = this.#options;
+    return span === undefined ? work() : span.during(work);
   }
 
   /** Side by side; the first failure stops the rest, and is thrown when all have stopped. */

@@ -1,5 +1,6 @@
 import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.ts';
 import type { Flag } from '../../domain/packages/package.ts';
+import { inSpan } from '../../domain/tracing/span.ts';
 import type { DatabaseGitTrees } from '../git/database-git-trees.ts';
 import { parseRepositoryUrl } from '../git/repository-url.ts';
 import type { FetchedSourceTree } from './fetched-source.ts';
@@ -20,8 +21,10 @@ export async function fetchGitSource(
   { repository, ref, flags, submodules }: GitSource,
   context: SourceContext & { git: DatabaseGitTrees },
 ): Promise<FetchedSourceTree> {
-  const commit = await context.git.resolveRef(repository, ref);
-  const snapshot = await context.git.snapshot(repository, commit, { submodules });
+  const commit = await inSpan('resolve ref', {}, () => context.git.resolveRef(repository, ref));
+  const snapshot = await inSpan('fetch commit', {}, () =>
+    context.git.snapshot(repository, commit, { submodules }),
+  );
   const { origin } = parseRepositoryUrl(repository, context.settings);
   return safeSource({ snapshot, origin, commit, submodules, flags, warnings: [] }, context);
 }

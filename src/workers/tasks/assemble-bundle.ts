@@ -12,6 +12,7 @@ import { findSteps } from '../../domain/database/sql/bundle-request-rows.ts';
 import { reuseBundle } from '../../domain/database/sql/find-bundle.ts';
 import { reportPackages } from '../../domain/packages/reported-packages.ts';
 import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
+import { inSpan } from '../../domain/tracing/span.ts';
 import { writeDocuments } from './bundle-documents.ts';
 import type { StepContext } from './step-task.ts';
 
@@ -37,7 +38,7 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   dictionaries.catch(() => undefined);
 
   const files = results.flatMap((result) => result.files);
-  const bundle = await assemble({
+  const content: Parameters<typeof assemble>[0] = {
     blobs,
     source,
     sourceChanges: results.flatMap((result) => result.sourceChanges),
@@ -48,7 +49,8 @@ export async function assembleBundle(context: StepContext): Promise<void> {
     sourceMembers: services.sourceMembers,
     ahead: services.bundlesAhead.take(request.id),
     signal,
-  });
+  };
+  const bundle = await inSpan('assemble archive', { 'stowage.files': files.length }, () => assemble(content));
   log.info(
     `bundle: ${bundle.entries} entries, manifest ${bundle.manifestDigest}, tar ${bundle.tarDigest}, archive ${bundle.archiveDigest} of ${bundle.archiveSize} bytes`,
   );
@@ -73,13 +75,17 @@ export async function assembleBundle(context: StepContext): Promise<void> {
   let documents: Promise<BundleDocuments> | null = null;
   const makeDocuments = (): Promise<BundleDocuments> => {
     const parts = { bundle, source, results, packages: packages.packages, components };
-    documents ??= sleep(isLarge ? HEAD_START_MS : 0).then(() => writeDocuments(context, parts));
+    documents ??= sleep(isLarge ? HEAD_START_MS : 0).then(() =>
+      inSpan('write documents', {}, () => writeDocuments(context, parts)),
+    );
     documents.catch(() => undefined);
     return documents;
   };
   if (!isLarge) makeDocuments();
   try {
-    await recordBundle(worker.database, context.lease, assembled, makeDocuments);
+    await inSpan('record bundle', {}, () =>
+      recordBundle(worker.database, context.lease, assembled, makeDocuments),
+    );
   } finally {
     // What they write must be known to the step, whatever happens.
     await (documents as Promise<BundleDocuments> | null)?.catch(() => undefined);

@@ -18,13 +18,15 @@ import { stagingTag } from '../../domain/images/staging-tag.ts';
 import { LeaseLostError } from '../../domain/lease-lost.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
 import { Seal } from '../../domain/secrets/seal.ts';
-import type { BuildLimits, BuiltImage } from '../builders/image-builder.ts';
+import { currentSpan, inSpan } from '../../domain/tracing/span.ts';
+import type { BuildLimits, BuiltImage, ImageBuild as ImageBuildInput } from '../builders/image-builder.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import { attestImage } from './attest-image.ts';
 import { prepareContext } from './build-context.ts';
 import { CappedOutput } from './capped-output.ts';
+import { DockerfileSpans } from './dockerfile-spans.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { maskedDetails } from './masked-details.ts';
 import { secretMask } from './secret-mask.ts';
@@ -61,11 +63,13 @@ export function buildImage(services: TaskServices): Task {
   return async (payload) => {
     const lease = await takeBuild(worker.database, payload as BuildPayload, worker.workerId);
     if (!lease) return;
+    currentSpan()?.set({ 'stowage.build.attempt': lease.build.attempt });
     const started = Date.now();
     const outcome = await unseal(worker, lease).then(
       () => runBuild(services, lease),
       (error: unknown) => refuse(worker, lease, error),
     );
+    currentSpan()?.set({ 'stowage.outcome': outcome });
     worker.metrics.add(`stowage_jobs_total{task="build-image",outcome="${outcome}"}`);
     worker.metrics.add('stowage_job_seconds_total{task="build-image"}', (Date.now() - started) / 1000);
   };
@@ -112,7 +116,7 @@ async function runBuild(
     if (build.attempt > 1) log.info(`run ${build.attempt} of this build`);
     const image = await makeImage(services, context, limits);
     await log.flush();
-    await finishBuild(worker.database, worker.settings, lease, image);
+    await inSpan('record build', {}, () => finishBuild(worker.database, worker.settings, lease, image));
     blobs.keep();
     return 'succeeded';
   } catch (error) {
@@ -140,39 +144,45 @@ async function makeImage(
 ): Promise<BuiltImage> {
   const { worker, build, lease, log, signal, temporaryDirectory } = context;
   const { builder, destinationOf } = await services.imageBuilding();
-  const prepared = await prepareContext(context);
+  const prepared = await inSpan('prepare context', {}, () => prepareContext(context));
   log.info('workspace is ready.');
   const output = new CappedOutput(log, worker.settings.buildLogBytes);
   const { options } = build;
   const onWait = (): void => log.info('No gateway runs yet: waiting for its registry.');
   const destination = await destinationOf(build, { signal, onWait });
-  const image = await builder
-    .build({
-      contextDirectory: prepared.contextDirectory,
-      mounts: prepared.mounts,
-      stepEnvironment: prepared.stepEnvironment,
-      sourceDateEpoch: prepared.sourceDateEpoch,
-      dockerfile: options.dockerfile,
-      target: options.target,
-      buildArguments: options.buildArguments,
-      secrets: lease.secrets,
-      labels: options.labels,
-      platform: options.platform,
-      useCache: options.useCache,
-      cacheScope: String(build.projectId),
-      isHermetic: options.isHermetic,
-      limits,
-      destination: { ...destination, tag: stagingTag(build) },
-      onLine: (line) => output.write(line),
-      onStep: (line) => {
-        context.line = line;
-      },
-      signal,
-      temporaryDirectory,
-    })
-    .finally(() => output.end());
+  const input: Omit<ImageBuildInput, 'onStep'> = {
+    contextDirectory: prepared.contextDirectory,
+    mounts: prepared.mounts,
+    stepEnvironment: prepared.stepEnvironment,
+    sourceDateEpoch: prepared.sourceDateEpoch,
+    dockerfile: options.dockerfile,
+    target: options.target,
+    buildArguments: options.buildArguments,
+    secrets: lease.secrets,
+    labels: options.labels,
+    platform: options.platform,
+    useCache: options.useCache,
+    cacheScope: String(build.projectId),
+    isHermetic: options.isHermetic,
+    limits,
+    destination: { ...destination, tag: stagingTag(build) },
+    onLine: (line) => output.write(line),
+    signal,
+    temporaryDirectory,
+  };
+  const image = await inSpan('build image', { 'stowage.builder': builder.name }, async (span) => {
+    const steps = span && new DockerfileSpans(span);
+    const onStep = (line: number): void => {
+      context.line = line;
+      steps?.at(line);
+    };
+    return await builder.build({ ...input, onStep }).finally(() => {
+      steps?.end();
+      output.end();
+    });
+  });
   signal.throwIfAborted();
-  await attestImage(services, context, prepared, image);
+  await inSpan('attest image', {}, () => attestImage(services, context, prepared, image));
   log.info('Image has been pushed into the registry.');
   return image;
 }
@@ -196,6 +206,7 @@ async function reportFailure(
   const fields = { err: error, build: lease.build.id };
   if (error instanceof DomainError) worker.logger.info(fields, 'a build failed');
   else worker.logger.error(fields, 'a build failed unexpectedly');
+  currentSpan()?.fail(failure.reason);
   log.error(failure.message);
   await log.flush();
   await failBuild(worker.database, worker.settings, lease, failure);

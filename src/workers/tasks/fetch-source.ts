@@ -5,6 +5,7 @@ import { InvalidRepoStructure } from '../../domain/errors.ts';
 import type { PackageManager } from '../../domain/packages/package.ts';
 import type { SourceTree } from '../../domain/sources/source-tree.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
+import { inSpan } from '../../domain/tracing/span.ts';
 import { detectPackages } from '../ecosystems/detect-packages.ts';
 import { ecosystems } from '../ecosystems/ecosystems.ts';
 import type { FetchedSourceTree } from '../sources/fetched-source.ts';
@@ -15,7 +16,7 @@ import type { StepContext } from './step-task.ts';
 export async function fetchSource(context: StepContext): Promise<void> {
   const { request, worker, blobs, log, progress } = context;
   const named = await fetch(context, request.packageManagers.includes('git-submodule'));
-  const plan = request.detect ? await detect(named.tree, context) : null;
+  const plan = request.detect ? await inSpan('detect packages', {}, () => detect(named.tree, context)) : null;
   const source = plan?.packages['git-submodule'] ? await fetch(context, true) : named;
   for (const warning of source.warnings) log.warn(warning);
 
@@ -27,7 +28,9 @@ export async function fetchSource(context: StepContext): Promise<void> {
   const { commit, snapshot, files, size } = source;
   const idle = idleManagers(source.tree, context);
   const fetched = { commit, snapshot, files, size, plan, result, idle };
-  await recordSource(worker.database, context.lease, fetched, blobs.written);
+  await inSpan('record source', {}, () =>
+    recordSource(worker.database, context.lease, fetched, blobs.written),
+  );
   context.services.sourceMembers.prepare(snapshot);
 }
 

@@ -4,7 +4,8 @@ import type { ConsumerSetup, EnvironmentVariable } from '../../domain/bundles/bu
 import { ValidationError } from '../../domain/errors.ts';
 import { openSnapshot } from '../../domain/sources/source-snapshot.ts';
 import type { StoredBlob } from '../../domain/storage/blob-store.ts';
-import type { Resolution } from '../ecosystems/ecosystem.ts';
+import { inSpan } from '../../domain/tracing/span.ts';
+import type { Resolution, ResolveContext } from '../ecosystems/ecosystem.ts';
 import { ecosystems } from '../ecosystems/ecosystems.ts';
 import type { StepContext } from './step-task.ts';
 
@@ -19,7 +20,7 @@ export async function resolvePackages(context: StepContext): Promise<void> {
   const snapshot = await services.snapshotOf(request);
   const source = await openSnapshot(blobs, snapshot);
   const artifacts = services.artifacts(context);
-  const resolving = ecosystem.resolve({
+  const work: ResolveContext = {
     request: {
       id: String(request.id),
       repository: request.repository,
@@ -40,7 +41,8 @@ export async function resolvePackages(context: StepContext): Promise<void> {
     foresee: (work) => services.bundlesAhead.begin(context, { tree: source, snapshot }, work),
     signal: context.signal,
     temporaryDirectory: context.temporaryDirectory,
-  });
+  };
+  const resolving = inSpan(`resolve ${manager}`, {}, () => ecosystem.resolve(work));
   const resolved = await resolving.catch((error: unknown) => {
     services.bundlesAhead.drop(request.id);
     throw error;
@@ -60,7 +62,9 @@ export async function resolvePackages(context: StepContext): Promise<void> {
   ]).filter(({ digest }) => !artifacts.hasJustRecorded(digest));
   log.info(summary(resolution));
   await Promise.all([blobs.sync(named.map((blob) => blob.digest)), log.flush(), progress.finish()]);
-  await recordPackages(worker.database, context.lease, result.digest, named);
+  await inSpan('record packages', {}, () =>
+    recordPackages(worker.database, context.lease, result.digest, named),
+  );
 }
 
 /** In both forms; of the same name the operator's counts (cachito.md 7). A manager that had nothing to do has none. */

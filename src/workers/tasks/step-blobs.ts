@@ -9,6 +9,7 @@ import type {
   StoredBlob,
   WriteOptions,
 } from '../../domain/storage/blob-store.ts';
+import { inSpan } from '../../domain/tracing/span.ts';
 
 interface Use {
   /** Running steps of this process that have written the blob and not yet named it. */
@@ -89,7 +90,8 @@ export class StepBlobs implements BlobStore {
   async sync(blobs: readonly Digest[]): Promise<void> {
     // What is written again while this runs is another object, and not durable by it.
     const written = blobs.flatMap((digest) => this.#written.get(digest) ?? []);
-    await this.#store.sync(blobs.filter((digest) => !this.#isDurable(digest)));
+    const pending = blobs.filter((digest) => !this.#isDurable(digest));
+    await inSpan('sync blobs', { 'stowage.blobs': pending.length }, () => this.#store.sync(pending));
     for (const blob of written) this.#durable.add(blob);
   }
 

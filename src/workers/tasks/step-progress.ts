@@ -30,6 +30,11 @@ export class StepProgressReporter implements StepProgress {
     this.#onLost = onLost;
   }
 
+  /** What was done until now. */
+  get counters(): Readonly<Required<StepCounters>> {
+    return this.#counters;
+  }
+
   expect(counts: { packages?: number; files?: number }): void {
     this.#counters.expectedPackages += counts.packages ?? 0;
     this.#counters.expectedFiles += counts.files ?? 0;

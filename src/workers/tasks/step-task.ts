@@ -19,6 +19,8 @@ import { DomainError, NetworkError } from '../../domain/errors.ts';
 import { LeaseLostError } from '../../domain/lease-lost.ts';
 import { LogWriter } from '../../domain/logs/log-writer.ts';
 import { Seal } from '../../domain/secrets/seal.ts';
+import { currentSpan, inSpan, type SpanAttributes } from '../../domain/tracing/span.ts';
+import { DownloadSpan } from '../downloads/download-span.ts';
 import { maskCredentials } from '../downloads/mask-credentials.ts';
 import type { WorkerContext } from '../worker-context.ts';
 import { LeaseWatch } from './lease-watch.ts';
@@ -39,6 +41,8 @@ export interface StepContext {
   blobs: StepBlobs;
   log: LogWriter;
   progress: StepProgressReporter;
+  /** For traces. */
+  downloads: DownloadSpan;
   /** Aborted on cancel, on shutdown, when the lease is lost and when the request's time is over. */
   signal: AbortSignal;
   temporaryDirectory: string;
@@ -57,13 +61,17 @@ export interface StepContext {
 export function stepTask(services: TaskServices, work: (context: StepContext) => Promise<void>): Task {
   const { context: worker } = services;
   return async (payload) => {
-    const lease = await takeStep(worker.database, payload as StepPayload, worker.workerId);
+    const lease = await inSpan('take step', {}, () =>
+      takeStep(worker.database, payload as StepPayload, worker.workerId),
+    );
     if (!lease) return;
     const name = lease.step.packageManager
       ? `${lease.step.task}.${lease.step.packageManager}`
       : lease.step.task;
+    currentSpan()?.set({ 'stowage.step': name, 'stowage.step.attempt': lease.step.attempt });
     const started = Date.now();
     const outcome = await runStep(services, lease, name, work);
+    currentSpan()?.set({ 'stowage.outcome': outcome });
     worker.metrics.add(`stowage_jobs_total{task="${lease.step.task}",outcome="${outcome}"}`);
     worker.metrics.add(`stowage_job_seconds_total{task="${lease.step.task}"}`, (Date.now() - started) / 1000);
   };
@@ -85,6 +93,7 @@ async function runStep(
   });
   const progress = new StepProgressReporter(worker.database, lease, () => watch.check());
   const blobs = new StepBlobs(worker.blobs, worker.database);
+  const downloads = new DownloadSpan();
   const temporaryDirectory = join(worker.temporaryRoot, `${lease.step.id}-${lease.step.attempt}`);
   try {
     await mkdir(temporaryDirectory, { recursive: true });
@@ -100,6 +109,7 @@ async function runStep(
       blobs,
       log,
       progress,
+      downloads,
       signal: watch.signal,
       temporaryDirectory,
     });
@@ -120,10 +130,15 @@ async function runStep(
     return 'failed';
   } finally {
     await progress.stop();
+    downloads.end(countsOf(progress));
     watch.stop();
     await rm(temporaryDirectory, { recursive: true, force: true });
     await log.flush().catch((error: unknown) => worker.logger.warn({ err: error }, 'log lines were lost'));
   }
+}
+
+function countsOf({ counters: { files, cachedFiles, bytes } }: StepProgressReporter): SpanAttributes {
+  return { 'stowage.files': files, 'stowage.files.cached': cachedFiles, 'stowage.bytes': bytes };
 }
 
 async function reportFailure(
@@ -136,6 +151,7 @@ async function reportFailure(
   const fields = { err: error, request: lease.request.id, step: lease.step.id };
   if (error instanceof DomainError) worker.logger.info(fields, 'a step failed');
   else worker.logger.error(fields, 'a step failed unexpectedly');
+  currentSpan()?.fail(reason.code);
   log.error(reason.message);
   if (reason.hint) log.info(`hint: ${reason.hint}`);
   for (const [key, value] of Object.entries(reason.details)) {

@@ -6,6 +6,7 @@ import type { SubmoduleDepth } from '../../domain/database/sql/source-snapshots.
 import { NotFoundError } from '../../domain/errors.ts';
 import { openRegistry, type Registry } from '../../domain/registry/registry.ts';
 import type { Digest } from '../../domain/storage/blob-store.ts';
+import { inSpan } from '../../domain/tracing/span.ts';
 import { type ImageBuilding, openImageBuilding } from '../builders/image-building.ts';
 import { DatabaseArtifactStore } from '../downloads/database-artifact-store.ts';
 import { type DownloadCounters, DownloadScheduler } from '../downloads/scheduler.ts';
@@ -44,6 +45,7 @@ export class TaskServices {
       log: step.log,
       progress: step.progress,
       signal: step.signal,
+      span: step.downloads,
     });
   }
 
@@ -69,7 +71,8 @@ export class TaskServices {
 
   async unpackUpload(step: StepContext, uploadId: number): Promise<FetchedSourceTree> {
     const archive = await this.#archiveOf(uploadId);
-    return await unpackArchive({ archive, flags: step.request.flags }, this.#unpackContext(step));
+    const uploaded = { archive, flags: step.request.flags };
+    return await inSpan('unpack archive', {}, () => unpackArchive(uploaded, this.#unpackContext(step)));
   }
 
   /** See {@link unpackGitDirectory}. */

@@ -14,6 +14,7 @@ import { resolvePackages } from './resolve-packages.ts';
 import { scrubStore } from './scrub-store.ts';
 import { stepTask } from './step-task.ts';
 import { TaskServices } from './task-services.ts';
+import { traced } from './traced.ts';
 
 /** Every task of the queue by its name, which is also its file's name. */
 export function createTasks(context: WorkerContext): {
@@ -22,7 +23,7 @@ export function createTasks(context: WorkerContext): {
 } {
   const services = new TaskServices(context);
   return {
-    list: {
+    list: traced(context, {
       'fetch-source': stepTask(services, fetchSource),
       'resolve-packages': stepTask(services, resolvePackages),
       'assemble-bundle': stepTask(services, assembleBundle),
@@ -34,7 +35,7 @@ export function createTasks(context: WorkerContext): {
       'read-sbom': readSbom(context),
       'scrub-store': scrubStore(context),
       'build-image': buildImage(services),
-    },
+    }),
     close: () => services.close(),
   };
 }

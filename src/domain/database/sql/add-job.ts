@@ -1,7 +1,8 @@
 import { taskFlag } from '../../queue/tasks.ts';
+import { currentSpan } from '../../tracing/span.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 
-/** Tasks and their payloads; the workers implement one file for each. */
+/** Tasks and their payloads, in which {@link TracedPayload} may be; the workers implement one file for each. */
 export interface TaskPayloads {
   'fetch-source': StepPayload;
   'resolve-packages': StepPayload;
@@ -13,6 +14,11 @@ export interface TaskPayloads {
   'apply-retention': Record<string, never>;
   'read-sbom': { manifestId: number };
   'build-image': BuildPayload;
+}
+
+/** The trace that a job belongs to, where there is one. */
+export interface TracedPayload {
+  traceparent?: string;
 }
 
 /** A job of one step; `requestAttempt` fences jobs of an attempt that was cancelled or retried since. */
@@ -36,6 +42,8 @@ export interface JobOptions {
   runAt?: Date;
   /** What a worker must not have forbidden itself besides the task, see LOCAL_SOURCE_JOB. */
   flags?: readonly string[];
+  /** Of what the job is done for; null: it is not traced. Default: what adds it. */
+  traceparent?: string | null;
 }
 
 /** Flag of the jobs of a request whose source is a path: for workers that allow the protocol `file`. */
@@ -55,7 +63,7 @@ export async function addJob<Task extends keyof TaskPayloads>(
      )).id`,
     [
       task,
-      JSON.stringify(payload),
+      JSON.stringify(tracedPayload(payload, options)),
       options.key,
       options.priority ?? 0,
       options.runAt ?? null,
@@ -63,6 +71,13 @@ export async function addJob<Task extends keyof TaskPayloads>(
       [taskFlag(task), ...(options.flags ?? [])],
     ],
   );
+}
+
+function tracedPayload(
+  payload: object,
+  { traceparent = currentSpan()?.traceparent ?? null }: JobOptions,
+): object {
+  return traceparent === null ? payload : ({ ...payload, traceparent } satisfies TracedPayload);
 }
 
 /** Each crash of a worker counts as an attempt; a job that kills so many workers is not worth another one. */

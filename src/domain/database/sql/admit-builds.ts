@@ -1,3 +1,4 @@
+import type { ImageBuild } from '../../images/image-build.ts';
 import { isLocalRepository } from '../../sources/local-repository.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 import { addJob, LOCAL_SOURCE_JOB } from './add-job.ts';
@@ -13,7 +14,7 @@ import { tellQueuePositions } from './tell-queue-positions.ts';
 export async function admitBuilds(sql: SqlExecutor, projectId: number, places: number): Promise<void> {
   // One at a time, or two would give away the same place.
   await sql.query('select from projects where id = $1 for no key update', [projectId]);
-  const admitted = await sql.query<{ id: number; retries: number; repository: string | null }>(
+  const admitted = await sql.query<AdmittedBuild>(
     `update image_builds set is_admitted = true where id in (
        select id from image_builds
        where project_id = $1 and state = 'queued' and not is_admitted
@@ -23,7 +24,7 @@ export async function admitBuilds(sql: SqlExecutor, projectId: number, places: n
          where project_id = $1 and state in ('queued', 'running') and is_admitted
        ))
        for no key update skip locked
-     ) returning id, retries, repository`,
+     ) returning id, retries, repository, trace_parent as traceparent`,
     [projectId, places],
   );
   for (const build of admitted.sort((a, b) => a.id - b.id)) await addBuildJob(sql, build);
@@ -39,16 +40,18 @@ export async function countUnfinishedBuilds(sql: SqlExecutor, projectId: number)
   return row!.count;
 }
 
+type AdmittedBuild = Pick<ImageBuild, 'id' | 'retries' | 'repository' | 'traceparent'>;
+
 export async function addBuildJob(
   sql: SqlExecutor,
-  { id, retries, repository }: { id: number; retries: number; repository: string | null },
+  { id, retries, repository, traceparent }: AdmittedBuild,
 ): Promise<void> {
   const isLocal = repository !== null && isLocalRepository(repository);
   await addJob(
     sql,
     'build-image',
     { buildId: id, retries },
-    { key: `build:${id}`, ...(isLocal && { flags: [LOCAL_SOURCE_JOB] }) },
+    { key: `build:${id}`, traceparent, ...(isLocal && { flags: [LOCAL_SOURCE_JOB] }) },
   );
 }
 

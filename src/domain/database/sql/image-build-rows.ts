@@ -12,7 +12,7 @@ export const BUILD_COLUMNS = `
   b.repository, b.request_id as "requestId", b.requested_ref as "requestedRef", b.commit, b.options, b.state, b.version,
   b.attempt, b.retries, b.is_admitted as "isAdmitted", b.worker_id as "workerId", b.failure, b.digest,
   b.media_type as "mediaType", b.size, b.base_images as "baseImages", b.builder, b.created_at as "createdAt",
-  b.queued_at as "queuedAt", b.started_at as "startedAt", b.finished_at as "finishedAt", i.id as "imageId",
+  b.queued_at as "queuedAt", b.started_at as "startedAt", b.finished_at as "finishedAt", b.trace_parent as traceparent, i.id as "imageId",
   i.name as "imageName", i.path as "imagePath", v.name as tag`;
 
 const BUILD_TABLES = `image_builds b join published_versions v on v.id = b.version_id

@@ -1,4 +1,5 @@
 import type { ImageBuild } from '../../images/image-build.ts';
+import { currentSpan } from '../../tracing/span.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 import { recordBuildEvent } from './record-build-event.ts';
 
@@ -11,8 +12,9 @@ export type NewBuild = Pick<
 export async function insertBuild(sql: SqlExecutor, build: NewBuild): Promise<number> {
   const [row] = await sql.query<{ id: number }>(
     `insert into image_builds
-       (version_id, project_id, user_id, upload_id, repository, requested_ref, request_id, options, state)
-     values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, 'queued') returning id`,
+       (version_id, project_id, user_id, upload_id, repository, requested_ref, request_id, options, state,
+        trace_parent)
+     values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, 'queued', $9) returning id`,
     [
       build.versionId,
       build.projectId,
@@ -22,6 +24,7 @@ export async function insertBuild(sql: SqlExecutor, build: NewBuild): Promise<nu
       build.requestedRef,
       build.requestId,
       JSON.stringify(build.options),
+      currentSpan()?.traceparent ?? null,
     ],
   );
   await recordBuildEvent(sql, row!.id, 'state', { state: 'queued', attempt: 0 });

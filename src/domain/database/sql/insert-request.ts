@@ -1,4 +1,5 @@
 import type { NewRequest, RequestEventData } from '../../bundle-requests/bundle-request.ts';
+import { currentSpan } from '../../tracing/span.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 import { recordRequestEvent } from './record-request-event.ts';
 
@@ -7,8 +8,8 @@ export async function insertRequest(sql: SqlExecutor, request: NewRequest, reaso
   const [row] = await sql.query<{ id: number }>(
     `insert into bundle_requests (project_id, user_id, submitted_by_id, repository, requested_ref, upload_id, rules,
        detect, package_managers, packages, flags, dependency_replacements, strict_integrity, priority,
-       state, state_reason, created_at, updated_at)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb, $13, $14, 'in_progress', $15, at, at
+       trace_parent, state, state_reason, created_at, updated_at)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb, $13, $14, $15, 'in_progress', $16, at, at
      from clock_timestamp() as now (at)
      returning id`,
     [
@@ -26,6 +27,7 @@ export async function insertRequest(sql: SqlExecutor, request: NewRequest, reaso
       JSON.stringify(request.dependencyReplacements),
       request.strictIntegrity,
       request.priority,
+      currentSpan()?.traceparent ?? null,
       reason,
     ],
   );

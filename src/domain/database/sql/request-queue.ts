@@ -84,6 +84,7 @@ export interface QueuedStep {
   task: 'fetch-source' | 'resolve-packages' | 'assemble-bundle';
   /** Of a native request, under whose rules only some workers take a path. */
   repository: string | null;
+  traceparent: string | null;
   jobPriority: number;
 }
 
@@ -99,7 +100,7 @@ export async function findQueuedSteps(
   return await sql.query<QueuedStep>(
     `with ${RANKED}
      select s.request_id as "requestId", s.id as "stepId", r.attempt as "requestAttempt", s.task,
-       case r.rules when 'native' then r.repository end as repository,
+       case r.rules when 'native' then r.repository end as repository, r.trace_parent as traceparent,
        coalesce(${LEVEL}, 0) as "jobPriority"
      from bundle_requests r join bundle_request_steps s on s.request_id = r.id
      left join ranked on ranked.request_id = r.id left join request_queue q on q.request_id = r.id
