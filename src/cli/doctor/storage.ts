@@ -4,6 +4,7 @@ import pg from 'pg';
 import { publicKeyOf, readPublicKey } from '../../domain/bundles/signing.ts';
 import type { Settings } from '../../domain/config.ts';
 import { embeddedPostgresIsRunning } from '../../domain/database/embedded-postgres.ts';
+import { newerMigrations } from '../../domain/database/pending-migrations.ts';
 import { openBlobStore } from '../../domain/storage/open-blob-store.ts';
 import { maskCredentials } from '../../workers/downloads/mask-credentials.ts';
 import { acquireDatabase, whyNotReady } from '../acquire-database.ts';
@@ -80,15 +81,18 @@ async function inspectDatabase(url: string, kind: string): Promise<CheckResult[]
   if (problem?.code === 'database-unavailable') {
     return [fail('database', problem.message, problem.hint ?? 'Check DATABASE_URL.')];
   }
-  const { version, skewMs } = await askServer(url);
+  const { version, skewMs, newer } = await askServer(url);
   const found = `${kind}PostgreSQL ${version}`;
+  const advice = 'Replace this release by the one that made it.';
   const state = problem
     ? fail('database', `${found}, ${problem.message}`, problem.hint ?? 'Run "stowage migrate".')
-    : ok('database', `${found}, up to date`);
+    : newer.length > 0
+      ? warn('database', `${found}, newer than this release (${newer.at(-1)})`, advice)
+      : ok('database', `${found}, up to date`);
   return [state, clock(skewMs)];
 }
 
-async function askServer(url: string): Promise<{ version: string; skewMs: number }> {
+async function askServer(url: string): Promise<{ version: string; skewMs: number; newer: string[] }> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on('error', () => undefined);
   await client.connect();
@@ -98,7 +102,8 @@ async function askServer(url: string): Promise<{ version: string; skewMs: number
       `select current_setting('server_version') as version, clock_timestamp() as now`,
     );
     const middle = (sentAt + Date.now()) / 2;
-    return { version: rows[0]!.version, skewMs: Math.abs(rows[0]!.now.getTime() - middle) };
+    const newer = await newerMigrations({ query: async (text) => (await client.query(text)).rows });
+    return { version: rows[0]!.version, skewMs: Math.abs(rows[0]!.now.getTime() - middle), newer };
   } finally {
     await client.end();
   }
