@@ -89,3 +89,39 @@ describe('the key that signs', () => {
     );
   });
 });
+
+describe('a secret in a file', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'stowage-config-'));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const file = (name: string, content: string): string => {
+    writeFileSync(join(directory, name), content);
+    return join(directory, name);
+  };
+  const URL = 'postgresql://stowage:secret@db.example/stowage';
+
+  test('counts as if it were the value', () => {
+    const environment = {
+      DATABASE_URL_FILE: file('url', `${URL}\n`),
+      STOWAGE_ADMIN_PASSWORD_FILE: file('password', 'correct horse'),
+    };
+    expect(readSettings(environment)).toMatchObject({ databaseUrl: URL, adminPassword: 'correct horse' });
+    expect(readSettings({ ...environment, DATABASE_URL: 'postgresql://other' }).databaseUrl).toBe(
+      'postgresql://other',
+    );
+    expect(readSettings({ DATABASE_URL_FILE: '' }).databaseUrl).toBeNull();
+  });
+
+  test('must be there, and not be empty', () => {
+    expect(() => readSettings({ DATABASE_URL_FILE: join(directory, 'none') })).toThrow(
+      `DATABASE_URL_FILE: ${directory}/none cannot be read (ENOENT)`,
+    );
+    const empty = file('empty', '\n');
+    expect(() => readSettings({ DATABASE_URL_FILE: empty })).toThrow(`DATABASE_URL_FILE: ${empty} is empty`);
+  });
+
+  test('is for secrets only', () => {
+    expect(() => readSettings({ STOWAGE_PORT_FILE: file('port', '1') })).toThrow(
+      'STOWAGE_PORT_FILE is not a setting',
+    );
+  });
+});

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { keptOfPackages, PACKAGES_TIME } from './debian-packages.ts';
 
 /** What the applications of the tests are built with. */
-const PACKAGES = ['ca-certificates', 'golang-go', 'nodejs', 'npm', 'python3-pip', 'python3-venv'];
+const PACKAGES = ['ca-certificates', 'git', 'golang-go', 'nodejs', 'npm', 'python3-pip', 'python3-venv'];
 
 /** A base image made of Debian packages alone. Returns the directory of an OCI layout; its one image has the tag `base`. */
 export function debianImage(): string {

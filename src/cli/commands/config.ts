@@ -35,7 +35,7 @@ export function effectiveSettings(
   return SETTINGS.map(({ variable, key, secret, meaning }) => ({
     name: variable,
     value: masked(settings[key], secret ?? false),
-    source: environment[variable] ? 'environment' : 'default',
+    source: environment[variable] || (secret && environment[`${variable}_FILE`]) ? 'environment' : 'default',
     meaning,
   }));
 }

@@ -61,7 +61,7 @@ function parsed(said: string): { Username?: unknown; Secret?: unknown } {
 function withoutSettings(environment: NodeJS.ProcessEnv): Record<string, string> {
   const kept = Object.entries(environment).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && !/^(STOWAGE_|DATABASE_URL$|PG)/.test(entry[0]),
+      entry[1] !== undefined && !/^(STOWAGE_|DATABASE_URL(_FILE)?$|PG)/.test(entry[0]),
   );
   return Object.fromEntries(kept);
 }
