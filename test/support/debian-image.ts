@@ -23,6 +23,7 @@ function writeImage(tar: string, directory: string): void {
     os: 'linux',
     config: { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: ['bash'] },
     rootfs: { type: 'layers', diff_ids: [diffId] },
+    history: [{ created: new Date(PACKAGES_TIME * 1000).toISOString(), created_by: 'mmdebstrap' }],
   });
   const manifest = layout.add(MANIFEST, { schemaVersion: 2, mediaType: MANIFEST, config, layers: [layer] });
   layout.finish({ ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'base' } });
