@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -34,16 +34,9 @@ export async function startContainerEngine(): Promise<ContainerEngine> {
     },
     async stop() {
       await daemon.stop();
-      await unmountBelow(directory);
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** The engine leaves the network namespace of its containers mounted. */
-async function unmountBelow(directory: string): Promise<void> {
-  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
-  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`))) await run('umount', [mount]);
 }
 
 function requireEngine(): void {

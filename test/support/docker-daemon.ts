@@ -1,7 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
 
 export interface DockerDaemon {
   /** For `DOCKER_HOST`. */
@@ -34,8 +38,16 @@ export async function startDockerDaemon(
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
       await ended;
+      await unmountBelow(directory);
     },
   };
+}
+
+/** The engine leaves the network namespace of its containers mounted. */
+async function unmountBelow(directory: string): Promise<void> {
+  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
+  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)))
+    await execute('umount', [mount]);
 }
 
 async function ready(child: ChildProcess, check: () => Promise<unknown>): Promise<void> {

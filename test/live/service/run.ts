@@ -161,6 +161,9 @@ async function step(name: string, work: () => Promise<unknown>): Promise<void> {
 }
 
 await main().catch((error: Error) => {
-  console.error(`not ok - ${error.message}`);
+  // What went wrong first, and not what could not be tidied up then.
+  for (let cause: unknown = error; cause; cause = (cause as Partial<SuppressedError>).suppressed) {
+    console.error(`not ok - ${((cause as Partial<SuppressedError>).error ?? (cause as Error)).message}`);
+  }
   process.exitCode = 1;
 });
