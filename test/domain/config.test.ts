@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readSettings } from '../../src/domain/config.ts';
+import { TASKS } from '../../src/domain/queue/tasks.ts';
 
 describe('lists of allowed file: dependencies', () => {
   const NAME = 'STOWAGE_YARN_FILE_DEPS_ALLOWLIST';
@@ -123,5 +124,29 @@ describe('a secret in a file', () => {
     expect(() => readSettings({ STOWAGE_PORT_FILE: file('port', '1') })).toThrow(
       'STOWAGE_PORT_FILE is not a setting',
     );
+  });
+});
+
+describe('the tasks of a worker', () => {
+  const NAME = 'STOWAGE_WORKER_TASKS';
+
+  test('are those that are named, or all but those', () => {
+    expect(readSettings({}).workerTasks).toBeNull();
+    expect(readSettings({ [NAME]: 'build-image,fetch-source' }).workerTasks).toEqual([
+      'build-image',
+      'fetch-source',
+    ]);
+    expect(readSettings({ [NAME]: '-build-image -fetch-source' }).workerTasks).toEqual(
+      TASKS.filter((task) => task !== 'build-image' && task !== 'fetch-source'),
+    );
+  });
+
+  test.for([
+    ['both', '-build-image fetch-source', 'either names tasks or'],
+    ['nothing', TASKS.map((task) => `-${task}`).join(' '), 'names no task'],
+    ['an unknown one', '-build-images', '"build-images"'],
+    ['no name', '-', '""'],
+  ] as const)('not %s', ([, text, problem]) => {
+    expect(() => readSettings({ [NAME]: text })).toThrow(problem);
   });
 });

@@ -8,7 +8,8 @@ export const QUEUE_SETTINGS: readonly SettingRow[] = [
     key: 'workerTasks',
     parse: tasks,
     fallback: () => null,
-    meaning: 'the only tasks that this worker takes; all when unset',
+    meaning:
+      'the only tasks that this worker takes, or with - those that it does not, such as -build-image; all when unset',
   }),
   row({
     variable: 'STOWAGE_TASK_CONCURRENCY',

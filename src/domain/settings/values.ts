@@ -92,8 +92,17 @@ const taskNamed = (word: string, name: string): TaskName => {
   return task;
 };
 
+/** Some of them, or all but those with a `-` in front: tasks that a later release brings are then taken, too. */
 export const tasks: Parser<TaskName[]> = (value, name) => {
-  const list = [...new Set(words(value, name).map((word) => taskNamed(word, name)))];
+  const all = words(value, name);
+  const named = new Set(all.map((word) => taskNamed(word.replace(/^-/, ''), name)));
+  const excluding = all.filter((word) => word.startsWith('-'));
+  if (excluding.length > 0 && excluding.length < all.length) {
+    throw new InvalidInputError(
+      `${name} either names tasks or, with a - before each, those that are left out`,
+    );
+  }
+  const list = excluding.length > 0 ? TASKS.filter((task) => !named.has(task)) : [...named];
   if (list.length > 0) return list;
   throw new InvalidInputError(`${name} names no task; tasks are ${TASKS.join(', ')}`);
 };
