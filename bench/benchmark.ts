@@ -7,6 +7,8 @@ export interface BenchContext {
   runs: number;
   /** True: fewer samples of what takes milliseconds, too. */
   quick: boolean;
+  /** Of the largest database of million-requests; null: its own. */
+  requests: number | null;
   /** What goes on, for who waits. */
   say(text: string): void;
 }

@@ -8,6 +8,7 @@ import { downloads } from './downloads.ts';
 import { graphqlReads } from './graphql-reads.ts';
 import { imageBuilds } from './image-builds.ts';
 import { memory } from './memory.ts';
+import { millionRequests } from './million-requests.ts';
 import { prefetchCached } from './prefetch-cached.ts';
 import { prefetchGomod } from './prefetch-gomod.ts';
 import { prefetchNpm } from './prefetch-npm.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'queue-latency', run: queueLatency },
   { name: 'scale-out', run: scaleOut },
   { name: 'subscriptions', run: subscriptions },
+  { name: 'million-requests', run: millionRequests },
   { name: 'memory', run: memory },
   { name: 'graphql-reads', run: graphqlReads },
   { name: 'cachito', run: cachito },
@@ -43,7 +45,11 @@ const QUICK_RUNS = 2;
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      requests: { type: 'string' },
+    },
   });
   const chosen = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const unknown = positionals.find((name) => !BENCHMARKS.some((one) => one.name === name));
@@ -57,7 +63,8 @@ async function main(): Promise<void> {
   try {
     const say = (text: string) => process.stderr.write(`${text}\n`);
     const runs = values.quick ? QUICK_RUNS : RUNS;
-    const figures = await runAll(chosen, { stage, runs, quick: values.quick, say });
+    const requests = values.requests === undefined ? null : Number(values.requests);
+    const figures = await runAll(chosen, { stage, runs, quick: values.quick, requests, say });
     process.stdout.write(tableOf(figures));
     if (values.json !== undefined) await writeFile(values.json, jsonOf(figures));
   } finally {

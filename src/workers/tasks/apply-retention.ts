@@ -1,6 +1,5 @@
 import type { Task } from 'graphile-worker';
 import { isTaskPaused } from '../../domain/database/sql/paused-tasks.ts';
-import { foldTallies } from '../../domain/database/sql/tallies.ts';
 import { applyRetention } from '../../domain/retention/apply-retention.ts';
 import type { WorkerContext } from '../worker-context.ts';
 
@@ -18,6 +17,5 @@ export function applyRetentionOf({ database, settings, logger, metrics, shutdown
     });
     const removed = counts.filter(({ count }) => count > 0).map(({ rule, count }) => [rule, count]);
     if (removed.length > 0) logger.info({ removed: Object.fromEntries(removed) }, 'retention applied');
-    await foldTallies(database);
   };
 }

@@ -3,6 +3,7 @@ import { visibilityParameters, visibleTo } from '../../bundle-requests/visibilit
 import type { Principal } from '../../identity/principal.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
 import { REQUEST_COLUMNS } from './bundle-request-rows.ts';
+import { countVisible, placeOf } from './request-counts.ts';
 
 /** What is null or absent does not restrict. */
 export interface RequestFilter {
@@ -79,18 +80,18 @@ async function selectRequests<Row extends object>(
   filter: RequestFilter,
   range: RequestRange,
 ): Promise<Row[]> {
+  let { olderThan = null, offset = 0 } = range;
+  if (offset >= FAR && olderThan === null && isCounted(filter)) {
+    const place = await placeOf(sql, principal, filter, offset);
+    if (place === null) return [];
+    ({ olderThan, offset } = place);
+  }
   return await sql.query<Row>(
     `select ${columns} from bundle_requests r
      where ${CONDITIONS}
        and ($16::bigint is null or r.id < $16) and ($17::bigint is null or r.id > $17)
      order by r.id ${range.inverted ? 'asc' : 'desc'} limit $18 offset $19`,
-    [
-      ...parametersOf(principal, filter),
-      range.olderThan ?? null,
-      range.newerThan ?? null,
-      range.limit,
-      range.offset ?? 0,
-    ],
+    [...parametersOf(principal, filter), olderThan, range.newerThan ?? null, range.limit, offset],
   );
 }
 
@@ -99,6 +100,7 @@ export async function countRequests(
   principal: Principal,
   filter: RequestFilter,
 ): Promise<number> {
+  if (isCounted(filter)) return await countVisible(sql, principal, filter);
   const [row] = await sql.query<{ count: number }>(
     `select count(*) from bundle_requests r where ${CONDITIONS}`,
     parametersOf(principal, filter),
@@ -116,6 +118,14 @@ export async function findVisibleRequests(
     `select ${REQUEST_COLUMNS} from bundle_requests r where r.id = any($3::bigint[]) and ${visibleTo('$1', '$2')}`,
     [...visibilityParameters(principal), ids],
   );
+}
+
+/** To skip so many rows is nothing yet. */
+const FAR = 1_000;
+
+/** Whether nothing restricts but what requests are counted by. */
+function isCounted({ states: _, project: __, ...others }: RequestFilter): boolean {
+  return Object.values(others).every((one) => one == null);
 }
 
 const CONDITIONS = `${visibleTo('$1', '$2')}

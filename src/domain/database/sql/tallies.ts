@@ -38,8 +38,9 @@ export async function foldTallies(database: Pick<Database, 'transaction'>): Prom
   await database.transaction(async ({ sql }) => {
     await sql.query(
       `with taken as (delete from tallies returning *)
-       insert into tallies (subject_type, kind, state, bucket, count, seconds)
-       select subject_type, kind, state, bucket, sum(count), sum(seconds) from taken group by 1, 2, 3, 4`,
+       insert into tallies (subject_type, kind, state, bucket, project_id, rules, block, count, seconds)
+       select subject_type, kind, state, bucket, project_id, rules, block, sum(count), sum(seconds)
+       from taken group by 1, 2, 3, 4, 5, 6, 7 having sum(count) <> 0 or kind = 'ended'`,
     );
   });
 }
