@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { version } from '../domain/version.ts';
 import { auditCommand } from './commands/audit.ts';
+import { backupCommand } from './commands/backup.ts';
 import { blobsCommand } from './commands/blobs.ts';
 import { buildCommand } from './commands/build.ts';
 import { configCommand } from './commands/config.ts';
@@ -14,6 +15,7 @@ import { migrateCommand } from './commands/migrate.ts';
 import { prefetchCommand } from './commands/prefetch.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { queueCommand } from './commands/queue.ts';
+import { restoreCommand } from './commands/restore.ts';
 import { sbomCommand } from './commands/sbom.ts';
 import { serveCommand } from './commands/serve.ts';
 import { userCommand } from './commands/user.ts';
@@ -41,6 +43,8 @@ export function stowageProgram(): Command {
     gcCommand(),
     fsckCommand(),
     blobsCommand(),
+    backupCommand(),
+    restoreCommand(),
     userCommand(),
     keysCommand(),
     auditCommand(),

@@ -28,7 +28,7 @@ export async function newerMigrations(sql: SqlExecutor): Promise<string[]> {
   return (await appliedMigrations(sql)).filter((name) => !known.has(name)).sort();
 }
 
-async function migrationsOf(directory: string): Promise<string[]> {
+export async function migrationsOf(directory: string): Promise<string[]> {
   return (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
 }
 

@@ -90,7 +90,7 @@ export class EventHub {
     signal: AbortSignal,
   ): AsyncGenerator<DomainEvent & { cursor: FeedCursor }> {
     const end = after === null ? await readFeedEnd(this.#database.sql) : null;
-    const isPast = end === null ? () => false : committedBy(end.snapshot);
+    const isPast = end === null ? () => false : committedBy(end);
     const events = this.followPages(subjectType, signal, {
       after: after ?? end!.cursor,
       read: (cursor) => readFeed(this.#database.sql, subjectType, cursor, PAGE),

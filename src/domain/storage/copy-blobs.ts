@@ -10,6 +10,14 @@ export interface CopiedBlobs {
   damaged: Digest[];
 }
 
+interface CopyOptions {
+  signal?: AbortSignal;
+  onProgress?: (soFar: CopiedBlobs) => void;
+  /** Those that are wanted (default: all). */
+  listed?: AsyncIterable<{ digest: Digest; size: number }>;
+  onMissing?: (digest: Digest) => void;
+}
+
 /**
  * Copies what another store does not have yet, every byte hashed on the way. It can be broken off and run again, beside
  * others who write and delete; what it has copied is durable when it resolves. Blobs that somebody deletes meanwhile are
@@ -18,12 +26,12 @@ export interface CopiedBlobs {
 export async function copyBlobs(
   from: BlobStore,
   to: BlobStore,
-  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (soFar: CopiedBlobs) => void } = {},
+  { signal, onProgress, listed = from.list(), onMissing }: CopyOptions = {},
 ): Promise<CopiedBlobs> {
   const result: CopiedBlobs = { copied: 0, bytes: 0, present: 0, damaged: [] };
   const failing = new AbortController();
   const all = signal ? AbortSignal.any([signal, failing.signal]) : failing.signal;
-  const listed = from.list()[Symbol.asyncIterator]();
+  const items = listed[Symbol.asyncIterator]();
   let waiting: Digest[] = [];
   const copyOne = async (digest: Digest, size: number): Promise<void> => {
     if ((await to.size(digest)) === size) result.present += 1;
@@ -44,13 +52,14 @@ export async function copyBlobs(
   const work = async (): Promise<void> => {
     for (;;) {
       all.throwIfAborted();
-      const { value, done } = await listed.next();
+      const { value, done } = await items.next();
       if (done) return;
       try {
         await copyOne(value.digest, value.size);
       } catch (error) {
         if (error instanceof InvalidChecksum) result.damaged.push(value.digest);
-        else if (!(error instanceof NotFoundError)) throw error;
+        else if (error instanceof NotFoundError) onMissing?.(value.digest);
+        else throw error;
       }
     }
   };

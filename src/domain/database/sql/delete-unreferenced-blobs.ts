@@ -1,5 +1,6 @@
 import type { Digest } from '../../storage/blob-store.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
+import { NO_BACKUP_RUNS } from './running-backups.ts';
 
 /**
  * Every column that names a blob, those that name the most first. A new one belongs here (its foreign key protects the
@@ -98,13 +99,14 @@ const DELETE_PAGE = `
     (select max(digest) from page having count(*) = $3) as last,
     coalesce((select json_agg(json_build_object('digest', digest, 'size', size)) from removed), '[]') as removed`;
 
-/** Bytes that are to be removed, and that nobody has named again since. */
+/** Bytes that are to be removed, and that nobody has named again since. While a backup is being made they wait. */
 export async function findRemovedBlobs(sql: SqlExecutor, limit: number): Promise<Digest[]> {
   const rows = await sql.query<{ digest: Digest }>(
     `with named as (
        delete from removed_blobs r where exists (select from blobs b where b.digest = r.digest)
      )
-     select digest from removed_blobs r where not exists (select from blobs b where b.digest = r.digest) limit $1`,
+     select digest from removed_blobs r where not exists (select from blobs b where b.digest = r.digest)
+       and ${NO_BACKUP_RUNS} limit $1`,
     [limit],
   );
   return rows.map((row) => row.digest);

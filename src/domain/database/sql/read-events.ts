@@ -33,19 +33,26 @@ export async function readFeed(
   return await sql.query(
     `select ${COLUMNS}, txid || '.' || position as cursor from events
      where (txid, position) > ($1::xid8, $2::bigint)
-       and txid < pg_snapshot_xmin(pg_current_snapshot())
+       and txid < feed_txid(pg_snapshot_xmin(pg_current_snapshot()))
        and subject_type = $3
      order by txid, position limit $4`,
     [txid, position, subjectType, limit],
   );
 }
 
+interface FeedEnd {
+  cursor: FeedCursor;
+  snapshot: string;
+  /** What cursors add to the ids of transactions in the snapshot. */
+  offset: string;
+}
+
 /** The end of the feed that can be read now, and what was committed by now: it may be more. */
-export async function readFeedEnd(sql: SqlExecutor): Promise<{ cursor: FeedCursor; snapshot: string }> {
-  const [row] = await sql.query<{ cursor: string; snapshot: string }>(
-    `select pg_current_snapshot()::text as snapshot, coalesce(
+export async function readFeedEnd(sql: SqlExecutor): Promise<FeedEnd> {
+  const [row] = await sql.query<FeedEnd>(
+    `select pg_current_snapshot()::text as snapshot, feed_offset()::text as offset, coalesce(
        (select txid || '.' || position from events
-        where txid < pg_snapshot_xmin(pg_current_snapshot()) order by txid desc, position desc limit 1),
+        where txid < feed_txid(pg_snapshot_xmin(pg_current_snapshot())) order by txid desc, position desc limit 1),
        '0.0') as cursor`,
   );
   return row!;

@@ -22,7 +22,7 @@ export async function thinOutEvents(
   const [row] = await sql.query<{ seen: number; removed: number }>(
     `with page as materialized (
        select txid, position, subject_type, subject_id, version, type, at from events
-       where (txid, position) > ($1::xid8, $2::bigint) and txid < pg_snapshot_xmin(pg_current_snapshot())
+       where (txid, position) > ($1::xid8, $2::bigint) and txid < feed_txid(pg_snapshot_xmin(pg_current_snapshot()))
        order by txid, position limit $4
      ), young as materialized (
        select txid, position from page where at >= $3 order by txid, position limit 1

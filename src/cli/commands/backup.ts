@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import type { FinishedBackup } from '../../domain/backup/back-up.ts';
+import type { Settings } from '../../domain/config.ts';
+import { BackupProgress } from '../backup-progress.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { counted, formatBytes, formatCount } from '../prefetch/quantities.ts';
+import { onTermination } from '../termination.ts';
+import { withDatabase } from '../with-database.ts';
+
+export function backupCommand(): Command {
+  return new Command('backup')
+    .description('copy the database, the blobs and the keys into a directory, while everything goes on')
+    .argument('<directory>', 'of all backups: bytes that an earlier one has copied are not copied again')
+    .option('--json', 'one JSON document on standard output')
+    .action(backup);
+}
+
+async function backup(directory: string, { json = false }: { json?: boolean }): Promise<void> {
+  const [{ backUp }, { openBlobStore }, { auditedCommand }] = await Promise.all([
+    import('../../domain/backup/back-up.ts'),
+    import('../../domain/storage/open-blob-store.ts'),
+    import('../../domain/audit/audit-log.ts'),
+  ]);
+  const path = resolve(directory);
+  const ending = new AbortController();
+  const stopListening = onTermination(
+    () => ending.abort(new DOMException('interrupted', 'AbortError')),
+    () => process.exit(1),
+  );
+  const progress = new BackupProgress();
+  await withDatabase('stowage-backup', async (database, settings) => {
+    const finished = await auditedCommand(
+      database,
+      { action: 'backup', details: { directory: path } },
+      async () =>
+        backUp({
+          database,
+          blobs: await openBlobStore(settings),
+          settings,
+          directory: path,
+          signal: ending.signal,
+          onTable: progress.table,
+          onBlobs: progress.blobs,
+        }),
+    );
+    print(finished, settings, json);
+  }).finally(stopListening);
+}
+
+function print({ path, description, copied }: FinishedBackup, settings: Settings, json: boolean): void {
+  const { tables, blobs, keys } = description;
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ path, rows, blobs, copied, keys }, null, 2)}\n`);
+  } else {
+    process.stdout.write(`${path}\n`);
+    process.stderr.write(
+      `${formatCount(rows)} rows of ${tables.length} tables, ${counted(blobs.count, 'blob')} (${formatBytes(blobs.bytes)}), ` +
+        `of which ${formatCount(copied.copied)} were copied (${formatBytes(copied.bytes)}), ${counted(keys.length, 'key')}\n`,
+    );
+    for (const { digest, problem } of blobs.lost) process.stderr.write(`${problem}, not in it: ${digest}\n`);
+    for (const line of keptApart(settings)) process.stderr.write(`not in it, keep it apart: ${line}\n`);
+  }
+  if (blobs.lost.length > 0) process.exitCode = EXIT_CODES['checksum-mismatch'];
+}
+
+/** What the operator gives, and without which a copy is worth less. */
+function keptApart({ signingKey, secretsKey }: Settings): string[] {
+  return [
+    ...(signingKey === null ? [] : [`STOWAGE_SIGNING_KEY (${signingKey})`]),
+    ...(secretsKey === null
+      ? []
+      : [`STOWAGE_SECRETS_KEY (${secretsKey}), without which sealed credentials are lost`]),
+  ];
+}
