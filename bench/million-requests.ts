@@ -3,13 +3,13 @@ import { request } from 'undici';
 import { type Database, openDatabase } from '../src/domain/database/database.ts';
 import { addUser } from '../src/domain/identity/accounts.ts';
 import { addToken } from '../src/domain/identity/tokens.ts';
-import { RETENTION_RULES } from '../src/domain/retention/rules.ts';
+import { RETENTION_RULES, type RetentionRule } from '../src/domain/retention/rules.ts';
 import { type BenchContext, type Figure, median, secondsOf } from './benchmark.ts';
 import { startService } from './child-process.ts';
 import { fillHistory } from './request-history.ts';
 
 const SMALL = 1_000;
-/** With about a hundred references each; --requests 1000000 is the whole thing, and takes 20 GB and most of an hour. */
+/** With about a hundred references each; `--requests 1000000` is the whole thing. */
 const LARGE = 100_000;
 const QUICK_LARGE = 20_000;
 const REFERENCES = 135;
@@ -23,27 +23,53 @@ interface Question {
   anonymous?: boolean;
   /** Answers are kept for so long. */
   pauseMs?: number;
-  /** How much longer it may take in large tables; absent: twice. null: it counts or skips all that there is before. */
+  /** How much longer it may take in large tables; absent: twice. null: it counts all that there is. */
   limit?: number | null;
 }
 
-type Latencies = Map<string, { milliseconds: number; limit: number | null }>;
-
-/** Listings, searches, submissions, retention and metrics with few and with many requests (issue 7). */
-export async function millionRequests(context: BenchContext): Promise<Figure[]> {
-  const many = context.requests ?? (context.quick ? QUICK_LARGE : LARGE);
-  const small = await measure(context, SMALL);
-  const large = await measure(context, many);
-  return [...large].map(([name, { milliseconds, limit }]) => ({
-    name: `${many.toLocaleString('en')} requests: ${name}`,
-    measured: milliseconds,
-    unit: 'ms',
-    yardstick: { name: `with ${SMALL.toLocaleString('en')}`, value: small.get(name)!.milliseconds },
-    budget: limit === null ? null : { of: 'ratio', comparison: 'at most', limit },
-  }));
+/** A database with its gateway. */
+interface Scene {
+  requests: number;
+  database: Database;
+  gateway: string;
+  token: string;
 }
 
-async function measure({ stage, quick, say }: BenchContext, requests: number): Promise<Latencies> {
+const RETENTION: readonly RetentionRule['name'][] = ['requests', 'logs', 'events'];
+const WARM_UP = 3;
+
+/** Listings, searches, submissions, retention and metrics with few and with many requests, by turns (issue 7). */
+export async function millionRequests(context: BenchContext): Promise<Figure[]> {
+  const many = context.requests ?? (context.quick ? QUICK_LARGE : LARGE);
+  const small = await openScene(context, SMALL);
+  const large = await openScene(context, many);
+  const figures: Figure[] = [];
+  const add = (name: string, [measured, value]: [number, number], limit: number | null): void => {
+    figures.push({
+      name: `${many.toLocaleString('en')} requests: ${name}`,
+      ...{ measured, unit: 'ms', yardstick: { name: `with ${SMALL.toLocaleString('en')}`, value } },
+      budget: limit === null ? null : { of: 'ratio', comparison: 'at most', limit },
+    });
+    context.say(`  ${name}: ${measured.toFixed(1)} ms, ${value.toFixed(1)} ms with ${SMALL}`);
+  };
+  const ofSmall = questionsOf(SMALL);
+  for (const [index, question] of questionsOf(many).entries()) {
+    const { name, pauseMs = 0, limit = 2 } = question;
+    const samples = pauseMs > 0 ? 5 : context.quick ? 20 : 60;
+    const times = await byTurns(samples, async () => {
+      await sleep(pauseMs);
+      return [() => ask(large, question), () => ask(small, ofSmall[index]!)];
+    });
+    add(name, times, limit);
+  }
+  for (const name of RETENTION) {
+    const times = await byTurns(8, async () => [() => forget(large, name), () => forget(small, name)]);
+    add(`retention, ${BATCH} ${name}`, times, 2);
+  }
+  return figures;
+}
+
+async function openScene({ stage, say }: BenchContext, requests: number): Promise<Scene> {
   const DATABASE_URL = await stage.newDatabase();
   let references = 0;
   const seconds = await secondsOf(async () => {
@@ -51,36 +77,40 @@ async function measure({ stage, quick, say }: BenchContext, requests: number): P
   });
   say(`${requests} requests, ${references} references to components, made in ${seconds.toFixed(0)} s`);
   const database = await openDatabase({ url: DATABASE_URL });
+  stage.atEnd(() => database.close());
   await addUser(database, { name: 'bench', isAdmin: true });
   const { secret } = await addToken(database, { userName: 'bench', name: 'bench' });
   const STOWAGE_DATA_DIR = await stage.newDirectory();
   const gateway = await startService(stage, 'gateway', { DATABASE_URL, STOWAGE_DATA_DIR, STOWAGE_PORT: '0' });
-  const latencies: Latencies = new Map();
-  const samples = quick ? 10 : 30;
-  for (const question of questionsOf(requests)) {
-    const { name, limit = 2, pauseMs = 0 } = question;
-    const times: number[] = [];
-    const count = pauseMs > 0 ? 5 : samples;
-    for (let sample = -2; sample < count; sample += 1) {
-      await sleep(pauseMs);
-      const time = await secondsOf(() => ask(gateway.url!, secret, question));
-      if (sample >= 0) times.push(time * 1000);
-    }
-    latencies.set(name, { milliseconds: median(times), limit });
-    say(`  ${name}: ${median(times).toFixed(1)} ms`);
-  }
-  await gateway.stop();
-  for (const [name, milliseconds] of await retentionBatches(database)) {
-    latencies.set(name, { milliseconds, limit: 2 });
-    say(`  ${name}: ${milliseconds.toFixed(1)} ms`);
-  }
-  await database.close();
-  await stage.dropDatabase(DATABASE_URL);
-  return latencies;
+  return { requests, database, gateway: gateway.url!, token: secret };
 }
 
-async function ask(url: string, token: string, { name, path, body, anonymous }: Question): Promise<void> {
-  const answer = await request(`${url}${path}`, {
+/** Medians in milliseconds of two things that are done one after the other, again and again. */
+async function byTurns(
+  samples: number,
+  next: () => Promise<[() => Promise<unknown>, () => Promise<unknown>]>,
+): Promise<[number, number]> {
+  const times: [number[], number[]] = [[], []];
+  for (let sample = -WARM_UP; sample < samples; sample += 1) {
+    for (const [index, work] of (await next()).entries()) {
+      const seconds = await secondsOf(work);
+      if (sample >= 0) times[index]!.push(seconds * 1000);
+    }
+  }
+  return [median(times[0]), median(times[1])];
+}
+
+/** Much less than a batch, since the small database has not more. */
+const BATCH = 5;
+
+async function forget({ database }: Scene, name: RetentionRule['name']): Promise<void> {
+  const before = new Date(Date.now() - 365 * 86_400_000);
+  const { remove } = RETENTION_RULES.find((rule) => rule.name === name)!;
+  await database.transaction((tx) => remove(tx, before, BATCH));
+}
+
+async function ask({ gateway, token }: Scene, { name, path, body, anonymous }: Question): Promise<void> {
+  const answer = await request(`${gateway}${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: {
       'content-type': 'application/json',
@@ -94,24 +124,6 @@ async function ask(url: string, token: string, { name, path, body, anonymous }: 
   }
 }
 
-/** Rules that remove rows of large tables: one batch, as its transaction takes. */
-async function retentionBatches(database: Database): Promise<[string, number][]> {
-  const before = new Date(Date.now() - 365 * 86_400_000);
-  const found: [string, number][] = [];
-  for (const { name, batch, remove } of RETENTION_RULES) {
-    if (name !== 'requests' && name !== 'events' && name !== 'logs') continue;
-    const times: number[] = [];
-    for (let run = 0; run < 3; run += 1) {
-      // In the small database there is less than three batches of everything.
-      const limit = Math.min(batch, 20);
-      const time = await secondsOf(() => database.transaction((tx) => remove(tx, before, limit)));
-      times.push((time * 1000) / limit);
-    }
-    found.push([`retention, one of ${name}`, median(times)]);
-  }
-  return found;
-}
-
 function questionsOf(requests: number): Question[] {
   const graphql = (name: string, query: string, variables: object = {}): Question => ({
     name: `GraphQL, ${name}`,
@@ -122,11 +134,10 @@ function questionsOf(requests: number): Question[] {
     graphql(`list, ${name}`, LIST, { filter, after });
   const components = (name: string, query: object): Question =>
     graphql(`components ${name}`, COMPONENTS, query);
-  const cachito = (name: string, query: string, limit?: null): Question => ({
+  const cachito = (name: string, query: string): Question => ({
     name: `Cachito, ${name}`,
     path: `/api/v1/requests?${query}`,
     anonymous: true,
-    ...(limit === null && { limit }),
   });
   const middle = Math.floor(requests / 2);
   const old = { createdFrom: daysAgo(400), createdTo: daysAgo(399) };
@@ -155,7 +166,7 @@ function questionsOf(requests: number): Question[] {
       input: { repository: 'https://git.example/a/b', ref: 'f'.repeat(40), packageManagers: ['NPM'] },
     }),
     cachito('list, first page', 'per_page=20'),
-    cachito('list, page in the middle', `per_page=20&page=${Math.floor(middle / 40)}`, null),
+    cachito('list, page in the middle', `per_page=20&page=${Math.floor(middle / 40)}`),
     cachito('list by state', 'per_page=20&state=failed'),
     cachito(
       'list by repository',

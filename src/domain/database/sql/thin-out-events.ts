@@ -48,9 +48,22 @@ export async function thinOutEvents(
   return row!;
 }
 
+/** How many would be removed, by all runs until nothing is left to do. */
 export async function countThinnedOutEvents(sql: SqlExecutor, before: Date): Promise<number> {
   const [row] = await sql.query<{ count: number }>(
-    `select count(*) - count(distinct (subject_type, subject_id, type)) as count from events where at < $1`,
+    `with start as (
+       select txid, position from retention_positions where rule = '${RULE}'
+       union all
+       select '0'::xid8, 0 where not exists (select from retention_positions where rule = '${RULE}')
+     ), unseen as (
+       select e.subject_type, e.subject_id, e.type, count(*) as count, min(e.version) as first
+       from start, events e where (e.txid, e.position) > (start.txid, start.position) and e.at < $1 group by 1, 2, 3
+     )
+     select coalesce(sum(n.count - 1 + (
+       select count(*) from events e where e.subject_type = n.subject_type and e.subject_id = n.subject_id
+         and e.type = n.type and e.version < n.first
+     )), 0)::bigint as count
+     from unseen n`,
     [before],
   );
   return row!.count;
