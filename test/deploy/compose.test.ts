@@ -112,7 +112,7 @@ describe('the compose file', () => {
       expect(healthcheck!.test).toEqual(['CMD', 'is-ready']);
     }
     expect(existsSync(join(DEPLOY, 'is-ready'))).toBe(true);
-    expect(readFileSync(join(DEPLOY, 'Containerfile'), 'utf8')).toContain(
+    expect(readFileSync(join(DEPLOY, '../Dockerfile'), 'utf8')).toContain(
       'ln -s /opt/stowage/bin/stowage /opt/stowage/deploy/is-ready /usr/local/bin/',
     );
   });

@@ -79,7 +79,7 @@ async function pushBase({ host, user, password }: LiveServer): Promise<void> {
 async function buildImage(dataDir: string): Promise<void> {
   await execute(
     STOWAGE,
-    ['build', '--git', ROOT, '--hermetic', '--file', 'deploy/Containerfile', '--tag', IMAGE],
+    ['build', '--git', ROOT, '--hermetic', '--build-arg', `BASE=${BASE}`, '--tag', IMAGE],
     { env: { ...process.env, STOWAGE_DATA_DIR: dataDir, STOWAGE_PORT: '0' }, maxBuffer: 64 * 1024 * 1024 },
   );
 }

@@ -1,8 +1,8 @@
 # Stowage itself, from its own bundle and without network:
-#   npx stowage build --git . --hermetic --file deploy/Containerfile --tag stowage
-# BASE has Debian's nodejs and npm, or Node 20 and newer, and what the workers call: docs/deploying.md makes one. The Node that
-# runs is in the bundle: what npm warns of Debian's is left out.
-ARG BASE=library/images/debian-stowage:12
+#   npx stowage build --git . --hermetic
+# BASE has Debian's nodejs and npm, or Node 20 and newer (docs/images.md makes one), and for workers what they call
+# (docs/deploying.md). The Node that runs is in the bundle: what npm warns of Debian's is left out.
+ARG BASE=library/images/debian-node:12
 FROM ${BASE}
 WORKDIR /opt/stowage
 COPY package.json package-lock.json .npmrc* ./
