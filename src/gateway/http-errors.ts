@@ -24,7 +24,13 @@ const STATUSES = new Map([
 ]);
 
 /** After a 429: places become free as fast as work is done. */
-export const RETRY_AFTER_SECONDS = 30;
+const RETRY_AFTER_SECONDS = 30;
+
+/** `Retry-After`: what the error says, else what is usual. */
+export function retryAfterOf(error: unknown, usual = RETRY_AFTER_SECONDS): string {
+  const seconds = error instanceof DomainError ? error.details.retryAfterSeconds : null;
+  return String(typeof seconds === 'number' ? seconds : usual);
+}
 
 /** The HTTP status of an error that the domain threw. */
 export function statusOf(error: DomainError): number {
@@ -43,7 +49,7 @@ function errorBody(error: ReturnType<typeof clientError>['told']): ErrorBody {
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, told } = clientError(error, request);
   if (status === 401) reply.header('www-authenticate', challengesOf(request));
-  if (status === 429) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (status === 429) reply.header('retry-after', retryAfterOf(error));
   return send(reply, status, told);
 }
 

@@ -28,6 +28,7 @@ import { isOciUrl, registerOci } from './oci/register-oci.ts';
 import { registerPackageRegistries } from './package-registries/register-package-registries.ts';
 import { registerPages } from './pages/register-pages.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
+import { RequestRate } from './request-rate.ts';
 import { answerBkrepoError } from './rest/bkrepo/errors.ts';
 import { isBkrepoUrl, registerBkrepo } from './rest/bkrepo/register-bkrepo.ts';
 import { answerUnknownResource } from './rest/cachito/errors.ts';
@@ -83,6 +84,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(answerUnknownPath);
 
+  const rate = new RequestRate(settings);
+  rate.register(app);
   const principals = await Principals.open(options);
   principals.register(app);
   offerChallenges(app, settings);
@@ -97,6 +100,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const graphql = registerGraphQL(app, {
     ...options,
     registry,
+    rate,
     principalOf,
     authenticate,
     authenticateAgain,
@@ -107,7 +111,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   registerPackageRegistries(app, options);
   registerPages(app, options);
   registerCachito(app, { ...options, registry, principalOf });
-  registerOci(app, { settings, registry, authenticator: options.authenticator });
+  registerOci(app, { settings, registry, rate, authenticator: options.authenticator });
   registerBkrepo(app, { ...options, registry, principalOf });
   registerFandogh(app, { ...options, registry, principalOf });
 

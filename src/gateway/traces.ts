@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Settings } from '../domain/config.ts';
 import { type Span, withinSpan } from '../domain/tracing/span.ts';
 import type { Tracing } from '../domain/tracing/tracing.ts';
-import { trustsSender } from './auth/trusted-proxy.ts';
+import { trustsAddress } from './auth/trusted-proxy.ts';
 import { QUIET_ROUTES } from './request-log.ts';
 
 interface TraceOptions {
@@ -18,7 +18,7 @@ interface TraceOptions {
  */
 export function registerTraces(app: FastifyInstance, { tracing, settings }: TraceOptions): void {
   if (!tracing) return;
-  const isTrusted = trustsSender(settings);
+  const isTrusted = trustsAddress(settings);
   const spans = new WeakMap<IncomingMessage, Span>();
   app.addHook('onRequest', (request, reply, done) => {
     const { raw, method, routeOptions } = request;
@@ -27,7 +27,7 @@ export function registerTraces(app: FastifyInstance, { tracing, settings }: Trac
     const { traceparent } = request.headers;
     const span = tracing.start(route === undefined ? method : `${method} ${route}`, {
       kind: 'server',
-      parent: typeof traceparent === 'string' && isTrusted(raw) ? traceparent : null,
+      parent: typeof traceparent === 'string' && isTrusted(raw.socket.remoteAddress) ? traceparent : null,
       attributes: {
         'http.request.method': method,
         ...(route !== undefined && { 'http.route': route }),

@@ -190,7 +190,7 @@ async function listen(
   );
   return await startGateway({
     ...stack,
-    authenticator: new Authenticator(stack.database),
+    authenticator: new Authenticator(stack.database, stack.settings),
     logger,
     ...options,
   });

@@ -76,7 +76,7 @@ export class RegistryStack {
       database,
       blobs,
       hub: this.#hub,
-      authenticator: new Authenticator(database),
+      authenticator: new Authenticator(database, settings),
       logger: pino({ level: process.env.STOWAGE_TEST_LOG ?? 'silent' }),
     });
     this.#gateways.push(gateway);

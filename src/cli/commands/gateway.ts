@@ -16,7 +16,7 @@ const start: Parameters<typeof runService>[1] = async ({ settings, logger, signa
   const services = await openServices(settings, 'stowage-gateway', { logger, signal });
   try {
     const { database, blobs, hub } = services;
-    const authenticator = new Authenticator(database);
+    const authenticator = new Authenticator(database, settings);
     const gateway = await startGateway({ settings, database, blobs, hub, authenticator, logger, tracing });
     // The line that people and scripts wait for; logs go to stderr. Of several gateways the supervisor says when all are.
     if (settings.gatewayProcesses === 1 || !process.channel) {

@@ -184,6 +184,29 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     meaning: 'authorities of client certificates, PEM: the subject of a certificate is the user',
   }),
   row({
+    variable: 'STOWAGE_LOGIN_FAILURES',
+    key: 'loginFailures',
+    parse: count(0, 1_000_000),
+    fallback: () => 20,
+    meaning:
+      'wrong passwords of an account in 15 minutes; then it waits, but for addresses that it has logged in from. 0: no limit',
+  }),
+  row({
+    variable: 'STOWAGE_LOGIN_FAILURES_PER_ADDRESS',
+    key: 'loginFailuresPerAddress',
+    parse: count(0, 1_000_000),
+    fallback: () => 100,
+    meaning: 'the same from one client address, whatever the account',
+  }),
+  row({
+    variable: 'STOWAGE_REQUEST_RATE',
+    key: 'requestRate',
+    parse: count(1, 1_000_000_000),
+    fallback: () => null,
+    meaning:
+      "requests a minute from one client address to GraphQL, the registry and bk-repo's APIs; more are answered 429",
+  }),
+  row({
     variable: 'STOWAGE_SECRETS_KEY',
     key: 'secretsKey',
     parse: secretsKeyFile,

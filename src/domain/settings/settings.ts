@@ -33,6 +33,11 @@ export interface Settings {
   tlsCertificate: string | null;
   tlsKey: string | null;
   tlsClientAuthorities: string | null;
+  /** Wrong passwords in a quarter of an hour, of one account and from one address; 0: any number. */
+  loginFailures: number;
+  loginFailuresPerAddress: number;
+  /** Requests a minute from one address; null: any number. */
+  requestRate: number | null;
   /** File of the keys that encrypt credentials in the database; null: they are not encrypted. */
   secretsKey: string | null;
   /** Whether clients may ask for the schema, and are helped with names. */

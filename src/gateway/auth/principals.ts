@@ -6,6 +6,7 @@ import { UnauthenticatedError } from '../../domain/errors.ts';
 import type { Authenticator } from '../../domain/identity/authenticate.ts';
 import { outsidePrincipal } from '../../domain/identity/outside-users.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
+import { clientReader } from './client.ts';
 import { clientCertificateSubject } from './client-certificate.ts';
 import { type TicketAcceptor, ticketAcceptor } from './kerberos.ts';
 import { type ProxySettings, trustedProxyReader } from './trusted-proxy.ts';
@@ -25,6 +26,7 @@ interface PrincipalServices {
 export class Principals {
   readonly #services: PrincipalServices;
   readonly #readProxy: (request: IncomingMessage) => string | null;
+  readonly #clientOf: ReturnType<typeof clientReader>;
   readonly #acceptTicket: TicketAcceptor | null;
   readonly #known = new WeakMap<IncomingMessage, Promise<Principal>>();
   readonly #answers = new WeakMap<IncomingMessage, ServerResponse>();
@@ -32,6 +34,7 @@ export class Principals {
   private constructor(services: PrincipalServices, acceptTicket: TicketAcceptor | null) {
     this.#services = services;
     this.#readProxy = trustedProxyReader(services.settings);
+    this.#clientOf = clientReader(services.settings);
     this.#acceptTicket = acceptTicket;
   }
 
@@ -86,7 +89,7 @@ export class Principals {
     if (name !== null) return await outsidePrincipal(database, name);
     const token = TICKET.exec(authorization ?? '')?.[1];
     if (token !== undefined && this.#acceptTicket) return await this.#ofTicket(request, token);
-    return await authenticator.authenticate(authorization);
+    return await authenticator.authenticate(authorization, this.#clientOf(request).address);
   }
 
   async #ofTicket(request: IncomingMessage, token: string): Promise<Principal> {

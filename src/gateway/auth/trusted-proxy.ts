@@ -20,9 +20,9 @@ const NAMED_RANGES: Record<string, readonly string[]> = {
  * when the connection itself comes from a trusted address; from any other they are ignored.
  */
 export function trustedProxyReader(settings: ProxySettings): (request: IncomingMessage) => string | null {
-  const isTrusted = trustsSender(settings);
+  const isTrusted = trustsAddress(settings);
   return (request) => {
-    if (!isTrusted(request)) return null;
+    if (!isTrusted(request.socket.remoteAddress)) return null;
     const user = headerOf(request, settings.proxyUserHeader);
     if (user !== null) return user;
     if (headerOf(request, settings.proxyCertificateVerifyHeader) !== 'SUCCESS') return null;
@@ -30,13 +30,13 @@ export function trustedProxyReader(settings: ProxySettings): (request: IncomingM
   };
 }
 
-/** Whether a request comes from a trusted proxy itself: what it says of the client is believed. */
-export function trustsSender({
+/** Whether an address is that of a trusted proxy: what it says of the client is believed. */
+export function trustsAddress({
   trustedProxies,
-}: Pick<Settings, 'trustedProxies'>): (request: IncomingMessage) => boolean {
+}: Pick<Settings, 'trustedProxies'>): (address: string | undefined) => boolean {
   if (trustedProxies.length === 0) return () => false;
   const trusted = addressesOf(trustedProxies);
-  return ({ socket }) => contains(trusted, socket.remoteAddress);
+  return (address) => contains(trusted, address);
 }
 
 function addressesOf(entries: readonly string[]): BlockList {

@@ -4,7 +4,8 @@ import { createYoga } from 'graphql-yoga';
 import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
 import type { Tracing } from '../../domain/tracing/tracing.ts';
 import { baseUrlOf } from '../base-url.ts';
-import { clientError } from '../http-errors.ts';
+import { clientError, retryAfterOf } from '../http-errors.ts';
+import type { RequestRate } from '../request-rate.ts';
 import { type ContextServices, contextOf, type GraphQLContext, type OperationOrigin } from './context.ts';
 import { countSubscriptions } from './count-subscriptions.ts';
 import { endWithCredentials } from './end-with-credentials.ts';
@@ -32,6 +33,7 @@ export interface GraphQLServices extends ContextServices {
   socketPingMs?: number;
   operations: PersistedOperations;
   tracing?: Tracing | null;
+  rate: RequestRate;
 }
 
 const CREDENTIALS_CHECK_MS = 30_000;
@@ -117,6 +119,7 @@ function answerInGraphQL(error: unknown, request: FastifyRequest, reply: Fastify
   const { status, told } = clientError(error, request);
   // No Basic here: browsers would ask for a password over GraphiQL.
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="Stowage"');
+  if (status === 429) reply.header('retry-after', retryAfterOf(error));
   const { message, code, hint, details } = told;
   reply
     .code(status)

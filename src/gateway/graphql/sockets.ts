@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
 import { type DocumentNode, GraphQLError } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
@@ -9,6 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { asDatabaseUnavailable } from '../../domain/database/connection-lost.ts';
 import { DomainError, TooManyRequestsError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/identity/principal.ts';
+import { clientReader } from '../auth/client.ts';
 import { baseUrlOf } from '../base-url.ts';
 import type { GraphQLContext, OperationOrigin } from './context.ts';
 import { GRAPHQL_PATH, type GraphQLServices } from './graphql-endpoint.ts';
@@ -30,7 +30,8 @@ export function attachSockets(
   yoga: YogaServerInstance<any, GraphQLContext>,
   services: GraphQLServices,
 ): { close(): Promise<void> } {
-  const { settings, authenticate, authenticateAgain, operations, logger } = services;
+  const { settings, authenticate, authenticateAgain, operations, logger, rate } = services;
+  const clientOf = clientReader(settings);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LONGEST_MESSAGE });
   /** Finds out anew whose connection it is. */
   const checks = new WeakMap<object, () => Promise<Principal>>();
@@ -77,12 +78,16 @@ export function attachSockets(
       onSubscribe: async ({ extra, subscriptions }, _id, params) => {
         if (Object.keys(subscriptions).length > MOST_OPERATIONS) return [tooMany()];
         const raw = extra.request!;
-        const protocol = raw.socket instanceof TLSSocket ? 'https' : 'http';
-        const baseUrl = baseUrlOf(settings, { protocol, host: raw.headers.host ?? '', raw });
+        const { address, ...reached } = clientOf(raw);
+        const baseUrl = baseUrlOf(settings, { ...reached, raw });
+        try {
+          rate.take(address);
+        } catch (error) {
+          return [maskError(logger)(error)];
+        }
         const checkCredentials = checks.get(extra)!;
         const principal = await checkCredentials().catch(maskError(logger));
         if (principal instanceof GraphQLError) return [principal];
-        const address = raw.socket.remoteAddress;
         const origin: OperationOrigin = { principal, baseUrl, address, checkCredentials };
         const enveloped = yoga.getEnveloped({ ...origin, params });
         const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped;

@@ -12,16 +12,16 @@ export class OciCredentials {
     this.#tokens = tokens;
   }
 
-  /** Throws UnauthenticatedError for wrong credentials. */
-  async principalOf(authorization: string | undefined): Promise<RegistryPrincipal> {
+  /** Throws UnauthenticatedError for wrong credentials, TooManyRequestsError after too many of them. */
+  async principalOf(authorization: string | undefined, address: string): Promise<RegistryPrincipal> {
     const token = tokenOf(authorization ?? '');
     const principal = token === null ? null : await this.#tokens.verify(token);
-    return principal ?? (await this.#authenticator.authenticate(authorization));
+    return principal ?? (await this.#authenticator.authenticate(authorization, address));
   }
 
-  async withPassword(user: string, password: string): Promise<RegistryPrincipal> {
+  async withPassword(user: string, password: string, address: string): Promise<RegistryPrincipal> {
     const pair = Buffer.from(`${user}:${password}`).toString('base64');
-    return await this.principalOf(`Basic ${pair}`);
+    return await this.principalOf(`Basic ${pair}`, address);
   }
 }
 

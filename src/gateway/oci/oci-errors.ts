@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isConnectionLost } from '../../domain/database/connection-lost.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { RegistryError, type RegistryErrorCode } from '../../domain/registry/errors.ts';
+import { retryAfterOf } from '../http-errors.ts';
 import { rangeReceived, sendOci } from './oci-exchange.ts';
 
 /** Codes of the specification, no others (oci-registry.md 3.1). */
@@ -51,6 +52,7 @@ const OTHER_ANSWERS = new Map<string, readonly [status: number, code: OciCode]>(
   ['unauthenticated', [401, 'UNAUTHORIZED']],
   ['forbidden', [403, 'DENIED']],
   ['not-implemented', [501, 'UNSUPPORTED']],
+  ['too-many-requests', [429, 'TOOMANYREQUESTS']],
 ]);
 
 const RETRY_AFTER = { 'retry-after': '1' };
@@ -93,8 +95,10 @@ function answerTo(error: unknown, request: FastifyRequest, realm: string): OciAn
   const [status, code] = known ?? other ?? [0, 'UNKNOWN' as const];
   if (status === 0) return failure(error, request);
   const { message, details, retryable } = error as DomainError;
-  if (retryable)
-    return { status: 429, code: 'TOOMANYREQUESTS', message, detail: details, headers: RETRY_AFTER };
+  if (retryable) {
+    const headers = { 'retry-after': retryAfterOf(error, 1) };
+    return { status: 429, code: 'TOOMANYREQUESTS', message, detail: details, headers };
+  }
   const { allow, received, scope, error: reason, ...detail } = details;
   const headers: OutgoingHttpHeaders = {};
   if (status === 401) headers['www-authenticate'] = challenge(realm, scope, reason);

@@ -6,6 +6,7 @@ import { RegistryError } from '../../domain/registry/errors.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import { RegistryTokens } from '../../domain/registry/tokens.ts';
 import { baseUrlOf } from '../base-url.ts';
+import type { RequestRate } from '../request-rate.ts';
 import { dropBlob, readBlob } from './blobs.ts';
 import { OciCredentials } from './credentials.ts';
 import { readCatalog, readReferrers, readTags } from './lists.ts';
@@ -41,10 +42,14 @@ export interface OciServices {
   settings: Settings;
   registry: Registry;
   authenticator: Authenticator;
+  rate: RequestRate;
 }
 
 /** The OCI distribution API. Its own router: names have slashes, and bodies are streams that nobody parses. */
-export function registerOci(app: FastifyInstance, { settings, registry, authenticator }: OciServices): void {
+export function registerOci(
+  app: FastifyInstance,
+  { settings, registry, authenticator, rate }: OciServices,
+): void {
   const tokens = new RegistryTokens(registry.database);
   const credentials = new OciCredentials(authenticator, tokens);
   const tokenEndpoint = new TokenEndpoint(registry, tokens, credentials);
@@ -55,6 +60,7 @@ export function registerOci(app: FastifyInstance, { settings, registry, authenti
     for (const prefix of PREFIXES) {
       const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
         try {
+          rate.take(request.ip);
           await answer(prefix, request, reply);
         } catch (error) {
           answerOciError(error, request, reply, realmOf(settings, request, prefix));
@@ -80,7 +86,7 @@ export function registerOci(app: FastifyInstance, { settings, registry, authenti
     }
     const operations = OPERATIONS[resource.kind];
     requireMethod(request.method, Object.keys(operations));
-    const principal = await credentials.principalOf(request.headers.authorization);
+    const principal = await credentials.principalOf(request.headers.authorization, request.ip);
     const exchange = new OciExchange({ request, reply, registry, principal, prefix, query, arrivedAt });
     const { name = '', id = '' } = resource as { name?: string; id?: string };
     await operations[request.method]!(exchange, name, id);

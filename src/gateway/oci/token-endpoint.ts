@@ -56,7 +56,7 @@ export class TokenEndpoint {
 
   async #asked(request: FastifyRequest, query: URLSearchParams): Promise<Asked> {
     return {
-      principal: await this.#credentials.principalOf(request.headers.authorization),
+      principal: await this.#credentials.principalOf(request.headers.authorization, request.ip),
       scopes: query.getAll('scope'),
       wantsRefresh: query.get('offline_token') === 'true',
       refreshToken: null,
@@ -75,6 +75,7 @@ export class TokenEndpoint {
         const principal = await this.#credentials.withPassword(
           form.get('username') ?? '',
           form.get('password') ?? '',
+          address,
         );
         return { principal, scopes, wantsRefresh, refreshToken: null, address };
       }

@@ -109,3 +109,14 @@ test('wrong credentials are refused', async () => {
     /unauthorized|authentication required|invalid username/i,
   );
 });
+
+test('a client that is told to come later comes again by itself', async () => {
+  const perSecond = 2;
+  const { url } = await stack.addGateway({ STOWAGE_REQUEST_RATE: `${60 * perSecond}` });
+  const ask = async (): Promise<number> => (await fetch(`${url}/v2/`)).status;
+  // Nothing is left for the first request of the client.
+  while ((await Promise.all(Array.from({ length: 20 }, ask))).every((status) => status !== 429));
+  const image = `docker://${url.replace('http://', '')}/apps/images/copy:v2`;
+  const listed = skopeo('list-tags', '--tls-verify=false', '--creds', CREDENTIALS, image.replace(/:v2$/, ''));
+  expect(JSON.parse(await listed).Tags).toEqual(['v2']);
+});

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../../../domain/errors.ts';
+import { retryAfterOf } from '../../http-errors.ts';
 import { sendFailure } from './envelope.ts';
 import { type BkrepoErrorName, ERROR_CODES, messageOf } from './error-codes.ts';
 import { languageOf } from './language.ts';
@@ -27,6 +28,7 @@ export function answerBkrepoError(
   const status = statusOf(error, usualStatus);
   if (status >= 500) request.log.error({ err: error }, 'request failed');
   if (status === 401) reply.header('www-authenticate', 'Basic realm="Authentication Required"');
+  if (status === 429) reply.header('retry-after', retryAfterOf(error));
   const language = languageOf(request.headers['accept-language']);
   return sendFailure(request, reply, {
     status,
@@ -45,6 +47,7 @@ const LONGEST_PATH = 500;
 /** Two codes have no status of their own for these. */
 function statusOf(error: unknown, usual: number): number {
   if (!(error instanceof DomainError)) return usual;
+  if (error.code === 'too-many-requests') return usual;
   if (error.code === 'database-unavailable' || error.retryable) return 503;
   return error.code === 'precondition-failed' ? 412 : usual;
 }
@@ -58,6 +61,8 @@ function ofDomain({ code, message, details }: DomainError, request: FastifyReque
     case 'unauthenticated':
     case 'registry-unauthorized':
       return new BkrepoError('UNAUTHENTICATED', 'Unauthorized');
+    case 'too-many-requests':
+      return new BkrepoError('TOO_MANY_REQUESTS');
     case 'forbidden':
       return new BkrepoError('ACCESS_DENIED', 'Forbidden');
     case 'registry-denied':

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../../../domain/errors.ts';
 import { challengesOf } from '../../auth/challenges.ts';
-import { RETRY_AFTER_SECONDS, statusOf } from '../../http-errors.ts';
+import { retryAfterOf, statusOf } from '../../http-errors.ts';
 import { InvalidTimeError } from './parameters/time-range.ts';
 import { sendJson } from './send-json.ts';
 
@@ -57,7 +57,7 @@ export function answerCachitoError(
   const { status, text } = answerTo(error);
   if (status >= 500) request.log.error({ err: error }, 'request failed');
   if (error instanceof DomainError && error.code === 'too-many-requests')
-    reply.header('retry-after', RETRY_AFTER_SECONDS);
+    reply.header('retry-after', retryAfterOf(error));
   if (status === 401) reply.header('www-authenticate', challengesOf(request));
   return sendJson(reply, status, {
     error: text,

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../../../domain/errors.ts';
 import { asDiskFull } from '../../../domain/storage/disk-full.ts';
-import { RETRY_AFTER_SECONDS } from '../../http-errors.ts';
+import { retryAfterOf } from '../../http-errors.ts';
 import { sendJson } from './send-json.ts';
 
 /** What clients read of an error: fields with what is wrong with each, or one message (fandogh.md 1.3). */
@@ -45,7 +45,7 @@ export function answerFandoghError(
 ): FastifyReply {
   const { status, body } = answerTo(error);
   if (status >= 500) request.log.error({ err: error }, 'request failed');
-  if (status === 429) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (status === 429) reply.header('retry-after', retryAfterOf(error));
   if (status === 401) reply.header('www-authenticate', 'JWT realm="Stowage"');
   return sendJson(reply, status, body);
 }

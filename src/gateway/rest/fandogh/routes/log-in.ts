@@ -21,6 +21,7 @@ export const logIn: FandoghRoute = {
       call,
       requiredText('username', username),
       requiredText('password', password),
+      request.ip,
     );
     const action = { action: 'logIn', details: {}, address: request.ip };
     const token = await audited(call.database, principal, action, () =>
@@ -40,10 +41,11 @@ async function byPassword(
   { authenticator }: FandoghCall,
   username: string,
   password: string,
+  address: string,
 ): Promise<Principal> {
   for (const name of new Set([username, username.toLowerCase()])) {
     try {
-      return await authenticator.byPassword(name, password);
+      return await authenticator.byPassword(name, password, address);
     } catch (error) {
       if (!(error instanceof UnauthenticatedError)) throw error;
     }
