@@ -25,6 +25,15 @@ export async function createTestDatabase(): Promise<string> {
   return url.href;
 }
 
+/** The URL of a new database without anything in it. */
+export async function createEmptyDatabase(): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await administer(`create database ${name} template template0 strategy file_copy`);
+  const url = new URL(inject('postgresUrl'));
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
 export async function dropTestDatabase(url: string): Promise<void> {
   await administer(`drop database if exists ${new URL(url).pathname.slice(1)} with (force)`);
 }

@@ -158,7 +158,10 @@ async function loadTable(
   signal: AbortSignal,
 ): Promise<void> {
   const into = client.query(copyFrom(`copy ${name} (${columns.join(', ')}) from stdin`));
-  await pipeline(readCompressed(path, tableFile(name)), into, { signal });
+  await pipeline(readCompressed(path, tableFile(name)), into, { signal }).catch((error: unknown) => {
+    // What COPY says of it is not why.
+    throw signal.aborted ? signal.reason : error;
+  });
   if (into.rowCount === rows) return;
   throw new DomainError(
     'checksum-mismatch',

@@ -38,7 +38,7 @@ export async function copyBlobs(
     else {
       // On S3 this is nothing; for many small files it is much less than one wait each.
       const options = { expectedDigest: digest, durability: 'batch', signal: all } as const;
-      await to.write(from.read(digest), options);
+      await to.write(reading(from, digest), options);
       result.copied += 1;
       result.bytes += size;
       waiting.push(digest);
@@ -79,3 +79,8 @@ export async function copyBlobs(
 
 const AT_ONCE = 8;
 const SYNCED_AT_ONCE = 500;
+
+/** Opened when somebody reads: a stream that fails before anybody listens ends the process. */
+async function* reading(from: BlobStore, digest: Digest): AsyncGenerator<Uint8Array> {
+  yield* from.read(digest);
+}
