@@ -9,6 +9,8 @@ export default mergeConfig(
   defineConfig({
     test: {
       include: ['test/containers/**/*.test.ts'],
+      // Each has an engine, and what it measures is the other's load.
+      fileParallelism: false,
       testTimeout: 240_000,
       hookTimeout: 600_000,
     },

@@ -9,6 +9,7 @@ import { unlockOwnerlessJobs } from '../domain/database/sql/unlock-ownerless-job
 import { failBuild, requeueBuildsOf, takeBuild } from '../domain/images/run-build.ts';
 import { isProcessAlive } from '../domain/process-alive.ts';
 import { removeAbandonedDirectories } from './abandoned-directories.ts';
+import { Contact } from './contact.ts';
 import type { HeldJobs } from './held-jobs.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -22,6 +23,7 @@ const ROUND_MS = 4_000;
 export class Recovery {
   readonly #context: WorkerContext;
   readonly #held: HeldJobs;
+  readonly #contact = new Contact(2 * ROUND_MS);
   #timer: NodeJS.Timeout | null = null;
   #round: Promise<void> = Promise.resolve();
 
@@ -64,9 +66,10 @@ export class Recovery {
   async #releaseDead(): Promise<void> {
     const { database, logger, workerId } = this.#context;
     const neighbours = await findWorkersOfHost(database.sql, hostname());
+    this.#contact.made();
     const gone = neighbours.filter((worker) => worker.id !== workerId && !isProcessAlive(worker.pid));
     const dead = await releaseDeadWorkers(database.sql, {
-      silentSeconds: SILENCE_SECONDS,
+      silentSeconds: this.#contact.hasLasted(SILENCE_SECONDS * 1_000) ? SILENCE_SECONDS : null,
       known: gone.map((worker) => worker.id),
       // Who looks after the others lives, however long the machine has slept.
       alive: workerId,

@@ -87,16 +87,18 @@ export async function startDeployment(
   };
   const processes = [...all.gateways, ...all.workers];
   await shareKey(directory, processes);
-  const endProcesses = async (): Promise<void> => {
-    await Promise.all(processes.map((process) => process.end('SIGTERM')));
-  };
-  starting.defer(endProcesses);
+  starting.defer(async () => {
+    await Promise.all(processes.map((process) => process.kill()));
+  });
   await Promise.all(processes.map((process) => process.start()));
 
   const started = starting.move();
   return {
     ...all,
-    ...{ url, token, postgres, s3, proxies, database, directory, endProcesses },
+    ...{ url, token, postgres, s3, proxies, database, directory },
+    async endProcesses() {
+      await Promise.all(processes.map((process) => process.end('SIGTERM')));
+    },
     close: () => started.disposeAsync(),
   };
 }

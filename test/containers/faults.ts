@@ -5,15 +5,15 @@ import type { ServiceKind, ServiceProcess } from './service-process.ts';
 
 /** How often each happens in a run; the order, the victims and the pauses are random. */
 const FAULTS = {
-  'worker SIGKILL': 2,
-  'worker SIGTERM': 1,
-  'gateway SIGKILL': 1,
-  'gateway SIGTERM': 1,
-  'PostgreSQL killed': 1,
-  'PostgreSQL restarted': 1,
-  'connections to PostgreSQL cut': 1,
-  'connections to S3 cut': 1,
-  'connections of clients cut': 1,
+  'worker SIGKILL': 8,
+  'worker SIGTERM': 5,
+  'gateway SIGKILL': 4,
+  'gateway SIGTERM': 3,
+  'PostgreSQL killed': 3,
+  'PostgreSQL restarted': 3,
+  'connections to PostgreSQL cut': 5,
+  'connections to S3 cut': 4,
+  'connections of clients cut': 5,
 } as const;
 
 export type Fault = keyof typeof FAULTS;

@@ -17,14 +17,14 @@ import { archiveOf, contextOf, type Upstreams } from './upstreams.ts';
 
 /** What users ask for in a run, and how often. */
 const ACTIONS = {
-  'npm request': 3,
-  'pip request': 2,
-  'npm and pip request': 1,
-  'request of the Cachito dialect': 2,
-  'uploaded archive': 2,
-  'image build': 2,
-  'push in chunks': 3,
-  'push by skopeo': 1,
+  'npm request': 9,
+  'pip request': 6,
+  'npm and pip request': 3,
+  'request of the Cachito dialect': 5,
+  'uploaded archive': 5,
+  'image build': 6,
+  'push in chunks': 8,
+  'push by skopeo': 3,
 } as const;
 
 type Action = keyof typeof ACTIONS;
@@ -78,11 +78,14 @@ export class Load {
   /** Ends when everything has been accepted. */
   async run(): Promise<void> {
     const all = Object.entries(ACTIONS).flatMap(([action, times]) => Array(times).fill(action as Action));
-    const left = this.#random.shuffled<Action>(all);
+    // Whoever of the users comes to it does the same.
+    const left = this.#random
+      .shuffled<Action>(all)
+      .map((action) => ({ action, random: this.#random.fork() }));
     const user = async (): Promise<void> => {
-      for (let action = left.pop(); action !== undefined; action = left.pop()) {
-        await sleep(this.#random.between(500, 3_000));
-        await this.#do(action);
+      for (let next = left.pop(); next !== undefined; next = left.pop()) {
+        await sleep(next.random.between(500, 3_000));
+        await this.#do(next.action, next.random);
       }
     };
     for (const transport of ['sse', 'graphql-ws'] as const)
@@ -90,31 +93,33 @@ export class Load {
     await Promise.all(Array.from({ length: USERS }, user));
   }
 
-  async #do(action: Action): Promise<void> {
+  async #do(action: Action, random: Random): Promise<void> {
     this.#count += 1;
     const id = this.#count;
     switch (action) {
       case 'npm request':
-        return await this.#request(this.#sourceOf(['npm']));
+        return await this.#request(this.#sourceOf(['npm'], random));
       case 'pip request':
-        return await this.#request(this.#sourceOf(['pip']));
+        return await this.#request(this.#sourceOf(['pip'], random));
       case 'npm and pip request':
-        return await this.#request(this.#sourceOf(['npm', 'pip']));
+        return await this.#request(this.#sourceOf(['npm', 'pip'], random));
       case 'request of the Cachito dialect':
-        return await this.#cachitoRequest();
+        return await this.#cachitoRequest(random);
       case 'uploaded archive':
-        return await this.#request({ upload: await this.#upload(archiveOf(this.#upstreams.npmProject())) });
+        return await this.#request({
+          upload: await this.#upload(archiveOf(this.#upstreams.npmProject(random))),
+        });
       case 'image build':
         return await this.#build(`built-${id}`);
       case 'push in chunks':
-        return await this.#push(`apps/images/pushed-${id}`);
+        return await this.#push(`apps/images/pushed-${id}`, random);
       case 'push by skopeo':
         return await this.#pushBySkopeo(`apps/images/copied-${id}`);
     }
   }
 
-  #sourceOf(managers: readonly ('npm' | 'pip')[]): SubmissionInput {
-    const { path, head } = this.#upstreams.repository(managers);
+  #sourceOf(managers: readonly ('npm' | 'pip')[], random: Random): SubmissionInput {
+    const { path, head } = this.#upstreams.repository(managers, random);
     return { repository: `file://${path}`, ref: head };
   }
 
@@ -124,8 +129,8 @@ export class Load {
     );
   }
 
-  async #cachitoRequest(): Promise<void> {
-    const { path, head } = this.#upstreams.repository(['npm']);
+  async #cachitoRequest(random: Random): Promise<void> {
+    const { path, head } = this.#upstreams.repository(['npm'], random);
     const number = await this.#answered(async () => {
       const response = await this.#client.send('/api/v1/requests', {
         method: 'POST',
@@ -161,8 +166,8 @@ export class Load {
     this.#follow('build log', number, topics.buildLog(number));
   }
 
-  async #push(name: string): Promise<void> {
-    const layers = [this.#random.bytes(1_500_000), this.#random.bytes(700_000)];
+  async #push(name: string, random: Random): Promise<void> {
+    const layers = [random.bytes(1_500_000), random.bytes(700_000)];
     this.accepted.tags.set(`${name}:v1`, await this.#oci.push(name, 'v1', layers));
   }
 

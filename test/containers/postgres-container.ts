@@ -53,29 +53,37 @@ export class PostgresContainer {
     const { container } = await getContainerRuntimeClient();
     const running = container.getById(this.#container.getId());
     await running.kill({ signal: how });
-    // Waits until it has ended, if that is not known yet.
-    await running.restart({ t: 60 });
+    await running.wait({ condition: 'not-running' });
+    await untilDone(() => running.start());
     await this.#answers();
   }
 
   async #answers(): Promise<void> {
-    const deadline = Date.now() + 60_000;
     const connectionString = `postgresql://postgres@127.0.0.1:${this.port}/postgres`;
-    for (;;) {
+    await untilDone(async () => {
       const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2_000 });
       client.on('error', () => undefined);
-      try {
-        await client.connect();
-        return await client.end();
-      } catch (error) {
-        if (Date.now() > deadline) throw error;
-      }
-      await sleep(50);
-    }
+      await client.connect();
+      await client.end();
+    });
   }
 
   async stop(): Promise<void> {
     await this.#container.stop();
+  }
+}
+
+/** The engine still puts away what has ended, or the server still looks through its log. */
+async function untilDone(attempt: () => Promise<unknown>): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    await sleep(50);
   }
 }
 

@@ -14,6 +14,11 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
+  /** For what happens beside other things: what they draw changes nothing for it. */
+  fork(): Random {
+    return new Random(this.next() * 2 ** 32);
+  }
+
   between(least: number, most: number): number {
     return least + this.next() * (most - least);
   }

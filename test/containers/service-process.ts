@@ -20,6 +20,8 @@ export class ServiceProcess {
   #starting: Promise<void> | null = null;
   /** Of a process that is ready; null: whoever ends it knows, or there is none. */
   #command: StowageCommand | null = null;
+  #latest: StowageCommand | null = null;
+  #isOver = false;
 
   constructor(kind: ServiceKind, name: string, environment: Record<string, string>) {
     this.kind = kind;
@@ -37,6 +39,13 @@ export class ServiceProcess {
     return this.#starting;
   }
 
+  /** For one that nobody needs any more, in whatever state it is. */
+  async kill(): Promise<void> {
+    this.#isOver = true;
+    this.#latest?.child.kill('SIGKILL');
+    await this.#latest?.result;
+  }
+
   /** Ends when the process has ended, if there is one. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     await this.#starting?.catch(() => undefined);
@@ -50,7 +59,9 @@ export class ServiceProcess {
   /** A process that ends before it is ready is followed by another one. */
   async #start(): Promise<void> {
     for (let attempts = 1; ; attempts++) {
+      if (this.#isOver) throw new Error(`${this.name} is over`);
       const command = new StowageCommand([this.kind], { env: this.#environment });
+      this.#latest = command;
       try {
         const [, port] = await command.until(READY[this.kind]);
         this.port = port === undefined ? null : Number(port);
@@ -66,7 +77,7 @@ export class ServiceProcess {
   async #watch(command: StowageCommand): Promise<void> {
     const { status } = await command.result;
     // Otherwise it was ended by us.
-    if (this.#command !== command) return;
+    if (this.#command !== command || this.#isOver) return;
     this.#command = null;
     this.#note(command, `ended by itself with ${status}`);
     await this.start().catch((error: Error) =>

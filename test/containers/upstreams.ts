@@ -12,21 +12,19 @@ import type { Random } from './random.ts';
 export class Upstreams {
   readonly #npm: NpmRegistry;
   readonly #python: PythonIndex;
-  readonly #random: Random;
   readonly #repositories: TestRepository[] = [];
 
-  private constructor(npm: NpmRegistry, python: PythonIndex, random: Random) {
+  private constructor(npm: NpmRegistry, python: PythonIndex) {
     this.#npm = npm;
     this.#python = python;
-    this.#random = random;
   }
 
-  static async start(random: Random): Promise<Upstreams> {
+  static async start(): Promise<Upstreams> {
     const [npm, python] = await Promise.all([
       startNpmRegistry(manyPackages(120), { latency: 40 }),
       startPythonIndex(manySdists(12, 20_000), { latency: 40 }),
     ]);
-    return new Upstreams(npm, python, random);
+    return new Upstreams(npm, python);
   }
 
   /** For workers. */
@@ -39,12 +37,12 @@ export class Upstreams {
   }
 
   /** A repository whose commit needs some of the packages. */
-  repository(managers: readonly ('npm' | 'pip')[]): TestRepository {
+  repository(managers: readonly ('npm' | 'pip')[], random: Random): TestRepository {
     const files: Record<string, RepositoryFile> = { 'README.md': `Project ${this.#repositories.length}.\n` };
-    if (managers.includes('npm')) Object.assign(files, this.npmProject());
+    if (managers.includes('npm')) Object.assign(files, this.npmProject(random));
     if (managers.includes('pip')) {
       files['setup.cfg'] = '[metadata]\nname = app\nversion = 1.0\n';
-      files['requirements.txt'] = requirementsOf(this.#random.shuffled(this.#python.files).slice(0, 4));
+      files['requirements.txt'] = requirementsOf(random.shuffled(this.#python.files).slice(0, 4));
     }
     const repository = new TestRepository(files);
     this.#repositories.push(repository);
@@ -52,8 +50,8 @@ export class Upstreams {
   }
 
   /** The files of an application. */
-  npmProject(): Record<string, string> {
-    const packages = this.#random.shuffled(this.#npm.packages).slice(0, 25);
+  npmProject(random: Random): Record<string, string> {
+    const packages = random.shuffled(this.#npm.packages).slice(0, 25);
     return {
       'package.json': JSON.stringify({ name: 'app', version: '1.0.0' }),
       'package-lock.json': lockFileOf({ packages }, null),

@@ -27,13 +27,13 @@ export async function findWorkers(
 }
 
 /**
- * Declares workers dead whose heart stopped so many seconds ago, or whose process is known to be gone, and unlocks their
- * jobs: the next free worker takes them at once. It need not wait for what they were fetching either: their claims, whose
- * holders begin with host and process, are given up.
+ * Declares workers dead whose heart stopped so many seconds ago (null: silence says nothing now), or whose process is known
+ * to be gone, and unlocks their jobs: the next free worker takes them at once. It need not wait for what they were fetching
+ * either: their claims, whose holders begin with host and process, are given up.
  */
 export async function releaseDeadWorkers(
   sql: SqlExecutor,
-  { silentSeconds, known, alive }: { silentSeconds: number; known: readonly string[]; alive: string },
+  { silentSeconds, known, alive }: { silentSeconds: number | null; known: readonly string[]; alive: string },
 ): Promise<DeadWorker[]> {
   return await sql.query<DeadWorker>(
     `with dead as (
