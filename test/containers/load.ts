@@ -174,17 +174,9 @@ export class Load {
   async #pushBySkopeo(name: string): Promise<void> {
     const image = await writeFixtureImage(join(this.#deployment.directory, name.replaceAll('/', '-')));
     const { host } = new URL(this.#deployment.url);
-    const copy = [
-      'copy',
-      '--quiet',
-      '--all',
-      '--insecure-policy',
-      '--retry-times',
-      '20',
-      '--dest-tls-verify=false',
-    ];
+    const copy = ['copy', '--quiet', '--all', '--insecure-policy', '--dest-tls-verify=false'];
     const args = [...[...copy, '--dest-creds', `ada:${PASSWORD}`], `oci:${image.layout}:multi`];
-    // It gives up at a 503, and pushes what is not there yet when it is started again.
+    // Its own patience would wait longer each time. Started again, it pushes what is not there yet.
     await this.#answered(() =>
       promisify(execFile)('skopeo', [...args, `docker://${host}/${name}:v1`]).catch((error: unknown) => {
         throw new ConnectionLostError(host, error);
