@@ -174,8 +174,10 @@ export class Load {
   async #pushBySkopeo(name: string): Promise<void> {
     const image = await writeFixtureImage(join(this.#deployment.directory, name.replaceAll('/', '-')));
     const { host } = new URL(this.#deployment.url);
-    const copy = ['copy', '--quiet', '--all', '--insecure-policy', '--dest-tls-verify=false'];
-    const args = [...[...copy, '--dest-creds', `ada:${PASSWORD}`], `oci:${image.layout}:multi`];
+    // An index that is not taken at once would be sent as a Docker manifest list, of another digest.
+    const copy = ['copy', '--quiet', '--all', '--preserve-digests', '--insecure-policy'];
+    const destination = ['--dest-tls-verify=false', '--dest-creds', `ada:${PASSWORD}`];
+    const args = [...copy, ...destination, `oci:${image.layout}:multi`];
     // Its own patience would wait longer each time. Started again, it pushes what is not there yet.
     await this.#answered(() =>
       promisify(execFile)('skopeo', [...args, `docker://${host}/${name}:v1`]).catch((error: unknown) => {
