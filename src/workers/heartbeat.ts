@@ -24,7 +24,7 @@ export class Heartbeat {
       id: workerId,
       host: hostname(),
       pid: process.pid,
-      poolIds: this.#held.poolIds,
+      poolIds: this.#poolIds,
       tasks: settings.workerTasks,
       concurrency,
     });
@@ -48,13 +48,19 @@ export class Heartbeat {
     await endWorker(this.#sql, this.#context.workerId);
   }
 
-  /** At once: its pools may be others now. */
+  /** At once, when its pools are others now. */
   async beat(): Promise<void> {
     const { workerId, metrics, logger } = this.#context;
-    const { poolIds } = this.#held;
-    await updateHeartbeat(this.#sql, workerId, { metrics: metrics.snapshot(), poolIds }).catch(
-      (error: unknown) => logger.warn({ err: error }, 'heartbeat failed'),
+    const state = { metrics: metrics.snapshot(), poolIds: this.#poolIds };
+    await updateHeartbeat(this.#sql, workerId, state).catch((error: unknown) =>
+      logger.warn({ err: error }, 'heartbeat failed'),
     );
+  }
+
+  /** Before it has one, its own name stands for it. */
+  get #poolIds(): readonly string[] {
+    const { poolIds } = this.#held;
+    return poolIds.length > 0 ? poolIds : [this.#context.workerId];
   }
 
   get #sql(): SqlExecutor {

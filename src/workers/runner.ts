@@ -48,7 +48,6 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const shutdown = new AbortController();
   const workerId = randomUUID();
   const temporaryRoot = join(options.settings.dataDir, 'tmp', workerId);
-  await mkdir(temporaryRoot, { recursive: true });
   const context: WorkerContext = {
     ...options,
     workerId,
@@ -64,14 +63,17 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const paused = new PausedTasks(context);
   const tasks = createTasks(context);
   const places = placesOf(options.settings);
+  const concurrency = places.reduce((sum, one) => (isForBuilds(one) ? sum : sum + one.concurrency), 0);
+  // Whatever becomes of it from here on, others know whose the directory is.
+  await heartbeat.start(concurrency);
+  await mkdir(temporaryRoot, { recursive: true });
   await paused.start();
   const queues = await Promise.all(
     places.map((one) =>
       JobQueue.start(context, { ...one, list: tasks.list, paused, held, onRenewed: () => heartbeat.beat() }),
     ),
   );
-  const concurrency = places.reduce((sum, one) => (isForBuilds(one) ? sum : sum + one.concurrency), 0);
-  await heartbeat.start(concurrency);
+  await heartbeat.beat();
   await recovery.start();
   reports.start();
   context.logger.info({ worker: workerId, places }, 'worker ready');

@@ -65,11 +65,12 @@ describe('two gateways and three workers under faults', () => {
     expect(await deadJobs(database)).toEqual([]);
     requests = await jobsOf(database, 'bundle-request');
     builds = await jobsOf(database, 'image-build');
-    for (const { id, state, endings } of requests.values()) {
-      expect({ request: id, state, endings }).toEqual({ request: id, state: 'complete', endings: 1 });
+    const once = { failure: null, endings: 1 };
+    for (const { id, state, failure, endings } of requests.values()) {
+      expect({ request: id, state, failure, endings }).toEqual({ request: id, state: 'complete', ...once });
     }
-    for (const { id, state, endings } of builds.values()) {
-      expect({ build: id, state, endings }).toEqual({ build: id, state: 'succeeded', endings: 1 });
+    for (const { id, state, failure, endings } of builds.values()) {
+      expect({ build: id, state, failure, endings }).toEqual({ build: id, state: 'succeeded', ...once });
     }
     expect(accepted.requests.filter((number) => !requests.has(number))).toEqual([]);
     expect(accepted.builds.filter((number) => !builds.has(number))).toEqual([]);

@@ -6,6 +6,8 @@ import type { Database } from '../../src/domain/database/database.ts';
 export interface Job {
   id: number;
   state: string;
+  /** Why it failed, if it did. */
+  failure: unknown;
   /** How often it came to an end. */
   endings: number;
   /** Versions of its events, in order. */
@@ -13,16 +15,20 @@ export interface Job {
   lines: number;
 }
 
-const TABLES = { 'bundle-request': 'bundle_requests', 'image-build': 'image_builds' } as const;
+const TABLES = {
+  'bundle-request': { table: 'bundle_requests', failure: 'error' },
+  'image-build': { table: 'image_builds', failure: 'failure' },
+} as const;
 const UNFINISHED = ['in_progress', 'queued', 'running'];
 
 export async function jobsOf({ sql }: Database, subject: keyof typeof TABLES): Promise<Map<number, Job>> {
+  const { table, failure } = TABLES[subject];
   const jobs = await sql.query<Job>(
-    `select j.id, j.state,
+    `select j.id, j.state, j.${failure} as failure,
        count(e.version) filter (where e.type = 'state' and e.data->>'state' <> all($2::text[]))::int as endings,
        array_agg(e.version::int order by e.version) as versions,
        coalesce((select lines from log_streams where subject_type = $1 and subject_id = j.id), 0)::int as lines
-     from ${TABLES[subject]} j join events e on e.subject_type = $1 and e.subject_id = j.id
+     from ${table} j join events e on e.subject_type = $1 and e.subject_id = j.id
      group by j.id order by j.id`,
     [subject, UNFINISHED],
   );

@@ -15,6 +15,7 @@ import { passOnLines } from './output-lines.ts';
 import { type Platform, parsePlatform, platformText, platformVariables } from './platform.ts';
 import { settlePushedImage } from './pushed-image.ts';
 import { readDockerfile } from './read-dockerfile.ts';
+import { pushFailure, whenRegistryAnswers } from './registry-away.ts';
 import type { SandboxMount } from './sandbox.ts';
 import {
   type SecretVariable,
@@ -124,8 +125,13 @@ export class BuildahBuilder implements ImageBuilder {
       () => group.remove(),
     );
     await onLine('Pushing image to the registry...');
-    const digest = await push(imageId, input, storage, temporary);
-    const pushed = await settlePushedImage(destination, digest, input.sourceDateEpoch, signal);
+    const pushed = await whenRegistryAnswers(
+      async () => {
+        const digest = await push(imageId, input, storage, temporary);
+        return await settlePushedImage(destination, digest, input.sourceDateEpoch, signal);
+      },
+      { signal, onWait: ({ message }) => void onLine(`${message}; trying again`) },
+    );
     return {
       ...pushed,
       baseImages: bases.map(({ reference, digest }) => ({ name: reference.name, digest })),
@@ -305,11 +311,7 @@ async function push(
     ],
     { network: 'shared', mounts: access.mounts, signal },
   );
-  if (outcome.exitCode !== 0) {
-    throw new BuildFailure('push-failed', `The image could not be pushed: ${lastLine(outcome)}`, {
-      retryable: true,
-    });
-  }
+  if (outcome.exitCode !== 0) throw pushFailure(lastLine(outcome));
   return (await readFile(join(storage.scratch, 'digest'), 'utf8')).trim();
 }
 

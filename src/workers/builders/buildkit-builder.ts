@@ -12,6 +12,7 @@ import { passOnLines } from './output-lines.ts';
 import { parsePlatform, platformVariables } from './platform.ts';
 import { settlePushedImage } from './pushed-image.ts';
 import { readDockerfile } from './read-dockerfile.ts';
+import { pushFailure, whenRegistryAnswers } from './registry-away.ts';
 import { PROGRAMS } from './sandbox.ts';
 import { secretArguments, secretEnvironment, secretVariables } from './secret-variables.ts';
 import type { UpstreamImages } from './upstream-images/upstream-images.ts';
@@ -74,9 +75,15 @@ export class BuildkitBuilder implements ImageBuilder {
     const tag = `${host}/${destination.path}:${destination.tag}`;
     await docker.build(file, tag, dockerfile);
     await onLine('Pushing image to the registry...');
-    const digest = await docker.push(tag);
+    const pushed = await whenRegistryAnswers(
+      async () => {
+        const digest = await docker.push(tag);
+        return await settlePushedImage(destination, digest, input.sourceDateEpoch, signal);
+      },
+      { signal, onWait: ({ message }) => void onLine(`${message}; trying again`) },
+    );
     return {
-      ...(await settlePushedImage(destination, digest, input.sourceDateEpoch, signal)),
+      ...pushed,
       baseImages: bases.map(({ reference, digest }) => ({ name: reference.name, digest })),
       builder: { name: 'buildkit', version },
     };
@@ -142,9 +149,7 @@ class DockerClient {
     const { exitCode, lines } = await this.#run(['push', tag], () => null);
     const digest = lines.map((line) => /digest: (sha256:[0-9a-f]{64})/.exec(line)?.[1]).findLast(Boolean);
     if (exitCode === 0 && digest !== undefined) return digest;
-    throw new BuildFailure('push-failed', `The image could not be pushed: ${lines.at(-1) ?? ''}`, {
-      retryable: true,
-    });
+    throw pushFailure(lines.at(-1) ?? '');
   }
 
   async #run(

@@ -3,6 +3,7 @@ import { request } from 'undici';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 import { digestOf } from '../../domain/storage/digest-of.ts';
 import type { BuiltImage, ImageDestination } from './image-builder.ts';
+import { isAway, RegistryAwayError } from './registry-away.ts';
 
 interface Manifest {
   config: { digest: string; size: number };
@@ -102,21 +103,22 @@ class PushedTo {
   ) {
     const { username, password } = this.#destination.credentials;
     const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-    const answer = await request(`${this.#base}${path}`, {
-      method,
-      headers: { ...headers, authorization },
-      body: bytes,
-      signal: this.#signal,
-    });
-    const body = await text(answer.body);
-    if (answer.statusCode === expected) return { body, headers: answer.headers };
-    throw new BuildFailure(
-      'push-failed',
-      `The registry answers with status ${answer.statusCode} to the push`,
-      {
-        details: { status: answer.statusCode },
-        retryable: true,
-      },
-    );
+    const options = { method, headers: { ...headers, authorization }, body: bytes, signal: this.#signal };
+    const { status, headers: told, body } = await this.#exchange(path, options);
+    if (status === expected) return { body, headers: told };
+    const message = `The registry answers with status ${status} to the push`;
+    if (isAway(status)) throw new RegistryAwayError(message);
+    throw new BuildFailure('push-failed', message, { details: { status }, retryable: true });
+  }
+
+  /** Throws RegistryAwayError when there is no answer, or not all of it. */
+  async #exchange(path: string, options: Parameters<typeof request>[1]) {
+    try {
+      const answer = await request(`${this.#base}${path}`, options);
+      return { status: answer.statusCode, headers: answer.headers, body: await text(answer.body) };
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw new RegistryAwayError(`The registry does not answer: ${(error as Error).message}`, error);
+    }
   }
 }

@@ -56,7 +56,7 @@ export interface BuildContext {
  *   something throws             → the build fails with a reason
  *   lease lost or cancel         → nothing is written any more
  *   shutdown                     → the build waits again, for another worker
- *   database, blob store or room away → the job is left to be done again
+ *   database, blob store, registry or room away → the job is left to be done again
  */
 export function buildImage(services: TaskServices): Task {
   const { context: worker } = services;

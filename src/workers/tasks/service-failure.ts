@@ -2,11 +2,16 @@ import { SigningKeyUnusableError } from '../../domain/bundles/signing-keys.ts';
 import { isConnectionLost } from '../../domain/database/connection-lost.ts';
 import { BlobStoreUnavailableError, DomainError } from '../../domain/errors.ts';
 import { isDiskFull } from '../../domain/storage/disk-full.ts';
+import { RegistryAwayError } from '../builders/registry-away.ts';
 
-/** Database, blob store, a full disk or a key that is half written: the state is untouched then; the queue repeats the job when they are back. */
+/** Database, blob store, registry, a full disk or a key that is half written: the state is untouched then; the queue repeats the job when they are back. */
 export function isServiceFailure(error: unknown): boolean {
   if (error instanceof DomainError) {
-    return error instanceof BlobStoreUnavailableError || error instanceof SigningKeyUnusableError;
+    return (
+      error instanceof BlobStoreUnavailableError ||
+      error instanceof SigningKeyUnusableError ||
+      error instanceof RegistryAwayError
+    );
   }
   return isConnectionLost(error) || isRolledBack(error) || isDiskFull(error);
 }

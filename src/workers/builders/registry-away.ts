@@ -1,0 +1,58 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { BuildFailure } from '../../domain/images/build-failure.ts';
+
+/** The registry did not answer, or said that it cannot now: that says nothing about what was to be pushed. */
+export class RegistryAwayError extends BuildFailure {
+  constructor(message: string, cause?: unknown) {
+    super('push-failed', message, { retryable: true, ...(cause !== undefined && { cause }) });
+  }
+}
+
+/** Of a gateway that ends, of one that is not there, and of one whose database or blob store is away. */
+const AWAY =
+  /connection (refused|reset)|broken pipe|\bEOF\b|timeout|no route to host|\b(429|502|503|504)\b|toomanyrequests|blob upload (unknown|invalid)/i;
+
+/** What a program that pushes ended with. */
+export function pushFailure(lastLine: string): BuildFailure {
+  const message = `The image could not be pushed: ${lastLine}`;
+  if (AWAY.test(lastLine)) return new RegistryAwayError(message);
+  return new BuildFailure('push-failed', message, { retryable: true });
+}
+
+/** Whether a status of the registry is one of {@link RegistryAwayError}. */
+export function isAway(status: number): boolean {
+  return [429, 502, 503, 504].includes(status);
+}
+
+interface RegistryWait {
+  signal: AbortSignal;
+  /** Called before each wait. */
+  onWait(error: RegistryAwayError): void;
+  /** How long it may be away. */
+  waitMs?: number;
+  pauseMs?: number;
+}
+
+/**
+ * Pushes again while the registry is away: gateways are started again one by one, and there may be others behind the same
+ * address. Throws {@link RegistryAwayError} when it stays away.
+ */
+export async function whenRegistryAnswers<T>(
+  push: () => Promise<T>,
+  { signal, onWait, waitMs = 60_000, pauseMs = 1_000 }: RegistryWait,
+): Promise<T> {
+  let awaySince: number | null = null;
+  for (;;) {
+    try {
+      return await push();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof RegistryAwayError)) throw error;
+      awaySince ??= performance.now();
+      if (performance.now() - awaySince >= waitMs) throw error;
+      onWait(error);
+    }
+    await pause(pauseMs, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+  }
+}
