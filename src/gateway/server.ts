@@ -36,6 +36,7 @@ import { CACHITO_PREFIX, registerCachito } from './rest/cachito/register-cachito
 import { answerFandoghError } from './rest/fandogh/errors.ts';
 import { isFandoghUrl, registerFandogh } from './rest/fandogh/register-fandogh.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
+import { watchPace } from './slow-clients.ts';
 import { tlsOptions } from './tls.ts';
 import { registerTraces } from './traces.ts';
 
@@ -52,6 +53,8 @@ export interface GatewayOptions {
   credentialsCheckMs?: number;
   /** How often web sockets must show that they are read. */
   socketPingMs?: number;
+  /** What the pace of slow clients is an average of. */
+  paceWindowMs?: number;
 }
 
 export interface RunningGateway {
@@ -97,6 +100,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ...options,
     onError: (error) => logger.warn({ err: error }, 'pulls were not counted'),
   });
+  const pace = watchPace(app.server, {
+    bytesPerSecond: settings.minimumRate,
+    logger,
+    ...(options.paceWindowMs !== undefined && { windowMs: options.paceWindowMs }),
+  });
   const graphql = registerGraphQL(app, {
     ...options,
     registry,
@@ -137,6 +145,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       await registry.close();
       await graphql.close();
       await app.close();
+      pace.close();
       clearTimeout(deadline);
       if (usualDirectory === undefined) delete process.env.TMPDIR;
       else process.env.TMPDIR = usualDirectory;

@@ -13,7 +13,7 @@ import { createProject, setProjectMember } from '../../src/domain/identity/proje
 import { addToken } from '../../src/domain/identity/tokens.ts';
 import type { BlobStore } from '../../src/domain/storage/blob-store.ts';
 import { FileBlobStore } from '../../src/domain/storage/file-blob-store.ts';
-import { type RunningGateway, startGateway } from '../../src/gateway/server.ts';
+import { type GatewayOptions, type RunningGateway, startGateway } from '../../src/gateway/server.ts';
 import { testDatabase } from './database.ts';
 
 /** `ada` is a developer of the private project `apps`, `bob` a viewer, `olga` an owner, `eve` nobody. */
@@ -68,6 +68,7 @@ export class RegistryStack {
   async addGateway(
     environment: Record<string, string> = {},
     blobs: BlobStore = this.blobs,
+    options: Pick<GatewayOptions, 'paceWindowMs'> = {},
   ): Promise<RunningGateway> {
     const settings = readSettings({ STOWAGE_DATA_DIR: this.dataDir, STOWAGE_PORT: '0', ...environment });
     const { database } = this;
@@ -78,6 +79,7 @@ export class RegistryStack {
       hub: this.#hub,
       authenticator: new Authenticator(database, settings),
       logger: pino({ level: process.env.STOWAGE_TEST_LOG ?? 'silent' }),
+      ...options,
     });
     this.#gateways.push(gateway);
     return gateway;

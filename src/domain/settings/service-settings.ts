@@ -207,6 +207,14 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
       "requests a minute from one client address to GraphQL, the registry and bk-repo's APIs; more are answered 429",
   }),
   row({
+    variable: 'STOWAGE_MINIMUM_RATE',
+    key: 'minimumRate',
+    parse: count(0),
+    fallback: () => 1024,
+    meaning:
+      'bytes a second, over five minutes, with which a client must send its request or take the answer; 0: any pace',
+  }),
+  row({
     variable: 'STOWAGE_SECRETS_KEY',
     key: 'secretsKey',
     parse: secretsKeyFile,

@@ -38,6 +38,8 @@ export interface Settings {
   loginFailuresPerAddress: number;
   /** Requests a minute from one address; null: any number. */
   requestRate: number | null;
+  /** Bytes a second that clients must send or take; 0: any. */
+  minimumRate: number;
   /** File of the keys that encrypt credentials in the database; null: they are not encrypted. */
   secretsKey: string | null;
   /** Whether clients may ask for the schema, and are helped with names. */

@@ -38,6 +38,8 @@ export async function readVersionForm<Stored>(
     if (name === 'version') form.version ??= value;
   });
   parser?.on('file', (name, file, { filename }) => {
+    // That the form broke off is told by the form, also where nobody reads the file.
+    file.on('error', () => undefined);
     if (name !== 'source' || storing !== null || store === null) {
       file.resume();
       return;
@@ -116,6 +118,8 @@ async function storeFile<Stored>(
   store: (open: () => Readable) => Promise<Stored>,
 ): Promise<Stored> {
   const content = new PassThrough();
+  // The form may break off before the store reads: it is told then, and until then nobody listens.
+  content.on('error', () => undefined);
   file.once('error', (error) => content.destroy(error));
   content.once('close', () => {
     file.unpipe(content);

@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdir } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -238,6 +239,24 @@ describe('refused, after all was read (fandogh.md 1.8)', () => {
     await expect.poll(unfinished).toEqual([]);
     expect(await database.sql.query(`select from published_versions where name = 'gone'`)).toEqual([]);
   });
+});
+
+test('a client that goes away in a source that nobody wants ends nothing but its request', async () => {
+  const { hostname, port } = new URL(fandogh.stack.url);
+  const { body, headers } = versionForm([['source', { name: 'workspace', content: Buffer.alloc(100) }]]);
+  const closed = Promise.withResolvers<void>();
+  const notice = (message: unknown): void =>
+    void (message as { socket: Socket }).socket.once('close', () => closed.resolve());
+  subscribe('net.server.socket', notice);
+  const socket = connect(Number(port), hostname);
+  const head = [`POST ${PATH} HTTP/1.1`, 'host: x', `content-type: ${headers['content-type']}`];
+  // Nobody who is logged in, and the file has begun.
+  socket.write(`${head.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n`);
+  socket.write(body.subarray(0, body.length - 90), () => socket.end());
+  await closed.promise;
+  unsubscribe('net.server.socket', notice);
+  // An error that nobody listens to would end the process, and fails the run of the tests.
+  expect((await fetch(`${fandogh.stack.url}/livez`)).status).toBe(200);
 });
 
 describe('published again (fandogh.md 1.8)', () => {
