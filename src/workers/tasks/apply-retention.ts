@@ -1,4 +1,5 @@
 import type { Task } from 'graphile-worker';
+import { forgetWorkers } from '../../domain/database/sql/forget-workers.ts';
 import { isTaskPaused } from '../../domain/database/sql/paused-tasks.ts';
 import { applyRetention } from '../../domain/retention/apply-retention.ts';
 import type { WorkerContext } from '../worker-context.ts';
@@ -15,6 +16,7 @@ export function applyRetentionOf({ database, settings, logger, metrics, shutdown
         !shutdown.aborted && Date.now() < until && !(await isTaskPaused(database.sql, 'apply-retention')),
       onRemoved: (rule, count) => metrics.add(`stowage_retention_removed_total{rule="${rule}"}`, count),
     });
+    await forgetWorkers(database.sql);
     const removed = counts.filter(({ count }) => count > 0).map(({ rule, count }) => [rule, count]);
     if (removed.length > 0) logger.info({ removed: Object.fromEntries(removed) }, 'retention applied');
   };

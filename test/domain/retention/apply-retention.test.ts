@@ -4,8 +4,10 @@ import { followRequest, followRequests } from '../../../src/domain/bundle-reques
 import { retryRequest } from '../../../src/domain/bundle-requests/retry.ts';
 import { readSettings } from '../../../src/domain/config.ts';
 import type { Database } from '../../../src/domain/database/database.ts';
+import { forgetWorkers } from '../../../src/domain/database/sql/forget-workers.ts';
 import { readFeedEnd } from '../../../src/domain/database/sql/read-events.ts';
 import { foldTallies, readTallies } from '../../../src/domain/database/sql/tallies.ts';
+import { readWorkerTotals } from '../../../src/domain/database/sql/worker-totals.ts';
 import { EventHub } from '../../../src/domain/events/event-hub.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { LogWriter } from '../../../src/domain/logs/log-writer.ts';
@@ -379,6 +381,20 @@ describe('retention', () => {
     });
     const left = await sql.query(`select key from graphile_worker.jobs where key like 'job:%' order by key`);
     expect(left).toEqual([{ key: 'job:2' }, { key: 'job:3' }]);
+  });
+
+  test('what workers have counted stays when they are forgotten', async () => {
+    const { sql } = database;
+    await sql.query(
+      `insert into workers (id, host, pid, pool_id, concurrency, metrics, stopped_at)
+       select gen_random_uuid(), 'h', 1, 'p', 1, '{"a_total": 2, "broken": "x"}', now() - make_interval(days => days)
+       from unnest(array[40, 35, 1]) days`,
+    );
+    const totals = await readWorkerTotals(sql);
+    expect(totals.counters).toEqual({ a_total: 6 });
+    expect([await forgetWorkers(sql), await forgetWorkers(sql)]).toEqual([2, 0]);
+    expect(await readWorkerTotals(sql)).toEqual(totals);
+    expect(await rows('workers')).toBe(1);
   });
 
   test('totals are those of a count, before and after changes are made one', async () => {

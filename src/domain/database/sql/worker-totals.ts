@@ -8,15 +8,19 @@ export interface WorkerTotals {
   counters: Record<string, number>;
 }
 
-/** One statement, over all rows of `workers`: what a stopped worker did still counts. */
+/** One statement: what a worker did that stopped still counts, also when it is forgotten. */
 export async function readWorkerTotals(sql: SqlExecutor): Promise<WorkerTotals> {
   const [row] = await sql.query<WorkerTotals>(
     `select count(*) filter (where stopped_at is null) as workers,
        coalesce(sum(concurrency) filter (where stopped_at is null), 0)::float8 as slots,
        (select coalesce(jsonb_object_agg(name, total), '{}') from (
-          select name, sum(value::float8) as total
-          from workers w, jsonb_each(w.metrics) as metric (name, value)
-          where jsonb_typeof(value) = 'number' group by name
+          select name, sum(value) as total from (
+            select name, value::float8
+            from workers w, jsonb_each(w.metrics) as metric (name, value)
+            where jsonb_typeof(value) = 'number'
+            union all
+            select name, value from worker_history
+          ) as counted group by name
         ) as totals) as counters
      from workers`,
   );
