@@ -4,8 +4,8 @@ import type { FinishedBackup } from '../../domain/backup/back-up.ts';
 import type { Settings } from '../../domain/config.ts';
 import { BackupProgress } from '../backup-progress.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
+import { interruptible } from '../interruptible.ts';
 import { counted, formatBytes, formatCount } from '../prefetch/quantities.ts';
-import { onTermination } from '../termination.ts';
 import { withDatabase } from '../with-database.ts';
 
 export function backupCommand(): Command {
@@ -23,29 +23,22 @@ async function backup(directory: string, { json = false }: { json?: boolean }): 
     import('../../domain/audit/audit-log.ts'),
   ]);
   const path = resolve(directory);
-  const ending = new AbortController();
-  const stopListening = onTermination(
-    () => ending.abort(new DOMException('interrupted', 'AbortError')),
-    () => process.exit(1),
-  );
   const progress = new BackupProgress();
-  await withDatabase('stowage-backup', async (database, settings) => {
-    const finished = await auditedCommand(
-      database,
-      { action: 'backup', details: { directory: path } },
-      async () =>
-        backUp({
-          database,
-          blobs: await openBlobStore(settings),
-          settings,
-          directory: path,
-          signal: ending.signal,
-          onTable: progress.table,
-          onBlobs: progress.blobs,
-        }),
-    );
-    print(finished, settings, json);
-  }).finally(stopListening);
+  await interruptible((signal) =>
+    withDatabase('stowage-backup', async (database, settings) => {
+      const blobs = await openBlobStore(settings);
+      const work = {
+        ...{ database, blobs, settings, directory: path, signal },
+        ...{ onTable: progress.table, onBlobs: progress.blobs },
+      };
+      const finished = await auditedCommand(
+        database,
+        { action: 'backup', details: { directory: path } },
+        () => backUp(work),
+      );
+      print(finished, settings, json);
+    }),
+  );
 }
 
 function print({ path, description, copied }: FinishedBackup, settings: Settings, json: boolean): void {

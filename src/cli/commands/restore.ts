@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import type { Backup } from '../../domain/backup/restore.ts';
 import { readSettings, type Settings } from '../../domain/config.ts';
 import { BackupProgress } from '../backup-progress.ts';
+import { interruptible } from '../interruptible.ts';
 import { counted, formatBytes, formatCount } from '../prefetch/quantities.ts';
-import { onTermination } from '../termination.ts';
 
 interface RestoreOptions {
   backup?: string;
@@ -25,14 +25,8 @@ export function restoreCommand(): Command {
 async function restoreFrom(directory: string, options: RestoreOptions): Promise<void> {
   const settings = readSettings();
   const { openBackup, checkBlobs } = await import('../../domain/backup/restore.ts');
-  const ending = new AbortController();
-  const { signal } = ending;
-  const stopListening = onTermination(
-    () => ending.abort(new DOMException('interrupted', 'AbortError')),
-    () => process.exit(1),
-  );
   const progress = new BackupProgress();
-  try {
+  await interruptible(async (signal) => {
     const backup = await openBackup(resolve(directory), options.backup ?? null, signal);
     if (options.check) {
       await checkBlobs(backup, { signal, onBlob: progress.read });
@@ -40,9 +34,7 @@ async function restoreFrom(directory: string, options: RestoreOptions): Promise<
     } else {
       await fill(backup, settings, options, { signal, progress });
     }
-  } finally {
-    stopListening();
-  }
+  });
 }
 
 async function fill(

@@ -46,7 +46,7 @@ export const CHECKSUMS = 'SHA256SUMS';
 export const BLOB_LIST = 'blobs.txt.gz';
 export const BLOBS = 'blobs';
 export const KEYS = 'keys';
-export const TABLES = 'tables';
+const TABLES = 'tables';
 export const QUEUE_SCHEMA = 'graphile_worker';
 
 export function tableFile(name: string): string {

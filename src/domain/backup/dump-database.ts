@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
+import { executor } from '../database/migrate.ts';
 import { appliedMigrations } from '../database/pending-migrations.ts';
 import type { BackupWriter } from './backup-files.ts';
 import {
@@ -31,8 +32,7 @@ export async function dumpDatabase(
   await client.query('begin isolation level repeatable read read only');
   try {
     await client.query(STABLE_TEXT);
-    const sql = { query: async (text: string) => (await client.query(text)).rows };
-    const migrations = (await appliedMigrations(sql)).sort();
+    const migrations = (await appliedMigrations(executor(client))).sort();
     const queueMigration = await newestQueueMigration(client);
     const tables: DumpedTable[] = [];
     for (const { name, columns } of await tablesOf(client)) {

@@ -4,7 +4,13 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { continueFeed } from '../database/continue-feed.ts';
-import { createMigrationsTable, isConcurrent, takeTurn, withMigrationClient } from '../database/migrate.ts';
+import {
+  createMigrationsTable,
+  executor,
+  isConcurrent,
+  takeTurn,
+  withMigrationClient,
+} from '../database/migrate.ts';
 import { MIGRATIONS, migrationsOf } from '../database/pending-migrations.ts';
 import type { SqlExecutor } from '../database/sql-executor.ts';
 import { ConflictError, DomainError, InvalidInputError } from '../errors.ts';
@@ -167,11 +173,4 @@ async function loadTable(
     'checksum-mismatch',
     `${name} has ${into.rowCount} rows in the backup instead of ${rows}`,
   );
-}
-
-function executor(client: pg.Client): SqlExecutor {
-  return {
-    query: async <Row extends object>(text: string, parameters: readonly unknown[] = []) =>
-      (await client.query(text, [...parameters])).rows as Row[],
-  };
 }

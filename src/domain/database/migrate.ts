@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { DomainError } from '../errors.ts';
 import { CHANNEL } from '../events/event.ts';
+import { continueFeed } from './continue-feed.ts';
 import { MIGRATIONS, pendingMigrations } from './pending-migrations.ts';
+import type { SqlExecutor } from './sql-executor.ts';
 
 /**
  * Brings the schema up to date: numbered, forward only, one transaction a migration. Safe to start from many processes
@@ -38,7 +40,7 @@ const LONGEST_PAUSE_MS = 5_000;
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<MigrationReport> {
   return await withMigrationClient(url, async (client) => {
     const { directory = MIGRATIONS } = options;
-    const sql = { query: async (text: string) => (await client.query(text)).rows };
+    const sql = executor(client);
     if (options.dryRun) return { applied: [], pending: await pendingMigrations(sql, directory) };
     await takeTurn(client, options);
     await createMigrationsTable(client);
@@ -47,6 +49,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
       await apply(client, { name, text: await readFile(join(directory, name), 'utf8') }, options);
       applied.push(name);
     }
+    if (directory === MIGRATIONS) await continueFeed(executor(client));
     if (applied.length > 0) await client.query('select pg_notify($1, $2)', [CHANNEL, MIGRATIONS_TOPIC]);
     return { applied, pending: [] };
   });
@@ -79,6 +82,14 @@ export async function withMigrationClient<T>(
   } finally {
     await client.end();
   }
+}
+
+/** Statements of one connection. */
+export function executor(client: pg.ClientBase): SqlExecutor {
+  return {
+    query: async <Row extends object>(text: string, parameters: readonly unknown[] = []) =>
+      (await client.query(text, [...parameters])).rows as Row[],
+  };
 }
 
 async function requireVersion(client: pg.Client): Promise<void> {
@@ -174,7 +185,7 @@ export function isConcurrent(text: string): boolean {
 }
 
 /** Of a text in which each ends with its line. */
-export function statementsOf(text: string): string[] {
+function statementsOf(text: string): string[] {
   return withoutComments(text)
     .split(/;[ \t]*$/m)
     .map((statement) => statement.trim())

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { migrate } from '../../../src/domain/database/migrate.ts';
 import { MIGRATIONS } from '../../../src/domain/database/pending-migrations.ts';
+import { readFeed, readFeedEnd } from '../../../src/domain/database/sql/read-events.ts';
 import { testDatabase } from '../../support/database.ts';
 import { lockProblems } from './migration-locks.ts';
 
@@ -38,6 +39,33 @@ test('a database of the time before some of them were renamed has nothing to cat
     );
     expect(names).toHaveLength(NAMES.length);
     expect(await migrate(url)).toEqual({ applied: [], pending: [] });
+  } finally {
+    await database.close();
+  }
+});
+
+test('a database that came from another cluster, where more had happened, tells what happens from now on', async () => {
+  const database = await testDatabase();
+  try {
+    const { sql, url } = database;
+    const happen = (version: number) =>
+      sql.query(
+        `insert into events (subject_type, subject_id, version, type) values ('image', 1, $1, 'tag')`,
+        [version],
+      );
+    await happen(1);
+    await migrate(url);
+    expect(await sql.query('select feed_offset() as offset')).toEqual([{ offset: 0 }]);
+    await sql.query(`update events set txid = '900000000000'`);
+    await migrate(url);
+    await happen(2);
+    const told = async () =>
+      (await readFeed(sql, 'image', '900000000000.0', 10)).map(({ version }) => version);
+    await expect.poll(told).toEqual([1, 2]);
+    const { cursor } = await readFeedEnd(sql);
+    await migrate(url);
+    await happen(3);
+    await expect.poll(async () => (await readFeed(sql, 'image', cursor, 10)).length).toBe(1);
   } finally {
     await database.close();
   }

@@ -11,7 +11,7 @@ import { readArchive } from '../../../src/domain/bundles/archive-reader.ts';
 import { openArchive } from '../../../src/domain/bundles/open-archive.ts';
 import { readSettings } from '../../../src/domain/config.ts';
 import { type Database, openDatabase } from '../../../src/domain/database/database.ts';
-import { migrate } from '../../../src/domain/database/migrate.ts';
+import { executor, migrate } from '../../../src/domain/database/migrate.ts';
 import { findBundle } from '../../../src/domain/database/sql/find-bundle.ts';
 import { Authenticator } from '../../../src/domain/identity/authenticate.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
@@ -267,11 +267,4 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   } finally {
     await client.end();
   }
-}
-
-function executor(client: pg.Client) {
-  return {
-    query: async <Row extends object>(text: string, parameters: readonly unknown[] = []) =>
-      (await client.query(text, [...parameters])).rows as Row[],
-  };
 }
