@@ -7,7 +7,7 @@ import type { StepLog } from '../ecosystems/ecosystem.ts';
 import { Backlog } from './backlog.ts';
 import { assertAuthentic, type Destination, redirected } from './destination.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import { type BodyTaker, httpGet, type ResponseHead, TransferError } from './http-get.ts';
+import { type BodyTaker, httpGet, type Patience, type ResponseHead, TransferError } from './http-get.ts';
 import { maskCredentials } from './mask-credentials.ts';
 import { isRetryableStatus, type RetryPolicy, retryAfterMs } from './retry-policy.ts';
 import type { Slots } from './slots.ts';
@@ -58,6 +58,7 @@ export interface FetcherOptions {
   dispatchers: Dispatchers;
   retryPolicy: RetryPolicy;
   allowPrivateNetworks: boolean;
+  patience: Patience;
   /** Hears about every retry, for counters. */
   onRetry?: () => void;
 }
@@ -184,6 +185,7 @@ export class Fetcher {
         signal,
         (answer) => (isRedirect(answer) ? null : onAnswer(answer)),
         method,
+        this.#options.patience,
       );
       if (!isRedirect(head)) return { head, url };
       if (redirects === REDIRECTS)

@@ -1,7 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 
-const BYTES_TIMEOUT_MS = 300_000;
+/** How long a server may take. */
+export interface Patience {
+  /** Until the head is there, and between two pieces of a body. */
+  silenceMs: number;
+  /** Of a body, on average over that time: a byte now and then is no download. */
+  bytesPerSecond: number;
+}
+
+export const DEFAULT_PATIENCE: Patience = { silenceMs: 300_000, bytesPerSecond: 1024 };
 /** So much of an unwanted body is read to keep its connection. */
 const DRAIN_LIMIT = 64 * 1024;
 
@@ -47,6 +55,7 @@ export function httpGet(
   signal: AbortSignal,
   onHead: (head: ResponseHead) => BodyTaker | null,
   method: 'GET' | 'HEAD' = 'GET',
+  { silenceMs, bytesPerSecond }: Patience = DEFAULT_PATIENCE,
 ): Promise<ResponseHead> {
   return new Promise((resolve, reject) => {
     let settled = false;
@@ -55,6 +64,8 @@ export function httpGet(
     let take: BodyTaker | null = null;
     let pending: Promise<void> | null = null;
     let discarded = 0;
+    let since = performance.now();
+    let bytesSince = 0;
 
     const settle = (error: unknown): void => {
       if (settled) return;
@@ -71,6 +82,20 @@ export function httpGet(
     if (signal.aborted) return reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
 
+    const requirePace = (bytes: number): void => {
+      bytesSince += bytes;
+      const seconds = (performance.now() - since) / 1_000;
+      if (seconds * 1_000 < silenceMs) return;
+      if (bytesSince < bytesPerSecond * seconds) {
+        throw new TransferError(`only ${bytesSince} bytes came in ${seconds.toFixed(1)} s`);
+      }
+      begin();
+    };
+    const begin = (): void => {
+      since = performance.now();
+      bytesSince = 0;
+    };
+
     const receive = (chunk: Buffer): void => {
       if (!take) {
         discarded += chunk.length;
@@ -83,6 +108,8 @@ export function httpGet(
       const step = taken.then(() => {
         if (pending !== step) return;
         pending = null;
+        // It was us who were waited for.
+        begin();
         connection?.resume();
       });
       pending = step;
@@ -95,8 +122,8 @@ export function httpGet(
         path: url.pathname + url.search,
         method,
         headers,
-        headersTimeout: BYTES_TIMEOUT_MS,
-        bodyTimeout: BYTES_TIMEOUT_MS,
+        headersTimeout: silenceMs,
+        bodyTimeout: silenceMs,
       },
       {
         onRequestStart(controller) {
@@ -106,6 +133,7 @@ export function httpGet(
         onResponseStart(_controller, status, responseHeaders) {
           if (settled || status < 200) return;
           head = { status, headers: responseHeaders };
+          begin();
           try {
             take = onHead(head);
           } catch (error) {
@@ -115,6 +143,7 @@ export function httpGet(
         onResponseData(_controller, chunk) {
           if (settled) return;
           try {
+            requirePace(chunk.length);
             receive(chunk);
           } catch (error) {
             stop(error);

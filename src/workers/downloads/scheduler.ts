@@ -3,12 +3,14 @@ import type { Settings } from '../../domain/config.ts';
 import { BlobHolds } from './blob-holds.ts';
 import { Dispatchers } from './dispatchers.ts';
 import { type DocumentJob, type FetchedDocument, Fetcher, type FileJob } from './fetcher.ts';
+import { DEFAULT_PATIENCE, type Patience } from './http-get.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry-policy.ts';
 import { Slots } from './slots.ts';
 import type { TransferredFile } from './transfer.ts';
 
 export interface SchedulerOptions {
   retryPolicy?: RetryPolicy;
+  patience?: Patience;
   /** Host names to addresses; the system's by default. */
   lookup?: LookupFunction;
 }
@@ -53,6 +55,7 @@ export class DownloadScheduler {
       slots: this.#slots,
       dispatchers: this.#dispatchers,
       retryPolicy: options.retryPolicy ?? defaultRetryPolicy,
+      patience: options.patience ?? DEFAULT_PATIENCE,
       allowPrivateNetworks: settings.allowPrivateNetworks,
       onRetry: () => {
         this.counters.retries += 1;

@@ -4,8 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 import { assertPublicHost } from '../../../src/workers/downloads/address-policy.ts';
 import type { HashAlgorithm } from '../../../src/workers/downloads/artifact-store.ts';
@@ -208,6 +209,110 @@ test('a refused connection is tried again, then named', async () => {
     retryable: true,
   });
   expect(server.requests).toHaveLength(6);
+});
+
+/** A byte now and then, for ever. */
+const trickles =
+  (headers: Record<string, string | number>): Answer =>
+  (response) => {
+    response.writeHead(200, headers);
+    const timer = setInterval(() => response.write('x'), 20);
+    response.on('close', () => clearInterval(timer));
+  };
+const page = Buffer.from('<!doctype html><title>Maintenance</title>');
+
+describe('a server that is slow or lies', () => {
+  const PATIENCE = { silenceMs: 150, bytesPerSecond: 1_000 };
+  const impatient = () => scheduler({}, { retryPolicy: { retries: 1, wait: () => 1 }, patience: PATIENCE });
+
+  test.each<[string, Answer, RegExp]>([
+    ['says nothing', () => undefined, /Headers Timeout Error$/],
+    [
+      'says nothing behind the head',
+      (response) => response.writeHead(200, { 'content-length': 9 }).flushHeaders(),
+      /Body Timeout Error$/,
+    ],
+    [
+      'sends a byte now and then',
+      trickles({ 'content-length': 1_000_000 }),
+      /only \d+ bytes came in \d\.\d s$/,
+    ],
+    ['sends a byte now and then, without end', trickles({}), /only \d+ bytes came in \d\.\d s$/],
+    ['announces more than it sends', (response) => cutAfter(response, page, { 'content-length': 99 }), /.+/],
+    ['breaks off a body of chunks', (response) => cutAfter(response, page, {}), /.+/],
+    ['sends what is no HTTP', (response) => response.socket!.end('SSH-2.0-x\r\n\r\n'), /.+/],
+  ])('that %s is asked once more, and then named', async (_title, answer, reason) => {
+    const server = await fixtureServer({ '/a': answer });
+    const url = `${server.origin}/a`;
+    const { destination, log: stepLog, signal } = job(url);
+    const one = impatient();
+    const document = { destination, log: stepLog, signal, maxBytes: 10_000, accept: [] };
+    const attempts = [one.file(job(url)), one.document(document)];
+    for (const { reason: error } of (await Promise.allSettled(attempts)) as PromiseRejectedResult[]) {
+      expect(error).toMatchObject({ name: 'NetworkError', code: 'fetch-failed', retryable: true });
+      expect(error.message).toMatch(new RegExp(`^Could not download ${url}: .*${reason.source}`));
+    }
+    expect(server.requests).toHaveLength(4);
+    expect(log).toEqual([1, 2].map(() => expect.stringMatching(/^retry 1 of 1 in 0\.0 s: GET .*\/a: .+/)));
+    await nothingStays();
+  });
+
+  test('that is slow is not one that we do not read from', async () => {
+    const bytes = randomBytes(3_000_000);
+    const server = await fixtureServer({ '/a': sends(bytes) });
+    const slowly = Object.create(blobs, {
+      createWriter: {
+        value: async (...args: Parameters<FileBlobStore['createWriter']>) => {
+          await sleep(3 * PATIENCE.silenceMs);
+          return await blobs.createWriter(...args);
+        },
+      },
+    }) as FileBlobStore;
+    const { blob } = await impatient().file(job(`${server.origin}/a`, { blobs: slowly }));
+    expect((await blobs.readWhole(blob.digest)).equals(bytes)).toBe(true);
+    expect(log).toEqual([]);
+  });
+
+  test('that sends more than it has announced: what was announced counts', async () => {
+    const bytes = Buffer.from('exactly this');
+    const server = await fixtureServer({
+      '/a': (response) =>
+        response.socket!.write(
+          `HTTP/1.1 200 OK\r\ncontent-length: ${bytes.length}\r\n\r\n${bytes}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil`,
+        ),
+      '/b': sends(Buffer.from('another')),
+    });
+    const one = impatient();
+    const expected = (content: Buffer) => [{ algorithm: 'sha256' as const, hex: hash('sha256', content) }];
+    await one.file(job(`${server.origin}/a`, { expected: expected(bytes) }));
+    await one.file(job(`${server.origin}/b`, { expected: expected(Buffer.from('another')) }));
+  });
+
+  test('a page that says 200 is not the file, nor a document whose encoding is broken', async () => {
+    const server = await fixtureServer({
+      '/a': sends(page, { 'content-type': 'text/html' }),
+      '/cut': sends(gzipSync('{"a":1}').subarray(0, 12), { 'content-encoding': 'gzip' }),
+      '/unknown': sends(page, { 'content-encoding': 'zstd' }),
+    });
+    const expected = [{ algorithm: 'sha256' as const, hex: hash('sha256', Buffer.from('the file')) }];
+    await expect(impatient().file(job(`${server.origin}/a`, { expected }))).rejects.toMatchObject({
+      name: 'InvalidChecksum',
+      details: { url: `${server.origin}/a`, actual: hash('sha256', page) },
+    });
+    for (const [path, reason, requests] of [
+      ['/cut', 'damaged gzip encoding: unexpected end of file', 2],
+      ['/unknown', 'unknown content encoding zstd', 1],
+    ] as const) {
+      const { destination, log: stepLog, signal } = job(server.origin + path);
+      const before = server.requests.length;
+      const document = { destination, log: stepLog, signal, maxBytes: 10_000, accept: [] };
+      await expect(impatient().document(document)).rejects.toMatchObject({
+        message: `Could not download ${server.origin}${path}: ${reason}`,
+      });
+      expect(server.requests.length - before).toBe(requests);
+    }
+    await nothingStays();
+  });
 });
 
 test('Retry-After holds the whole host', async () => {
