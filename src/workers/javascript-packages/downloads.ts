@@ -3,6 +3,7 @@ import type { Artifact, ArtifactRequest, HashAlgorithm } from '../downloads/arti
 import type { FileCame, ResolveContext } from '../ecosystems/ecosystem.ts';
 import type { ExternalDependency, LockedDependency } from './dependency.ts';
 import { type Repacked, repack } from './external.ts';
+import { inspectTarball } from './inspect-tarball.ts';
 import { assertMatches } from './integrity.ts';
 import { externalSuffix, tarballName, tarballPath } from './layout.ts';
 import { type NpmRegistries, publicTarballUrl, upstreamTarball } from './registries.ts';
@@ -112,6 +113,7 @@ function planDownloads(
         expected,
         fileName: tarballName(entry.name, fetchVersion),
         record: [...new Set([...digests, ...expected.map(({ algorithm }) => algorithm)])],
+        ...(expected.length === 0 && { inspect: inspectTarball(tarballName(entry.name, fetchVersion)) }),
         ...(onStored && { onStored: (blob) => paths.forEach((one) => void onStored(one, blob)) }),
       },
     });

@@ -422,6 +422,16 @@ test.each<[string, Answer]>([
   expect(await worker().copy(name)).toEqual({ path: pathOf(upstream, 'wrong'), digest: image.digest });
 });
 
+test('a page that says 200 is no image', async () => {
+  const upstream = await FakeUpstream.start(['1', fakeImage()]);
+  const page = '<!doctype html><title>Maintenance</title>';
+  upstream.before = (response) => void response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+  expect(await worker().copy(`${upstream.host}/page:1`)).toEqual({
+    problem: `${upstream.host}/page: the manifest is not JSON`,
+  });
+  expect((await pull(pathOf(upstream, 'page'), '1')).status).toBe(404);
+});
+
 test('a layer that breaks off once goes on', async () => {
   const image = fakeImage();
   const upstream = await FakeUpstream.start(['1', image]);

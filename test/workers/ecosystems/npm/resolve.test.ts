@@ -310,6 +310,18 @@ describe('registry dependencies', () => {
     );
   });
 
+  test('no integrity: a page that says 200 is not the package, and is not kept as if it were', async () => {
+    const lock = lockFile({ 'node_modules/a': { version: '1.0.0' } });
+    registry.fail('a@1.0.0', { times: 1, body: Buffer.from('<!doctype html><title>Maintenance</title>') });
+    const { context } = prepare(lock);
+    await expect(npm.resolve(context)).rejects.toMatchObject({
+      name: 'ValidationError',
+      code: 'package-rejected',
+      message: 'The file a-1.0.0.tgz is not a package: it is no archive',
+    });
+    expect((await npm.resolve(context)).components.map(({ name }) => name)).toContain('a');
+  });
+
   test('no integrity: fetched and flagged, refused when integrity is strict', async () => {
     const lock = lockFile({ 'node_modules/a': { version: '1.0.0' } });
     const { context, lines } = prepare(lock);
