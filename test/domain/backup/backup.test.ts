@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, truncateSync, writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,6 +9,7 @@ import { runMigrations } from 'graphile-worker';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { backUp, type FinishedBackup } from '../../../src/domain/backup/back-up.ts';
+import { forgetBackups } from '../../../src/domain/backup/forget-backups.ts';
 import { checkBlobs, openBackup, type RestoreOptions, restore } from '../../../src/domain/backup/restore.ts';
 import { cancelRequest } from '../../../src/domain/bundle-requests/cancel.ts';
 import { readArchive } from '../../../src/domain/bundles/archive-reader.ts';
@@ -521,6 +522,33 @@ describe('a backup', () => {
       code: 'not-found',
       hint: `The newest one is ${second.path.slice(own.length + 1)}.`,
     });
+  });
+
+  test('goes, with the blobs that only it needs, when newer ones are to be kept', async () => {
+    const { sql } = gateway.stack.database;
+    const make = async (text: string): Promise<{ name: string; digest: Digest }> => {
+      const { digest, size, crc32 } = await gateway.stack.blobs.write(Buffer.from(text));
+      await sql.query('insert into blobs (digest, size, crc32) values ($1, $2, $3)', [digest, size, crc32]);
+      const { path } = await backUp({ ...source_(), directory: own });
+      await sql.query('delete from blobs where digest = $1', [digest]);
+      return { name: path.slice(own.length + 1), digest };
+    };
+    const all = [await make('of the first'), await make('of the second'), await make('of the third')];
+    const [first, second, third] = all.map(({ name }) => name) as [string, string, string];
+    const store = new FileBlobStore(join(own, 'blobs'));
+    const left = async () =>
+      (await Promise.all(all.map(({ digest }) => store.size(digest)))).map((size) => size !== null);
+    const forget = (keep: number) => forgetBackups(own, { keep, signal });
+    expect(await forget(3)).toEqual({ backups: [], blobs: 0 });
+    await mkdir(join(own, '.20200101T000000Z'));
+    expect(await forget(2)).toEqual({ backups: [first], blobs: 0 });
+    expect(await left()).toEqual([true, true, true]);
+    await utimes(join(own, '.20200101T000000Z'), 0, 0);
+    expect(await forget(2)).toEqual({ backups: [], blobs: 1 });
+    expect(await left()).toEqual([false, true, true]);
+    expect(await forget(1)).toEqual({ backups: [second], blobs: 1 });
+    expect(await readdir(own)).toEqual([third, 'blobs']);
+    await checkBlobs(await openBackup(own, null, signal), { signal });
   });
 
   test('that is broken off leaves nothing that looks like one', async () => {
