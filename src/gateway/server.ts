@@ -26,6 +26,7 @@ import { answerError, answerUnknownPath } from './http-errors.ts';
 import { answerUndecodable } from './oci/oci-errors.ts';
 import { isOciUrl, registerOci } from './oci/register-oci.ts';
 import { registerPackageRegistries } from './package-registries/register-package-registries.ts';
+import { registerLogin } from './pages/register-login.ts';
 import { registerPages } from './pages/register-pages.ts';
 import { registerRequestLog, requestLogOptions } from './request-log.ts';
 import { RequestRate } from './request-rate.ts';
@@ -93,6 +94,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   principals.register(app);
   offerChallenges(app, settings);
   const principalOf = principals.of.bind(principals);
+  const browserOf = principals.ofBrowser.bind(principals);
   const authenticate = principals.ofConnection.bind(principals);
   const authenticateAgain = principals.again.bind(principals);
   const { subscribers } = registerHealth(app, options);
@@ -109,15 +111,16 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ...options,
     registry,
     rate,
-    principalOf,
+    principalOf: browserOf,
     authenticate,
     authenticateAgain,
     subscribers,
     operations: await PersistedOperations.open(settings),
   });
-  registerDownloads(app, { ...options, principalOf });
+  registerDownloads(app, { ...options, principalOf: browserOf });
   registerPackageRegistries(app, options);
   registerPages(app, options);
+  registerLogin(app, options);
   registerCachito(app, { ...options, registry, principalOf });
   registerOci(app, { settings, registry, rate, authenticator: options.authenticator });
   registerBkrepo(app, { ...options, registry, principalOf });

@@ -4,17 +4,19 @@ import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
 import { UnauthenticatedError } from '../../domain/errors.ts';
 import type { Authenticator } from '../../domain/identity/authenticate.ts';
+import { browserPrincipal } from '../../domain/identity/browser-sessions.ts';
 import { outsidePrincipal } from '../../domain/identity/outside-users.ts';
-import type { Principal } from '../../domain/identity/principal.ts';
+import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
 import { clientReader } from './client.ts';
 import { clientCertificateSubject } from './client-certificate.ts';
 import { type TicketAcceptor, ticketAcceptor } from './kerberos.ts';
+import { cookieSecretOf, mayUseCookie } from './session-cookie.ts';
 import { type ProxySettings, trustedProxyReader } from './trusted-proxy.ts';
 
 const TICKET = /^negotiate\s+(\S+)\s*$/i;
 
 interface PrincipalServices {
-  settings: ProxySettings & Pick<Settings, 'kerberosService'>;
+  settings: ProxySettings & Pick<Settings, 'kerberosService' | 'publicUrl'>;
   database: Database;
   authenticator: Authenticator;
 }
@@ -29,6 +31,8 @@ export class Principals {
   readonly #clientOf: ReturnType<typeof clientReader>;
   readonly #acceptTicket: TicketAcceptor | null;
   readonly #known = new WeakMap<IncomingMessage, Promise<Principal>>();
+  /** Requests that a session of a browser stands behind. */
+  readonly #sessions = new WeakMap<IncomingMessage, string>();
   readonly #answers = new WeakMap<IncomingMessage, ServerResponse>();
 
   private constructor(services: PrincipalServices, acceptTicket: TicketAcceptor | null) {
@@ -56,6 +60,19 @@ export class Principals {
     return this.ofConnection(request.raw, request.headers.authorization);
   }
 
+  /**
+   * For what browsers ask for besides: where nothing else says who asks, a session may, of a request that no other page
+   * can have made. The dialects know none.
+   */
+  ofBrowser(request: FastifyRequest): Promise<Principal> {
+    let principal = this.#known.get(request.raw);
+    if (!principal) {
+      principal = this.#findBrowser(request);
+      this.#known.set(request.raw, principal);
+    }
+    return principal;
+  }
+
   /** For web sockets, whose credentials may come in a message. */
   ofConnection(request: IncomingMessage, authorization: string | undefined): Promise<Principal> {
     let principal = this.#known.get(request);
@@ -74,6 +91,8 @@ export class Principals {
     const before = await this.ofConnection(request, authorization);
     if (before.name === null) return before;
     const isTicket = this.#acceptTicket !== null && TICKET.test(authorization ?? '');
+    const session = this.#sessions.get(request);
+    if (session !== undefined) return await this.#sessionAgain(session, before);
     const now = isTicket
       ? await outsidePrincipal(this.#services.database, before.name)
       : await this.#find(request, authorization);
@@ -90,6 +109,26 @@ export class Principals {
     const token = TICKET.exec(authorization ?? '')?.[1];
     if (token !== undefined && this.#acceptTicket) return await this.#ofTicket(request, token);
     return await authenticator.authenticate(authorization, this.#clientOf(request).address);
+  }
+
+  async #findBrowser(request: FastifyRequest): Promise<Principal> {
+    const { settings, database } = this.#services;
+    const { raw, headers } = request;
+    const principal = await this.#find(raw, headers.authorization);
+    if (principal.name !== null || headers.authorization !== undefined) return principal;
+    const secret = mayUseCookie(settings, request) ? cookieSecretOf(settings, request) : null;
+    const user = secret === null ? null : await browserPrincipal(database, secret);
+    if (!user) return ANONYMOUS;
+    this.#sessions.set(raw, secret!);
+    // Nobody else may be shown the answer.
+    this.#answers.get(raw)?.setHeader('cache-control', 'private, no-store');
+    return user;
+  }
+
+  async #sessionAgain(secret: string, before: Principal): Promise<Principal> {
+    const now = await browserPrincipal(this.#services.database, secret);
+    if (!now || (before.isAdmin && !now.isAdmin)) throw new UnauthenticatedError('The session is over');
+    return now;
   }
 
   async #ofTicket(request: IncomingMessage, token: string): Promise<Principal> {

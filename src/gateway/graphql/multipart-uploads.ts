@@ -9,7 +9,7 @@ interface ServerContext {
 }
 
 /** Any of these proves that no form of a foreign page sent the request: browsers ask before they send one. */
-const PROOFS = ['x-stowage-csrf', 'apollo-require-preflight', 'x-graphql-yoga-csrf'];
+export const CSRF_PROOFS = ['x-stowage-csrf', 'apollo-require-preflight', 'x-graphql-yoga-csrf'];
 const LONGEST_FIELD = 1_000_000;
 const MOST_FILES = 1;
 const DRAIN_MS = 10_000;
@@ -25,8 +25,8 @@ export function multipartUploads(maxFileSize: number): Plugin<object, ServerCont
       const refusal = (message: string, status: number): Response =>
         fetchAPI.Response.json({ errors: [{ message, extensions: { code: 'invalid-input' } }] }, { status });
       setRequestParser(async () => {
-        if (!PROOFS.some((name) => request.headers.has(name))) {
-          return refusal(`A multipart request needs the header ${PROOFS[0]}`, 403) as never;
+        if (!CSRF_PROOFS.some((name) => request.headers.has(name))) {
+          return refusal(`A multipart request needs the header ${CSRF_PROOFS[0]}`, 403) as never;
         }
         const { req, reply } = serverContext;
         try {

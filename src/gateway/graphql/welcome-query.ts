@@ -1,7 +1,7 @@
 /** What GraphiQL shows first. */
 export const WELCOME_QUERY = `# Stowage: from a git commit to a verified, reproducible bundle.
 #
-# Put a token into the headers below: {"Authorization": "Bearer <token>"}.
+# Log in at /login, or put a token into the headers below: {"Authorization": "Bearer <token>"}.
 # "stowage user token" makes one; the administrator's password works as well (Basic).
 
 query Requests {

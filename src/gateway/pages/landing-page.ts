@@ -17,6 +17,7 @@ const PLACES: readonly (readonly [path: string, title: string, text: string])[] 
     'GraphQL',
     'Everything that this server knows and does, with live updates, in a page to try it out.',
   ],
+  ['/login', 'Log in', 'For GraphQL in this browser.'],
   ['#api', 'REST', "Cachito's API, described below: its clients work as they are."],
   [
     '/docker/ext/openapi.yaml',

@@ -29,4 +29,10 @@ table { border-collapse: collapse; width: 100%; margin: .6rem 0; font-size: .93r
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 500; }
 main { padding-bottom: 4rem; }
+label { display: block; color: var(--faint); }
+input { font: inherit; width: 100%; max-width: 24rem; padding: .45rem .6rem; border: 1px solid var(--line); border-radius: .4rem;
+  background: var(--soft); color: inherit; }
+button { font: inherit; padding: .45rem 1.2rem; border: 1px solid var(--link); border-radius: .4rem; background: var(--link);
+  color: light-dark(#fff, #14171c); cursor: pointer; }
+.problem { border-left: .25rem solid light-dark(#b3261e, #f2766e); padding: .4rem .8rem; background: var(--soft); max-width: 44rem; }
 `;
