@@ -9,6 +9,7 @@ import type { BaseReference } from './dockerfile-plan.ts';
 import type { ImageDestination } from './image-builder.ts';
 import { type ImageReference, parseImageReference } from './image-reference.ts';
 import { matchesPlatform, type Platform } from './platform.ts';
+import { RegistryAwayError, saysAway, whenRegistryAnswers } from './registry-away.ts';
 import type { SandboxMount } from './sandbox.ts';
 import type { MissingImage, UpstreamImages } from './upstream-images/upstream-images.ts';
 
@@ -188,7 +189,7 @@ interface Descriptor {
 
 /** On an image of our registry, with the build's token. */
 async function skopeo(
-  { storage, destination, temporaryDirectory, signal }: BaseImageContext,
+  { storage, destination, temporaryDirectory, onLine, signal }: BaseImageContext,
   command: readonly string[],
   optionPrefix: '--' | '--src-',
   { path, reference }: Located,
@@ -197,15 +198,21 @@ async function skopeo(
   const access = await registryAccess(destination, temporaryDirectory);
   const { host, protocol } = new URL(destination.url);
   const options = [...access.arguments, ...(protocol === 'http:' ? ['--tls-verify=false'] : [])];
-  return await storage.run(
-    [
-      ...['skopeo', '--override-os=linux', ...command],
-      ...options.map((option) => option.replace(/^--/, optionPrefix)),
-      `docker://${host}/${path}${reference}`,
-      ...operands,
-    ],
-    { network: 'shared', mounts: access.mounts, signal },
-  );
+  const whole = [
+    ...['skopeo', '--override-os=linux', ...command],
+    ...options.map((option) => option.replace(/^--/, optionPrefix)),
+    `docker://${host}/${path}${reference}`,
+    ...operands,
+  ];
+  const exchange = async (): Promise<CommandOutcome> => {
+    const outcome = await storage.run(whole, { network: 'shared', mounts: access.mounts, signal });
+    const said = lastLine(outcome);
+    if (outcome.exitCode !== 0 && saysAway(said))
+      throw new RegistryAwayError(`A base image could not be read: ${said}`);
+    return outcome;
+  };
+  const onWait = ({ message }: RegistryAwayError): void => void onLine(`${message}; trying again`);
+  return await whenRegistryAnswers(exchange, { signal, onWait });
 }
 
 /** What a tool says about its failure, without what only its log needs. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { BuildFailure } from '../../domain/images/build-failure.ts';
 
-/** The registry did not answer, or said that it cannot now: that says nothing about what was to be pushed. */
+/** Our registry did not answer, or said that it cannot now: that says nothing about the image that was to go there or come. */
 export class RegistryAwayError extends BuildFailure {
   constructor(message: string, cause?: unknown) {
     super('push-failed', message, { retryable: true, ...(cause !== undefined && { cause }) });
@@ -12,10 +12,15 @@ export class RegistryAwayError extends BuildFailure {
 const AWAY =
   /connection (refused|reset)|broken pipe|\bEOF\b|timeout|no route to host|\b(429|502|503|504)\b|toomanyrequests|blob upload (unknown|invalid)/i;
 
+/** What a program says last that could not talk to the registry. */
+export function saysAway(lastLine: string): boolean {
+  return AWAY.test(lastLine);
+}
+
 /** What a program that pushes ended with. */
 export function pushFailure(lastLine: string): BuildFailure {
   const message = `The image could not be pushed: ${lastLine}`;
-  if (AWAY.test(lastLine)) return new RegistryAwayError(message);
+  if (saysAway(lastLine)) return new RegistryAwayError(message);
   return new BuildFailure('push-failed', message, { retryable: true });
 }
 
@@ -34,17 +39,17 @@ interface RegistryWait {
 }
 
 /**
- * Pushes again while the registry is away: gateways are started again one by one, and there may be others behind the same
+ * Does it again while the registry is away: gateways are started again one by one, and there may be others behind the same
  * address. Throws {@link RegistryAwayError} when it stays away.
  */
 export async function whenRegistryAnswers<T>(
-  push: () => Promise<T>,
+  exchange: () => Promise<T>,
   { signal, onWait, waitMs = 60_000, pauseMs = 1_000 }: RegistryWait,
 ): Promise<T> {
   let awaySince: number | null = null;
   for (;;) {
     try {
-      return await push();
+      return await exchange();
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof RegistryAwayError)) throw error;
