@@ -9,6 +9,7 @@ import {
 } from 'graphile-worker';
 import { LOCAL_SOURCE_JOB } from '../domain/database/sql/add-job.ts';
 import type { TaskName } from '../domain/queue/tasks.ts';
+import { forgivingPool } from './forgiving-pool.ts';
 import type { HeldJobs } from './held-jobs.ts';
 import type { JobPlaces } from './job-places.ts';
 import type { PausedTasks } from './paused-tasks.ts';
@@ -114,7 +115,7 @@ async function startRunner(
   // Several workers may share a database: `npm start`, and a `stowage prefetch` of a path beside it.
   const foreign = settings.gitAllowedProtocols.includes('file') ? [] : [LOCAL_SOURCE_JOB];
   return await run({
-    pgPool: database.pool,
+    pgPool: forgivingPool(database.pool),
     taskList: Object.fromEntries(tasks.map((task) => [task, unlessPaused(task, list[task], paused)])),
     events,
     concurrency,

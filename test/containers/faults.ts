@@ -24,7 +24,7 @@ export async function injectFaults(deployment: Deployment, random: Random): Prom
   const starting: Promise<void>[] = [];
   const plan = Object.entries(FAULTS).flatMap(([fault, times]) => Array(times).fill(fault as Fault));
   for (const fault of random.shuffled<Fault>(plan)) {
-    await sleep(random.between(500, 3_000));
+    await sleep(random.between(300, 2_500));
     while (!(await inject(fault, { deployment, random, starting }))) await sleep(200);
     done.set(fault, (done.get(fault) ?? 0) + 1);
   }

@@ -84,7 +84,7 @@ export class Load {
       .map((action) => ({ action, random: this.#random.fork() }));
     const user = async (): Promise<void> => {
       for (let next = left.pop(); next !== undefined; next = left.pop()) {
-        await sleep(next.random.between(500, 3_000));
+        await sleep(next.random.between(300, 2_500));
         await this.#do(next.action, next.random);
       }
     };
