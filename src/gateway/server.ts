@@ -38,7 +38,7 @@ import { answerFandoghError } from './rest/fandogh/errors.ts';
 import { isFandoghUrl, registerFandogh } from './rest/fandogh/register-fandogh.ts';
 import { registerSecurityHeaders, SERVER_LIMITS } from './security-headers.ts';
 import { watchPace } from './slow-clients.ts';
-import { tlsOptions } from './tls.ts';
+import { certificateExpiry, tlsOptions } from './tls.ts';
 import { registerTraces } from './traces.ts';
 
 export interface GatewayOptions {
@@ -97,7 +97,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const browserOf = principals.ofBrowser.bind(principals);
   const authenticate = principals.ofConnection.bind(principals);
   const authenticateAgain = principals.again.bind(principals);
-  const { subscribers } = registerHealth(app, options);
+  const { subscribers } = registerHealth(app, {
+    ...options,
+    certificateExpiresAt: certificateExpiry(https),
+  });
   const registry = openRegistry({
     ...options,
     onError: (error) => logger.warn({ err: error }, 'pulls were not counted'),

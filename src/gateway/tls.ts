@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ServerOptions } from 'node:https';
 import type { Settings } from '../domain/config.ts';
@@ -5,6 +6,11 @@ import { InvalidInputError } from '../domain/errors.ts';
 import { SERVER_LIMITS } from './security-headers.ts';
 
 export type TlsSettings = Pick<Settings, 'tlsCertificate' | 'tlsKey' | 'tlsClientAuthorities'>;
+
+/** When the first certificate of the chain ends; null without one. */
+export function certificateExpiry(options: ServerOptions | null): Date | null {
+  return options === null ? null : new X509Certificate(options.cert as Buffer).validToDate;
+}
 
 /** Options of an HTTPS server; null: TLS ends in front of us, or nowhere. Throws InvalidInputError. */
 export async function tlsOptions(settings: TlsSettings): Promise<ServerOptions | null> {

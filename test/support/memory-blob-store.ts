@@ -116,6 +116,10 @@ export class MemoryBlobStore implements BlobStore {
 
   async check(): Promise<void> {}
 
+  async freeBytes(): Promise<null> {
+    return null;
+  }
+
   async *#failing(digest: Digest): AsyncGenerator<Buffer> {
     yield this.#bytes(digest);
   }

@@ -90,4 +90,6 @@ export interface BlobStore {
    * still be read: that counts only when `space` is asked for.
    */
   check(options?: { space?: boolean }): Promise<void>;
+  /** Room on the disk of the store; null: it is on none of this machine. */
+  freeBytes(): Promise<number | null>;
 }

@@ -22,7 +22,7 @@ import { BlobHash } from './blob-hash.ts';
 import { hexOf, missingBlob } from './blob-names.ts';
 import type { BlobStore, BlobWriter, ByteRange, Digest, StoredBlob, WriteOptions } from './blob-store.ts';
 import { fileReader } from './file-reader.ts';
-import { requireFreeSpace } from './free-space.ts';
+import { freeSpace, requireFreeSpace } from './free-space.ts';
 import { SyncAhead } from './sync-ahead.ts';
 import { syncFiles, syncPath } from './sync-files.ts';
 import { writeBlob } from './write-blob.ts';
@@ -177,6 +177,11 @@ export class FileBlobStore implements BlobStore {
     await access(join(this.root, 'tmp'), constants.W_OK);
     await access(join(this.root, 'sha256'), constants.W_OK);
     if (space) await requireFreeSpace(this.root);
+  }
+
+  async freeBytes(): Promise<number> {
+    await this.#prepare();
+    return await freeSpace(this.root);
   }
 
   /** Removes what writers of dead processes left. Returns how many files. */

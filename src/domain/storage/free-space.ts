@@ -10,6 +10,12 @@ export async function requireFreeSpace(directory: string): Promise<void> {
   if (error) throw error;
 }
 
+/** Of the file system of a directory. */
+export async function freeSpace(directory: string): Promise<number> {
+  const { bavail, bsize } = await promisify(statfs)(directory);
+  return bavail * bsize;
+}
+
 /** `ENOSPC` for a file system that is full: of bytes, or of files where their number is limited. */
 export function noSpace({
   bavail,

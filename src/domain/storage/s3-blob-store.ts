@@ -130,6 +130,10 @@ export class S3BlobStore implements StagingStore {
     this.#wroteAt = now;
   }
 
+  async freeBytes(): Promise<null> {
+    return null;
+  }
+
   /** Writes a small blob; true: there was one already, which then is as if written now. */
   async put(bytes: Uint8Array, digest: Digest, signal?: AbortSignal): Promise<boolean> {
     const key = keyOf(digest);

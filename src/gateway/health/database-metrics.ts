@@ -1,5 +1,6 @@
 import { REQUEST_STATES, STEP_TASKS } from '../../domain/bundle-requests/bundle-request.ts';
 import type { TaskPayloads } from '../../domain/database/sql/add-job.ts';
+import { readGarbageAge } from '../../domain/database/sql/garbage-runs.ts';
 import {
   JOB_STATES,
   type QueueStatistics,
@@ -38,14 +39,16 @@ export function databaseMetrics(sql: SqlExecutor): () => Promise<MetricFamily[]>
         readWorkerTotals(sql),
         readTallies(sql, 'bundle-request'),
         readTallies(sql, 'image-build'),
+        readGarbageAge(sql),
       ]),
     KEPT_MS,
   );
   return async () => {
-    const [jobs, workers, requests, builds] = await known.get();
+    const [jobs, workers, requests, builds, garbageAge] = await known.get();
     return [
       ...queueFamilies(jobs),
       ...workerFamilies(workers),
+      garbageFamily(garbageAge),
       ...requestFamilies(requests),
       ...cachitoFamilies(requests),
       ...buildFamilies(builds),
@@ -72,6 +75,15 @@ function queueFamilies(rows: readonly QueueStatistics[]): MetricFamily[] {
       samples: tasks.map((task) => ({ labels: { task }, value: find(task, 'ready')?.age ?? 0 })),
     },
   ];
+}
+
+function garbageFamily(age: number | null): MetricFamily {
+  return {
+    name: 'stowage_garbage_collection_age_seconds',
+    type: 'gauge',
+    help: 'How long ago a garbage collection was complete; not there before the first one.',
+    samples: age === null ? [] : [{ value: age }],
+  };
 }
 
 const HELP: Record<string, string> = {

@@ -6,13 +6,16 @@ import type { BlobStore } from '../../domain/storage/blob-store.ts';
 import { databaseMetrics } from './database-metrics.ts';
 import { type MetricFamily, prometheusText } from './prometheus-text.ts';
 import { readinessChecks } from './readiness.ts';
+import { readinessMetrics } from './readiness-metrics.ts';
 
 export interface HealthServices {
   database: Pick<Database, 'sql'>;
-  blobs: Pick<BlobStore, 'check'>;
+  blobs: Pick<BlobStore, 'check'> & Partial<Pick<BlobStore, 'freeBytes'>>;
   logger: FastifyBaseLogger;
   /** For each check of readiness and for the database's part of the metrics. */
   timeoutMs?: number;
+  /** Of the certificate that this gateway shows. */
+  certificateExpiresAt?: Date | null;
 }
 
 /** Metrics of this process that others keep. */
@@ -25,7 +28,7 @@ const TIMEOUT_MS = 2_000;
 
 /** `/livez`, `/readyz` and `/metrics`; times every request of the server. Call it on the root, before routes are added. */
 export function registerHealth(app: FastifyInstance, services: HealthServices): GatewayMetrics {
-  const { database, logger, timeoutMs = TIMEOUT_MS } = services;
+  const { database, blobs, logger, timeoutMs = TIMEOUT_MS, certificateExpiresAt = null } = services;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const subscribers = new Gauge({
@@ -36,6 +39,7 @@ export function registerHealth(app: FastifyInstance, services: HealthServices): 
   timeRequests(app, registry);
 
   const readiness = readinessChecks(services, timeoutMs);
+  const ofReadiness = readinessMetrics({ readiness, blobs, certificateExpiresAt, timeoutMs });
   const fromDatabase = databaseMetrics(database.sql);
   app.get('/livez', async () => ({ ok: true }));
   app.get('/readyz', async (_request, reply) => {
@@ -47,15 +51,18 @@ export function registerHealth(app: FastifyInstance, services: HealthServices): 
       .send(result);
   });
   app.get('/metrics', async (_request, reply) => {
-    const families = await withTimeout(fromDatabase(), timeoutMs).catch((error: unknown) => {
-      logger.warn({ err: error }, 'metrics of the database are missing');
-      return null;
-    });
-    const own = await registry.metrics();
+    const [families, here, own] = await Promise.all([
+      withTimeout(fromDatabase(), timeoutMs).catch((error: unknown) => {
+        logger.warn({ err: error }, 'metrics of the database are missing');
+        return null;
+      }),
+      ofReadiness(),
+      registry.metrics(),
+    ]);
     return reply
       .header('cache-control', 'no-store')
       .type(registry.contentType)
-      .send(`${own}\n${prometheusText([databaseUp(families !== null), ...(families ?? [])])}`);
+      .send(`${own}\n${prometheusText([...here, databaseUp(families !== null), ...(families ?? [])])}`);
   });
   return { subscribers };
 }

@@ -135,6 +135,10 @@ export class StepBlobs implements BlobStore {
     return this.#store.check(options);
   }
 
+  freeBytes(): Promise<number | null> {
+    return this.#store.freeBytes();
+  }
+
   #isDurable(digest: Digest): boolean {
     const blob = this.#written.get(digest);
     return blob !== undefined && this.#durable.has(blob);

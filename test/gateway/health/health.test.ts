@@ -13,6 +13,7 @@ import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { createProject } from '../../../src/domain/identity/projects.ts';
 import { failBuild } from '../../../src/domain/images/run-build.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
+import type { Readiness } from '../../../src/gateway/health/readiness.ts';
 import {
   type GatewayMetrics,
   type HealthServices,
@@ -236,6 +237,39 @@ describe('Health', () => {
       expect([...values.keys()].some((series) => series.includes('nowhere'))).toBe(false);
     });
 
+    test('say what /readyz says, and how much room there is', async () => {
+      const url = await serve({ certificateExpiresAt: new Date(1_800_000_000_000) });
+      const { checks } = (await (await fetch(`${url}/readyz`)).json()) as Readiness;
+      const values = await scrape(url);
+      for (const [check, { ok }] of Object.entries(checks)) {
+        expect(values.get(`stowage_ready{check="${check}"}`)).toBe(Number(ok));
+      }
+      expect(values.get('stowage_blob_store_free_bytes')).toBeGreaterThan(1024 ** 2);
+      expect(values.get('stowage_certificate_expiry_timestamp_seconds')).toBe(1_800_000_000);
+    });
+
+    test('say it when something is away', async () => {
+      const gone = async (): Promise<never> => Promise.reject(new Error('away'));
+      const values = await scrape(await serve({ blobs: { check: gone, freeBytes: gone } }));
+      expect(values.get('stowage_ready{check="blobStore"}')).toBe(0);
+      expect(values.get('stowage_ready{check="database"}')).toBe(1);
+      expect(values.has('stowage_blob_store_free_bytes')).toBe(false);
+      expect(values.has('stowage_certificate_expiry_timestamp_seconds')).toBe(false);
+    });
+
+    test('tell when garbage was last collected', async () => {
+      const name = 'stowage_garbage_collection_age_seconds';
+      expect((await scrape(await serve())).has(name)).toBe(false);
+      await app!.close();
+      await database.sql.query(
+        `insert into garbage_runs (state, started_at, finished_at)
+         values ('complete', now() - interval '2 hours', now() - interval '1 hour'), ('failed', now(), now())`,
+      );
+      const age = (await scrape(await serve())).get(name)!;
+      expect(age).toBeGreaterThanOrEqual(3600);
+      expect(age).toBeLessThan(3700);
+    });
+
     test('tell the number of subscribers', async () => {
       const url = await serve();
       metrics.subscribers.inc();
@@ -256,8 +290,8 @@ describe('Health', () => {
       };
       const url = await serve({ database: counting });
       await Promise.all(Array.from({ length: 20 }, () => scrape(url)));
-      // Queue, workers, requests, builds.
-      expect(statements).toBe(4);
+      // Queue, workers, garbage, requests, builds; two for readiness.
+      expect(statements).toBe(7);
     });
 
     test('count builds of images by state, and how long they took', async () => {

@@ -58,6 +58,15 @@ async function change(
   return rows.length > 0;
 }
 
+/** Seconds since a collection was last complete; null: none was yet. */
+export async function readGarbageAge(sql: SqlExecutor): Promise<number | null> {
+  const [row] = await sql.query<{ age: number | null }>(
+    `select greatest(0, extract(epoch from clock_timestamp() - finished_at))::float8 as age from garbage_runs
+     where state = 'complete' order by started_at desc limit 1`,
+  );
+  return row?.age ?? null;
+}
+
 /** The latest first. */
 export async function listGarbageRuns(sql: SqlExecutor, range: IdRange): Promise<GarbageRun[]> {
   return await sql.query(
