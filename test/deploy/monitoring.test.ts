@@ -65,7 +65,7 @@ describe('alerts and dashboard ask for what there is', () => {
 
   beforeAll(async () => {
     database = await testDatabase();
-    const id = '1'.repeat(8) + '-0000-4000-8000-000000000000';
+    const id = `${'1'.repeat(8)}-0000-4000-8000-000000000000`;
     await insertWorker(database.sql, {
       id,
       host: 'h',

@@ -12,6 +12,7 @@ import type { SqlExecutor } from '../../../src/domain/database/sql-executor.ts';
 import { SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { createProject } from '../../../src/domain/identity/projects.ts';
 import { failBuild } from '../../../src/domain/images/run-build.ts';
+import { findLiveWorkers } from '../../../src/domain/live-workers.ts';
 import { FileBlobStore } from '../../../src/domain/storage/file-blob-store.ts';
 import type { Readiness } from '../../../src/gateway/health/readiness.ts';
 import {
@@ -216,6 +217,22 @@ describe('Health', () => {
       expect(value(`${duration}_count{state="failed"}`)).toBe(0);
       expect(value('process_resident_memory_bytes')).toBeGreaterThan(1e6);
       expect(values.has('nodejs_eventloop_lag_p99_seconds')).toBe(true);
+    });
+
+    test('a worker that has no heartbeat does not live, also when nobody is left to say so', async () => {
+      const id = '9'.repeat(8).concat('-0000-4000-8000-000000000000');
+      const worker = { id, host: 'h', pid: 1, poolIds: ['pool-9'], tasks: null, concurrency: 4 };
+      const before = (await scrape(await serve())).get('stowage_workers')!;
+      await app!.close();
+      await insertWorker(database.sql, worker);
+      expect((await scrape(await serve())).get('stowage_workers')).toBe(before + 1);
+      await app!.close();
+      await database.sql.query(
+        `update workers set heartbeat_at = now() - interval '16 seconds' where id = $1`,
+        [id],
+      );
+      expect((await scrape(await serve())).get('stowage_workers')).toBe(before);
+      expect((await findLiveWorkers(database, SYSTEM)).map((one) => one.id)).not.toContain(id);
     });
 
     const keyOf = async (requestId: number): Promise<string> => {

@@ -1,6 +1,6 @@
 import type { TaskName } from '../../queue/tasks.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
-import { POOLS } from './workers.ts';
+import { LIVES, POOLS } from './workers.ts';
 
 export interface WorkerRow {
   id: string;
@@ -46,7 +46,7 @@ export interface RunningBuildRow {
 export async function listWorkers(sql: SqlExecutor): Promise<WorkerRow[]> {
   return await sql.query<WorkerRow>(
     `select id, host, pid, concurrency, tasks, metrics, draining_at as "drainingAt", started_at as "startedAt", heartbeat_at as "heartbeatAt"
-     from workers where stopped_at is null order by started_at, id`,
+     from workers where ${LIVES} order by started_at, id`,
   );
 }
 

@@ -1,13 +1,12 @@
 import { CHANNEL } from '../../events/event.ts';
 import type { ServiceStatus } from '../../status/system-status.ts';
 import type { SqlExecutor } from '../sql-executor.ts';
+import { LIVES } from './workers.ts';
 
 /** Woken when workers are asked for a report, and when one has come. */
 export const REPORT_ASKED = 'worker-report:asked';
 export const REPORT_MADE = 'worker-report:made';
 
-/** A worker whose heart beats every few seconds; older beats are those of a dead one. */
-const LIVES = `stopped_at is null and heartbeat_at > now() - interval '15 seconds'`;
 /** However often somebody asks, upstreams are not asked more often than this. */
 const IS_RECENT = `coalesce(reported_at > now() - interval '10 seconds', false)`;
 

@@ -1,4 +1,5 @@
 import type { SqlExecutor } from '../sql-executor.ts';
+import { LIVES } from './workers.ts';
 
 export interface WorkerTotals {
   /** Workers alive and how many jobs they take at a time. */
@@ -11,8 +12,8 @@ export interface WorkerTotals {
 /** One statement: what a worker did that stopped still counts, also when it is forgotten. */
 export async function readWorkerTotals(sql: SqlExecutor): Promise<WorkerTotals> {
   const [row] = await sql.query<WorkerTotals>(
-    `select count(*) filter (where stopped_at is null) as workers,
-       coalesce(sum(concurrency) filter (where stopped_at is null), 0)::float8 as slots,
+    `select count(*) filter (where ${LIVES}) as workers,
+       coalesce(sum(concurrency) filter (where ${LIVES}), 0)::float8 as slots,
        (select coalesce(jsonb_object_agg(name, total), '{}') from (
           select name, sum(value) as total from (
             select name, value::float8

@@ -12,6 +12,12 @@ export interface NewWorker {
   concurrency: number;
 }
 
+/**
+ * Of a worker whose heart beats every few seconds; older beats are those of a dead one, also when no other worker is left
+ * that could declare it dead.
+ */
+export const LIVES = `stopped_at is null and heartbeat_at > now() - interval '15 seconds'`;
+
 /** Releases before `other_pool_ids` know the first two. */
 export const POOLS = '(array[pool_id, build_pool_id] || other_pool_ids)';
 
