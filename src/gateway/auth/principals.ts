@@ -9,11 +9,14 @@ import { outsidePrincipal } from '../../domain/identity/outside-users.ts';
 import { ANONYMOUS, type Principal } from '../../domain/identity/principal.ts';
 import { clientReader } from './client.ts';
 import { clientCertificateSubject } from './client-certificate.ts';
+import { refuseForeignPage } from './foreign-page.ts';
 import { type TicketAcceptor, ticketAcceptor } from './kerberos.ts';
 import { cookieSecretOf, mayUseCookie } from './session-cookie.ts';
 import { type ProxySettings, trustedProxyReader } from './trusted-proxy.ts';
 
 const TICKET = /^negotiate\s+(\S+)\s*$/i;
+/** What browsers send by themselves, once they know it. */
+const AMBIENT = /^(negotiate|basic)\s/i;
 
 interface PrincipalServices {
   settings: ProxySettings & Pick<Settings, 'kerberosService' | 'publicUrl'>;
@@ -103,12 +106,14 @@ export class Principals {
   }
 
   async #find(request: IncomingMessage, authorization: string | undefined): Promise<Principal> {
-    const { database, authenticator } = this.#services;
+    const { settings, database, authenticator } = this.#services;
+    const client = this.#clientOf(request);
     const name = this.#readProxy(request) ?? clientCertificateSubject(request);
+    if (name !== null || AMBIENT.test(authorization ?? '')) refuseForeignPage(settings, request, client);
     if (name !== null) return await outsidePrincipal(database, name);
     const token = TICKET.exec(authorization ?? '')?.[1];
     if (token !== undefined && this.#acceptTicket) return await this.#ofTicket(request, token);
-    return await authenticator.authenticate(authorization, this.#clientOf(request).address);
+    return await authenticator.authenticate(authorization, client.address);
   }
 
   async #findBrowser(request: FastifyRequest): Promise<Principal> {

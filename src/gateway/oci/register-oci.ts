@@ -5,6 +5,7 @@ import { reaches } from '../../domain/registry/access.ts';
 import { RegistryError } from '../../domain/registry/errors.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import { RegistryTokens } from '../../domain/registry/tokens.ts';
+import { refuseForeignPage } from '../auth/foreign-page.ts';
 import { baseUrlOf } from '../base-url.ts';
 import type { RequestRate } from '../request-rate.ts';
 import { dropBlob, readBlob } from './blobs.ts';
@@ -86,7 +87,9 @@ export function registerOci(
     }
     const operations = OPERATIONS[resource.kind];
     requireMethod(request.method, Object.keys(operations));
-    const principal = await credentials.principalOf(request.headers.authorization, request.ip);
+    const { authorization } = request.headers;
+    if (/^basic\s/i.test(authorization ?? '')) refuseForeignPage(settings, request.raw, request);
+    const principal = await credentials.principalOf(authorization, request.ip);
     const exchange = new OciExchange({ request, reply, registry, principal, prefix, query, arrivedAt });
     const { name = '', id = '' } = resource as { name?: string; id?: string };
     await operations[request.method]!(exchange, name, id);
