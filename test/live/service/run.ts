@@ -20,7 +20,7 @@ const ROOT = resolve(import.meta.dirname, '../../..');
 const STOWAGE = join(ROOT, 'bin/stowage');
 const BASE = 'library/images/debian-stowage:12';
 const IMAGE = 'library/images/stowage:live';
-const READY_MS = 120_000;
+const READY_MS = 240_000;
 const execute = promisify(execFile);
 
 type Run = (command: string, ...args: string[]) => Promise<string>;
