@@ -25,6 +25,8 @@ const DEFAULT_PORTS: Record<string, number> = { https: 443, http: 80, ssh: 22, g
 /** Longer ones no server takes, nor a file system or a command line. */
 const LONGEST = 4_000;
 const LONGEST_SHOWN = 200;
+/** It becomes part of a command line that a shell reads (remote-access.ts). Empty: a path. */
+const HOST = /^(?:[\p{L}\p{N}._-]*|\[[0-9a-f:.]+\])$/iu;
 const SCP_LIKE = /^(?:([^@:/\s]+)@)?(\[[0-9a-fA-F:.]+\]|[^:/[\]@\s]+):(?!\/\/)(.+)$/;
 
 /**
@@ -46,6 +48,7 @@ export function parseRepositoryUrl(given: string, settings: Settings): Repositor
     });
   }
   if (url.host.startsWith('-')) throw refusedUrl(given, 'its host looks like an option');
+  if (!HOST.test(url.host)) throw refusedUrl(given, 'its host is no name and no address');
   return url;
 }
 

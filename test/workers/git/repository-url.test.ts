@@ -16,6 +16,27 @@ describe('What no source may be', () => {
     'http://[::1',
     'a\nb',
     'file:///%zz',
+    ...[
+      '$(id)',
+      '`id`',
+      'a;id',
+      'a&id',
+      "a'b",
+      'a"b',
+      'a$b',
+      'a(b',
+      'a*b',
+      'a=b',
+      'a,b',
+      'a%24b',
+      'a{b}',
+      'a~b',
+      'a!b',
+    ].flatMap((host) => [
+      `ssh://${host}.git.example/x`,
+      `ssh://git@git.${host}/x`,
+      `git@${host}.git.example:x`,
+    ]),
     'file:///%ff',
     'ssh://%ff@git.example/x',
     'git://git.example/x',
@@ -31,6 +52,17 @@ describe('What no source may be', () => {
       }),
     );
   });
+});
+
+test.each([
+  ['ssh://git@git.example:2222/x', 'git.example'],
+  ['git@git_1.example:x', 'git_1.example'],
+  ['git@bücher.example:x', 'bücher.example'],
+  ['https://bücher.example/x', 'xn--bcher-kva.example'],
+  ['ssh://[2001:db8::1]/x', '[2001:db8::1]'],
+  ['git@[2001:db8::1]:x', '[2001:db8::1]'],
+])('the host of %s', (repository, host) => {
+  expect(parseRepositoryUrl(repository, settings).host).toBe(host);
 });
 
 test('paths of servers are theirs to read', () => {
