@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { DomainError } from '../domain/errors.ts';
+import { printableText } from '../domain/printable-text.ts';
 import { maskCredentials } from '../workers/downloads/mask-credentials.ts';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.ts';
 
@@ -22,13 +23,21 @@ export function printableError(error: unknown): PrintableError {
   return systemError(error) ?? internalError(error);
 }
 
+/** Whatever they quote. */
+export function printProblem(
+  { message, hint }: Pick<PrintableError, 'message' | 'hint'>,
+  stream: NodeJS.WritableStream,
+): void {
+  stream.write(`error: ${printableText(message)}\n`);
+  if (hint !== null) stream.write(`hint: ${printableText(hint)}\n`);
+}
+
 /** Reason and hint on stderr; the stack only where somebody looks for a defect. */
 export function printError(error: unknown, stream: NodeJS.WritableStream = process.stderr): number {
   const printable = printableError(error);
   // Commander has printed its own.
   if (!(error instanceof CommanderError)) {
-    stream.write(`error: ${printable.message}\n`);
-    if (printable.hint !== null) stream.write(`hint: ${printable.hint}\n`);
+    printProblem(printable, stream);
     if (process.env.STOWAGE_LOG_LEVEL === 'debug' || process.env.STOWAGE_LOG_LEVEL === 'trace') {
       stream.write(`${stackOf(error)}\n`);
     }

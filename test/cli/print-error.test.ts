@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { CommanderError } from 'commander';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { printableError, printError } from '../../src/cli/print-error.ts';
+import { formatTable } from '../../src/cli/print-table.ts';
 import { DomainError, InvalidChecksum } from '../../src/domain/errors.ts';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -34,6 +35,20 @@ describe('errors at a terminal', () => {
     });
     vi.stubEnv('STOWAGE_LOG_LEVEL', 'debug');
     expect(printed(new TypeError('x is not a function')).text).toContain('at ');
+  });
+
+  test('what a message quotes is no command to the terminal', () => {
+    const error = new DomainError(
+      'invalid-input',
+      'The file \x1b]52;c;eA==\x07\x1b[2Jé\u009b1A\r.json\nis wrong',
+      {
+        hint: 'Rename \x1b[31m it.',
+      },
+    );
+    expect(printed(error).text).toBe(
+      'error: The file �]52;c;eA==��[2Jé�1A�.json\nis wrong\nhint: Rename �[31m it.\n',
+    );
+    expect(formatTable(['A', 'B'], [['\x1b[2J', 'x\ny']])).toBe('A     B\n�[2J  x y\n');
   });
 
   test('credentials in a message are masked', () => {

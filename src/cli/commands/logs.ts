@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { InvalidInputError, NotFoundError } from '../../domain/errors.ts';
+import { printableText } from '../../domain/printable-text.ts';
 import { isRequestNumber, type ServerOptions } from '../client/server-of-command.ts';
 import type { LoggedSubject, LogLine } from '../client/subject-log.ts';
 import { onTermination } from '../termination.ts';
@@ -44,7 +45,7 @@ async function logs(text: string, options: LogsOptions): Promise<void> {
       const lines = options.follow
         ? followLog(client, subject, number, ended.signal)
         : readLog(client, subject, number);
-      for await (const line of lines) process.stdout.write(`${formatLogLine(line)}\n`);
+      for await (const line of lines) process.stdout.write(`${printableText(formatLogLine(line))}\n`);
     } catch (error) {
       if (!ended.signal.aborted) throw error;
     } finally {

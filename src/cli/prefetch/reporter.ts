@@ -1,7 +1,8 @@
 import type { RequestEventData } from '../../domain/bundle-requests/bundle-request.ts';
+import { printableText } from '../../domain/printable-text.ts';
 import type { RequestEvent } from '../client/bundle-requests.ts';
 import type { LogLine } from '../client/subject-log.ts';
-import type { PrintableError } from '../print-error.ts';
+import { type PrintableError, printProblem } from '../print-error.ts';
 import { PrefetchProgress, planLines } from './progress.ts';
 import { formatBytes, formatSeconds } from './quantities.ts';
 
@@ -75,13 +76,12 @@ abstract class TextReporter implements PrefetchReporter {
 
   result(_result: object, summary: readonly string[]): void {
     this.stop();
-    for (const line of summary) this.terminal.stdout.write(`${line}\n`);
+    for (const line of summary) this.terminal.stdout.write(`${printableText(line)}\n`);
   }
 
   error(error: PrintableError): void {
     this.stop();
-    this.terminal.stderr.write(`error: ${error.message}\n`);
-    if (error.hint !== null) this.terminal.stderr.write(`hint: ${error.hint}\n`);
+    printProblem(error, this.terminal.stderr);
   }
 
   protected planOf(event: RequestEvent): string[] {
@@ -130,7 +130,7 @@ class LiveReporter extends TextReporter {
 
   protected print(line: string): void {
     this.#clear();
-    this.terminal.stderr.write(`${line}\n`);
+    this.terminal.stderr.write(`${printableText(line)}\n`);
     this.#redraw();
   }
 
@@ -188,7 +188,7 @@ class PlainReporter extends TextReporter {
   }
 
   #write(line: string): void {
-    this.terminal.stderr.write(`${line}\n`);
+    this.terminal.stderr.write(`${printableText(line)}\n`);
   }
 }
 
@@ -232,8 +232,7 @@ class JsonReporter implements PrefetchReporter {
 
   error(error: PrintableError): void {
     this.#write({ type: 'error', ...error });
-    this.#terminal.stderr.write(`error: ${error.message}\n`);
-    if (error.hint !== null) this.#terminal.stderr.write(`hint: ${error.hint}\n`);
+    printProblem(error, this.#terminal.stderr);
   }
 
   stop(): void {}

@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts';
 import { appendLogLines } from '../database/sql/append-log-lines.ts';
+import { printableText } from '../printable-text.ts';
 import type { LogLevel, LogSubject, NewLogLine } from './log-line.ts';
 
 /** So many lines are sent at once, without waiting for more: each batch wakes whoever follows. */
@@ -129,6 +130,5 @@ export class LogWriter {
 }
 
 function linesOf(message: string): string[] {
-  const text = message.includes('\0') ? message.replaceAll('\0', '\u{fffd}') : message;
-  return text.includes('\n') ? text.split(/\r?\n/) : [text];
+  return message.includes('\n') ? message.split(/\r?\n/).map(printableText) : [printableText(message)];
 }

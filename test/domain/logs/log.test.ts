@@ -168,6 +168,13 @@ describe('logs', () => {
     ).toEqual([]);
   });
 
+  test('lines say nothing to a terminal, and begin where the log says', async () => {
+    const log = new LogWriter(database, subject(77), 'x');
+    log.info('a \x1b]0;title\x07 name\r\nwith\ttab\0\x9b31m\rand return');
+    await log.flush();
+    expect(await texts(77)).toEqual(['1 a �]0;title� name', '2 with\ttab��31m�and return']);
+  });
+
   test('nothing is written for a subject without a log', async () => {
     expect(await readLog(database, blobs, subject(99), 0)).toEqual({ lines: [], total: 0, closed: false });
   });
