@@ -5,38 +5,41 @@ import type { ServiceKind, ServiceProcess } from './service-process.ts';
 
 /** How often each happens in a run; the order, the victims and the pauses are random. */
 const FAULTS = {
-  'worker SIGKILL': 8,
-  'worker SIGTERM': 5,
-  'gateway SIGKILL': 4,
-  'gateway SIGTERM': 3,
-  'PostgreSQL killed': 3,
-  'PostgreSQL restarted': 3,
-  'connections to PostgreSQL cut': 5,
-  'connections to S3 cut': 4,
-  'connections of clients cut': 5,
+  'worker SIGKILL': 6,
+  'worker SIGTERM': 3,
+  'gateway SIGKILL': 3,
+  'gateway SIGTERM': 2,
+  'PostgreSQL killed': 2,
+  'PostgreSQL restarted': 2,
+  'connections to PostgreSQL cut': 4,
+  'connections to S3 cut': 3,
+  'connections of clients cut': 4,
 } as const;
+
+/** Beside the next one: a busy machine needs long to start them again, and would have nothing left to do things to. */
+const MOST_AWAY = 1;
 
 export type Fault = keyof typeof FAULTS;
 
 /** Does everything on the list to a deployment and sees to it that all of it is up again. Returns what was done. */
 export async function injectFaults(deployment: Deployment, random: Random): Promise<Map<Fault, number>> {
   const done = new Map<Fault, number>();
-  const starting: Promise<void>[] = [];
+  const away = new Set<Promise<void>>();
   const plan = Object.entries(FAULTS).flatMap(([fault, times]) => Array(times).fill(fault as Fault));
   for (const fault of random.shuffled<Fault>(plan)) {
     await sleep(random.between(300, 2_500));
-    while (!(await inject(fault, { deployment, random, starting }))) await sleep(200);
+    while (away.size > MOST_AWAY || !(await inject(fault, { deployment, random, away }))) await sleep(100);
     done.set(fault, (done.get(fault) ?? 0) + 1);
   }
-  await Promise.all(starting);
+  await Promise.all(away);
   return done;
 }
 
 interface Scene {
   deployment: Deployment;
   random: Random;
-  /** What comes up again meanwhile. */
-  starting: Promise<void>[];
+  /** Those that were ended, until they are up again. */
+  away: Set<Promise<void>>;
 }
 
 /** False: there was nobody left to do it to. */
@@ -68,7 +71,7 @@ async function inject(fault: Fault, scene: Scene): Promise<boolean> {
 async function endOne(
   kind: ServiceKind,
   signal: 'SIGKILL' | 'SIGTERM',
-  { deployment, random, starting }: Scene,
+  { deployment, random, away }: Scene,
 ): Promise<boolean> {
   const all: ServiceProcess[] = kind === 'gateway' ? deployment.gateways : deployment.workers;
   const alive = all.filter(({ isReady }) => isReady);
@@ -81,7 +84,11 @@ async function endOne(
     await victim.start();
   };
   const started = again();
-  started.catch(() => undefined);
-  starting.push(started);
+  away.add(started);
+  // Who does not come up again stays, and is told of in the end.
+  started.then(
+    () => away.delete(started),
+    () => undefined,
+  );
   return true;
 }

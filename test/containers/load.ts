@@ -17,14 +17,14 @@ import { archiveOf, contextOf, type Upstreams } from './upstreams.ts';
 
 /** What users ask for in a run, and how often. */
 const ACTIONS = {
-  'npm request': 9,
-  'pip request': 6,
-  'npm and pip request': 3,
-  'request of the Cachito dialect': 5,
-  'uploaded archive': 5,
-  'image build': 6,
-  'push in chunks': 8,
-  'push by skopeo': 3,
+  'npm request': 6,
+  'pip request': 4,
+  'npm and pip request': 2,
+  'request of the Cachito dialect': 4,
+  'uploaded archive': 4,
+  'image build': 4,
+  'push in chunks': 5,
+  'push by skopeo': 2,
 } as const;
 
 type Action = keyof typeof ACTIONS;
