@@ -1,6 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { orConflict } from '../database/unique-violation.ts';
 import { ForbiddenError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { LoginAttempts } from './login-attempts.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 import { type Principal, requireScope } from './principal.ts';
 import { User } from './user.ts';
@@ -26,7 +27,7 @@ export function mayKnow(principal: Principal, { id }: User): boolean {
   return id === principal.userId || (principal.isAdmin && principal.scopes.has('admin'));
 }
 
-/** Of oneself, or of anybody by administrators. Throws NotFoundError, InvalidInputError, ConflictError. */
+/** Of oneself, or of anybody by administrators. Throws NotFoundError, InvalidInputError, ConflictError, TooManyRequestsError. */
 export async function changeUserDetails(
   database: Database,
   principal: Principal,
@@ -38,7 +39,7 @@ export async function changeUserDetails(
   if (email != null) requireEmail(email);
   if (password !== undefined) {
     requirePassword(password);
-    await requireOldPassword(principal, { id, passwordHash }, oldPassword ?? '');
+    await requireOldPassword(database, principal, { id, passwordHash }, oldPassword ?? '');
   }
   const newHash = password === undefined ? undefined : await hashPassword(password);
   const taken = 'A user with this email already exists.';
@@ -51,15 +52,23 @@ export async function changeUserDetails(
   return await orConflict(taken, changing);
 }
 
-/** What somebody holds who found a token must not be enough to keep its owner out. */
+/** Guesses of whoever holds somebody's session. */
+const GUESSES = { loginFailures: 20, loginFailuresPerAddress: 0 };
+const attempts = new WeakMap<Database, LoginAttempts>();
+
+/** What somebody holds who found a token or a session must not be enough to keep its owner out. */
 async function requireOldPassword(
+  database: Database,
   { userId, tokenId }: Principal,
   { id, passwordHash }: Pick<User, 'id' | 'passwordHash'>,
   oldPassword: string,
 ): Promise<void> {
   if (id !== userId) return;
   if (tokenId !== undefined) throw new ForbiddenError('A token does not change the password of its user');
-  if (passwordHash && (await verifyPassword(oldPassword, passwordHash))) return;
+  const known = attempts.get(database) ?? new LoginAttempts(GUESSES);
+  attempts.set(database, known);
+  const attempt = known.begin(`${id}`, undefined);
+  if (passwordHash && (await verifyPassword(oldPassword, passwordHash))) return attempt.succeeded();
   throw new InvalidInputError('The old password is wrong', { details: { field: 'old_password' } });
 }
 

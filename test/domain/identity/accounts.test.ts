@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../../src/domain/database/database.ts';
-import { ConflictError, InvalidInputError, UnauthenticatedError } from '../../../src/domain/errors.ts';
+import {
+  ConflictError,
+  InvalidInputError,
+  TooManyRequestsError,
+  UnauthenticatedError,
+} from '../../../src/domain/errors.ts';
 import { addUser } from '../../../src/domain/identity/accounts.ts';
 import { Authenticator } from '../../../src/domain/identity/authenticate.ts';
-import { SYSTEM } from '../../../src/domain/identity/principal.ts';
+import { SCOPES, SYSTEM } from '../../../src/domain/identity/principal.ts';
 import { addToken, revokeOwnToken } from '../../../src/domain/identity/tokens.ts';
+import { changeUserDetails } from '../../../src/domain/identity/user-details.ts';
 import { testDatabase } from '../../support/database.ts';
 
 describe('accounts', () => {
@@ -64,6 +70,17 @@ describe('accounts', () => {
       expiresAt: new Date(Date.now() - 1000),
     });
     await expect(authenticator.authenticate(`Bearer ${secret}`)).rejects.toThrow(UnauthenticatedError);
+  });
+
+  test('the old password is not guessed by who holds a session, however fast', async () => {
+    const { id: userId } = await addUser(database, { name: 'sam' });
+    const sam = { userId, name: 'sam', isAdmin: false, scopes: new Set(SCOPES) };
+    const guess = (number: number) =>
+      changeUserDetails(database, sam, 'sam', { password: 'long enough', oldPassword: `guess ${number}` });
+    const guesses = await Promise.allSettled(Array.from({ length: 21 }, (_, number) => guess(number)));
+    const errors = guesses.map((one) => (one as PromiseRejectedResult).reason as Error);
+    expect(errors.filter((error) => error instanceof InvalidInputError)).toHaveLength(20);
+    expect(errors.filter((error) => error instanceof TooManyRequestsError)).toHaveLength(1);
   });
 
   test('names are taken once, bad input is refused', async () => {
