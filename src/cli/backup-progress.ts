@@ -3,34 +3,34 @@ import { formatBytes, formatCount } from './prefetch/quantities.ts';
 
 const PROGRESS_MS = 2_000;
 
-/** Says on standard error how far a backup or a restore is, unless it is over soon. */
+/** Says on standard error every two seconds how far a backup or a restore is. */
 export class BackupProgress {
-  #toldAt = Date.now();
-  #tables = 0;
+  readonly #timer = setInterval(() => process.stderr.write(`${this.#text()}\n`), PROGRESS_MS).unref();
   #rows = 0;
-  readonly #read = { blobs: 0, bytes: 0 };
+  #read = { blobs: 0, bytes: 0 };
+  #text: () => string = () => 'looking at what is there';
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Begins with something that may take long: a table, an index. */
+  readonly step = (name: string): void => {
+    this.#text = () => `${name}, after ${formatCount(this.#rows)} rows so far`;
+  };
 
   readonly table = ({ rows }: DumpedTable): void => {
-    this.#tables += 1;
     this.#rows += rows;
-    this.#tell(() => `${formatCount(this.#rows)} rows of ${this.#tables} tables so far`);
   };
 
   readonly blobs = ({ copied, bytes, present }: { copied: number; bytes: number; present: number }): void => {
-    this.#tell(
-      () => `${formatCount(copied)} blobs copied (${formatBytes(bytes)}), ${present} present so far`,
-    );
+    this.#text = () =>
+      `${formatCount(copied)} blobs copied (${formatBytes(bytes)}), ${formatCount(present)} present so far`;
   };
 
   readonly read = (size: number): void => {
-    this.#read.blobs += 1;
-    this.#read.bytes += size;
-    this.#tell(() => `${formatCount(this.#read.blobs)} blobs read (${formatBytes(this.#read.bytes)}) so far`);
+    this.#read = { blobs: this.#read.blobs + 1, bytes: this.#read.bytes + size };
+    const { blobs, bytes } = this.#read;
+    this.#text = () => `${formatCount(blobs)} blobs read (${formatBytes(bytes)}) so far`;
   };
-
-  #tell(text: () => string): void {
-    if (Date.now() - this.#toldAt < PROGRESS_MS) return;
-    this.#toldAt = Date.now();
-    process.stderr.write(`${text()}\n`);
-  }
 }

@@ -42,7 +42,7 @@ async function backup(directory: string, { keep, json = false }: BackupOptions):
       const blobs = await openBlobStore(settings);
       const work = {
         ...{ database, blobs, settings, directory: path, signal },
-        ...{ onTable: progress.table, onBlobs: progress.blobs },
+        ...{ onStep: progress.step, onTable: progress.table, onBlobs: progress.blobs },
       };
       const finished = await auditedCommand(
         database,
@@ -52,7 +52,7 @@ async function backup(directory: string, { keep, json = false }: BackupOptions):
       const forgotten = keep === undefined ? null : await forgetBackups(path, { keep, signal });
       print(finished, forgotten, settings, json);
     }),
-  );
+  ).finally(() => progress.stop());
 }
 
 function print(

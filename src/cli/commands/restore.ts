@@ -34,7 +34,7 @@ async function restoreFrom(directory: string, options: RestoreOptions): Promise<
     } else {
       await fill(backup, settings, options, { signal, progress });
     }
-  });
+  }).finally(() => progress.stop());
 }
 
 async function fill(
@@ -63,6 +63,7 @@ async function fill(
       keepOtherBlobs,
       prepareQueue: (connectionString) => runMigrations({ connectionString }),
       signal,
+      onStep: progress.step,
       onTable: progress.table,
       onBlobs: progress.blobs,
     });

@@ -1,5 +1,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type pg from 'pg';
 import type { Settings } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { newerMigrations } from '../database/pending-migrations.ts';
@@ -13,22 +14,21 @@ import { BackupWriter, finishDirectory, makeUnfinished, readBlobList } from './b
 import {
   BACKUP_FORMAT,
   type BackupDescription,
+  type BackupObserver,
   BLOBS,
   DESCRIPTION,
-  type DumpedTable,
   KEYS,
   type LostBlob,
 } from './backup-format.ts';
-import { dumpDatabase } from './dump-database.ts';
+import { type DumpedDatabase, dumpDatabase } from './dump-database.ts';
 
-export interface BackupOptions {
+export interface BackupOptions extends BackupObserver {
   database: Database;
   blobs: BlobStore;
   settings: Pick<Settings, 'dataDir'>;
   /** Of all backups. */
   directory: string;
   signal: AbortSignal;
-  onTable?: (table: DumpedTable) => void;
   onBlobs?: (soFar: CopiedBlobs) => void;
 }
 
@@ -70,24 +70,17 @@ async function requireOwnRelease({ sql }: Database): Promise<void> {
 }
 
 async function write(
-  { database, blobs, settings, directory, onTable, onBlobs }: BackupOptions,
+  { database, blobs, settings, directory, onStep, onTable, onBlobs }: BackupOptions,
   path: string,
   signal: AbortSignal,
 ): Promise<Omit<FinishedBackup, 'path'>> {
   const writer = new BackupWriter(path);
   const madeAt = new Date();
-  const client = await database.pool.connect();
-  // A dump that was broken off leaves a connection on which it still comes.
-  const dumped = await dumpDatabase(client, writer, { signal, ...(onTable && { onTable }) }).then(
-    (result) => {
-      client.release();
-      return result;
-    },
-    (error: Error) => {
-      client.release(true);
-      throw error;
-    },
-  );
+  const dumped = await dump(database, writer, {
+    signal,
+    ...(onStep && { onStep }),
+    ...(onTable && { onTable }),
+  });
   const lost: LostBlob[] = [];
   const counted = { count: 0, bytes: 0 };
   const { damaged, ...copied } = await copyBlobs(blobs, new FileBlobStore(join(directory, BLOBS)), {
@@ -108,6 +101,25 @@ async function write(
   await writer.write(DESCRIPTION, `${JSON.stringify(description, null, 2)}\n`);
   await writer.finish();
   return { description, copied };
+}
+
+async function dump(
+  { pool, sql }: Database,
+  writer: BackupWriter,
+  options: Parameters<typeof dumpDatabase>[2],
+): Promise<DumpedDatabase> {
+  const client = await pool.connect();
+  try {
+    const dumped = await dumpDatabase(client, writer, options);
+    client.release();
+    return dumped;
+  } catch (error) {
+    // Its server may still wait for a table, and would not see that nobody is there any more.
+    const { processID } = client as pg.PoolClient & { processID: number };
+    await sql.query('select pg_cancel_backend($1)', [processID]).catch(() => undefined);
+    client.release(true);
+    throw error;
+  }
 }
 
 async function* counting<T extends { size: number }>(

@@ -59,3 +59,10 @@ export function backupName(at: Date): string {
 }
 
 export const BACKUP_NAME = /^\d{8}T\d{6}Z(-\d+)?$/;
+
+/** What somebody who waits is told. */
+export interface BackupObserver {
+  /** Something begins that may take long. */
+  onStep?: (name: string) => void;
+  onTable?: (table: DumpedTable) => void;
+}

@@ -6,6 +6,7 @@ import { appliedMigrations } from '../database/pending-migrations.ts';
 import type { BackupWriter } from './backup-files.ts';
 import {
   type BackupDescription,
+  type BackupObserver,
   BLOB_LIST,
   type DumpedTable,
   QUEUE_SCHEMA,
@@ -22,33 +23,32 @@ const LEFT_OUT = ['migrations', 'running_backups', `${QUEUE_SCHEMA}.migrations`]
 
 /**
  * Writes the rows of all tables, and the list of the blobs that they name, as they were at one moment, whatever happens
- * meanwhile. Nobody waits for it.
+ * meanwhile. Nobody waits for it. When it throws, the connection is still in the middle of it.
  */
 export async function dumpDatabase(
   client: pg.PoolClient,
   writer: BackupWriter,
-  { signal, onTable }: { signal: AbortSignal; onTable?: (table: DumpedTable) => void },
+  { signal, onStep, onTable }: BackupObserver & { signal: AbortSignal },
 ): Promise<DumpedDatabase> {
   await client.query('begin isolation level repeatable read read only');
-  try {
-    await client.query(STABLE_TEXT);
-    const migrations = (await appliedMigrations(executor(client))).sort();
-    const queueMigration = await newestQueueMigration(client);
-    const tables: DumpedTable[] = [];
-    for (const { name, columns } of await tablesOf(client)) {
-      if (LEFT_OUT.includes(name)) continue;
-      const rows = await dump(client, `${name} (${columns.join(', ')})`, tableFile(name), writer, signal);
-      tables.push({ name, columns, rows });
-      onTable?.(tables.at(-1)!);
-    }
-    const blobs = '(select digest, size, damaged_at is not null from blobs order by digest)';
-    await dump(client, blobs, BLOB_LIST, writer, signal);
-    // They are of no moment: what they say now is not less than it was.
-    const sequences = await sequencesOf(client);
-    return { migrations, queueMigration, tables, sequences };
-  } finally {
-    await client.query('rollback');
+  await client.query(STABLE_TEXT);
+  const migrations = (await appliedMigrations(executor(client))).sort();
+  const queueMigration = await newestQueueMigration(client);
+  const tables: DumpedTable[] = [];
+  for (const { name, columns } of await tablesOf(client)) {
+    if (LEFT_OUT.includes(name)) continue;
+    onStep?.(`table ${name}`);
+    const rows = await dump(client, `${name} (${columns.join(', ')})`, tableFile(name), writer, signal);
+    tables.push({ name, columns, rows });
+    onTable?.(tables.at(-1)!);
   }
+  onStep?.('list of blobs');
+  const blobs = '(select digest, size, damaged_at is not null from blobs order by digest)';
+  await dump(client, blobs, BLOB_LIST, writer, signal);
+  // They are of no moment: what they say now is not less than it was.
+  const sequences = await sequencesOf(client);
+  await client.query('rollback');
+  return { migrations, queueMigration, tables, sequences };
 }
 
 /** The same text for the same value on every server. */

@@ -15,10 +15,16 @@ import { MIGRATIONS, migrationsOf } from '../database/pending-migrations.ts';
 import type { SqlExecutor } from '../database/sql-executor.ts';
 import { ConflictError, DomainError, InvalidInputError } from '../errors.ts';
 import { readCompressed } from './backup-files.ts';
-import { type BackupDescription, type DumpedTable, QUEUE_SCHEMA, tableFile } from './backup-format.ts';
+import {
+  type BackupDescription,
+  type BackupObserver,
+  type DumpedTable,
+  QUEUE_SCHEMA,
+  tableFile,
+} from './backup-format.ts';
 import { newestQueueMigration, tablesOf } from './dump-database.ts';
 
-export interface LoadOptions {
+export interface LoadOptions extends BackupObserver {
   url: string;
   /** Of the backup, which is verified. */
   path: string;
@@ -28,7 +34,6 @@ export interface LoadOptions {
   /** In the same transaction, at its end. */
   finish(sql: SqlExecutor): Promise<void>;
   signal: AbortSignal;
-  onTable?: (table: DumpedTable) => void;
 }
 
 /** Throws InvalidInputError when the backup is of a later release. */
@@ -90,6 +95,7 @@ export async function loadDatabase(options: LoadOptions): Promise<void> {
     await client.query('set local synchronous_commit = on');
     options.signal.throwIfAborted();
     await client.query('commit');
+    options.onStep?.('statistics');
     await client.query('analyze');
   });
 }
@@ -118,7 +124,10 @@ async function makeSchema(client: pg.Client, { migrations }: BackupDescription):
 }
 
 /** Without constraints between tables and without triggers meanwhile: the rows are right, and come in any order. */
-async function fill(client: pg.Client, { path, description, signal, onTable }: LoadOptions): Promise<void> {
+async function fill(
+  client: pg.Client,
+  { path, description, signal, onStep, onTable }: LoadOptions,
+): Promise<void> {
   const own = new Map((await tablesOf(client)).map(({ name, columns }) => [name, columns]));
   for (const { name, columns } of description.tables) {
     if (columns.every((column) => own.get(name)?.includes(column))) continue;
@@ -133,6 +142,7 @@ async function fill(client: pg.Client, { path, description, signal, onTable }: L
   for (const table of tables) await client.query(`alter table ${table} disable trigger user`);
   if (tables.length > 0) await client.query(`truncate ${tables.join(', ')}`);
   for (const table of description.tables) {
+    onStep?.(`table ${table.name}`);
     await loadTable(client, path, table, signal);
     onTable?.(table);
   }
@@ -141,6 +151,7 @@ async function fill(client: pg.Client, { path, description, signal, onTable }: L
   }
   for (const table of tables) await client.query(`alter table ${table} enable trigger user`);
   for (const { table, name, definition } of references) {
+    onStep?.(`references of ${table}`);
     await client.query(`alter table ${table} add constraint ${name} ${definition}`);
   }
 }

@@ -56,7 +56,8 @@ export async function checkBlobs(
   requireWhole(path, description, problems);
 }
 
-export interface RestoreOptions extends Pick<LoadOptions, 'url' | 'prepareQueue' | 'signal' | 'onTable'> {
+export interface RestoreOptions
+  extends Pick<LoadOptions, 'url' | 'prepareQueue' | 'signal' | 'onStep' | 'onTable'> {
   backup: Backup;
   blobs: BlobStore;
   settings: Pick<Settings, 'dataDir'>;
