@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addToken } from '../../../src/domain/identity/tokens.ts';
 import { BOUNDARY, multipartBody } from '../../support/multipart.ts';
-import { RegistryStack, sha256 } from '../../support/registry-stack.ts';
+import { RegistryStack, sha256, type User } from '../../support/registry-stack.ts';
 
 /** What a token may not do, it may not do over any interface. */
 let stack: RegistryStack;
@@ -91,6 +91,50 @@ test.each(READING)('a token that may only write: %s %s', async (method, path) =>
   // Somebody who may read gets it there.
   expect((await stack.call(method, path)).status).toBe(200);
   for (const hidden of [digest, 'published']) expect(body).not.toContain(hidden);
+});
+
+test('who knows the id of what is private has nothing of it', async () => {
+  const graphql = async (query: string, as: User, variables: object = {}) =>
+    (await stack.call('POST', '/graphql', { as, ...json({ query, variables }) })).json().data;
+  const git = 'https://git.example/a.git';
+  const made = await graphql(
+    `mutation {
+      submitBundleRequest(input: { repository: "${git}", packageManagers: [], project: "apps" }) {
+        ... on MutationSubmitBundleRequestSuccess { data { id } }
+      }
+      buildImage(input: { git: "${git}", project: "apps", image: "web" }) { ... on MutationBuildImageSuccess { data { id } } }
+    }`,
+    'ada',
+  );
+  const seen = await graphql(
+    `{
+      image(path: "${NAME}") { id manifest(reference: "v1") { id } }
+      repository(project: "apps", name: "images") { id }
+      publishedImage(project: "apps", name: "published") { id }
+    }`,
+    'ada',
+  );
+  const ids = [
+    made.submitBundleRequest.data.id,
+    made.buildImage.data.id,
+    seen.image.id,
+    seen.image.manifest.id,
+    seen.repository.id,
+    seen.publishedImage.id,
+  ];
+  const types = ['BundleRequest', 'ImageBuild', 'Image', 'Manifest', 'Repository', 'PublishedImage'];
+  const query = 'query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }';
+  expect((await graphql(query, 'ada', { ids })).nodes).toEqual(
+    types.map((__typename, index) => ({ __typename, id: ids[index] })),
+  );
+  expect((await graphql(query, 'eve', { ids })).nodes).toEqual(types.map(() => null));
+  expect((await graphql(query, 'anonymous', { ids }))?.nodes ?? null).toBe(null);
+  // Of one kind as if it were of another.
+  const numbers = ids.map((id) => Buffer.from(id, 'base64').toString().split(':')[1]);
+  const mixed = types.flatMap((type) =>
+    numbers.map((number) => Buffer.from(`${type}:${number}`).toString('base64')),
+  );
+  expect(new Set((await graphql(query, 'eve', { ids: mixed })).nodes)).toEqual(new Set([null]));
 });
 
 async function attempt(
