@@ -38,11 +38,13 @@ export function attachSockets(
   const paces = new WeakMap<object, SocketPace>();
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // The server listens for them no longer; one that nobody listens for ends the process.
+    socket.on('error', () => socket.destroy());
     if (request.url?.split('?', 1)[0] !== GRAPHQL_PATH) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      const answer = 'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+      socket.end(answer, () => socket.destroy());
       return;
     }
-    socket.on('error', () => socket.destroy());
     sockets.handleUpgrade(request, socket, head, (opened) => {
       silenceLostAnswers(opened);
       paces.set(opened, new SocketPace(opened, socket));

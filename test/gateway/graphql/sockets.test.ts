@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { openDatabase } from '../../../src/domain/database/database.ts';
@@ -177,6 +179,24 @@ describe('Web sockets', () => {
     const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/other`, 'graphql-transport-ws');
     const [error] = (await once(socket, 'error')) as [Error];
     expect(error.message).toBe('Unexpected server response: 404');
+  });
+
+  test('that are asked for elsewhere and broken off end nothing but themselves', async () => {
+    const { hostname, port, host } = new URL(gateway.url);
+    const accepted = Promise.withResolvers<Socket>();
+    const notice = (message: unknown): void => accepted.resolve((message as { socket: Socket }).socket);
+    subscribe('net.server.socket', notice);
+    const socket = connect(Number(port), hostname);
+    const head = ['GET /other HTTP/1.1', `host: ${host}`, 'connection: upgrade', 'upgrade: websocket'];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    const server = await accepted.promise;
+    unsubscribe('net.server.socket', notice);
+    const closed = new Promise((resolve) => server.once('close', resolve));
+    await once(socket, 'readable');
+    socket.resetAndDestroy();
+    await closed;
+    // An error that nobody listens to would end the process, and fails the run of the tests.
+    expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
   });
 
   test('run mutations too', async () => {
