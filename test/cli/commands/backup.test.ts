@@ -95,14 +95,14 @@ test('from a database of the operator into the embedded one of another machine',
 test('what is broken off or killed is no backup', { timeout: 60_000 }, async () => {
   const backups = join(root, 'broken-off');
   // Its rows wait for this transaction.
-  const database = await openDatabase({ url, connections: 1 });
+  const database = await openDatabase({ url, connections: 2 });
   const holder = await database.pool.connect();
   await holder.query('begin; lock table blobs in access exclusive mode');
   const ends = [];
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     const command = new StowageCommand(['backup', backups], { env: environment });
     const waits = async (): Promise<number> => {
-      const { rows } = await holder.query(
+      const rows = await database.sql.query(
         `select from pg_stat_activity where query like 'copy blobs %' and wait_event_type = 'Lock'`,
       );
       return rows.length;
