@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -51,11 +51,14 @@ async function run(...args: string[]): Promise<CommandResult> {
       return true;
     }),
   );
+  const own = process.exitCode;
   try {
     await stowageProgram().parseAsync(args, { from: 'user' });
+    if (process.exitCode !== own) result.status = Number(process.exitCode);
   } catch (error) {
     result.status = printError(error);
   } finally {
+    process.exitCode = own;
     for (const spy of spies) spy.mockRestore();
   }
   return result;
@@ -217,6 +220,8 @@ test('workers that live, and what they do', async () => {
   });
   await insertWorker(sql, { ...worker, id: GONE, pid: 44, poolIds: ['c'] });
   await endWorker(sql, GONE);
+  // They live as long as the test takes.
+  await sql.query(`update workers set heartbeat_at = now() + interval '1 hour'`);
   await markDraining(sql, TWO);
   await sql.query(
     `update graphile_worker._private_jobs set locked_by = 'a', locked_at = now() where key = 'garbage'`,
@@ -231,6 +236,15 @@ test('workers that live, and what they do', async () => {
   expect(JSON.parse((await run('workers', '--json')).stdout)).toMatchObject([
     { id: ONE, pid: 42, tasks: null, jobs: [{ task: 'collect-garbage' }] },
     { id: TWO, pid: 43, drainingAt: expect.any(String), jobs: [] },
+  ]);
+
+  expect(await run('workers', '--here')).toEqual({ ...done('no worker lives\n'), status: 1 });
+  await sql.query('update workers set host = $2 where id = $1', [ONE, hostname()]);
+  const here = await run('workers', '--here');
+  expect(here.status).toBe(0);
+  expect(rows(here).map(([host, pid]) => [host, pid])).toEqual([
+    ['HOST', 'PID'],
+    [hostname(), '42'],
   ]);
 });
 
