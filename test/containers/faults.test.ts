@@ -15,7 +15,7 @@ import { type Accepted, Load } from './load.ts';
 import { OciClient } from './oci-client.ts';
 import { patiently } from './patience.ts';
 import { Random } from './random.ts';
-import { deadJobs, heldRows, type Job, jobsOf, leftIn, renewals, unfinished } from './reckoning.ts';
+import { deadJobs, heldRows, hurry, type Job, jobsOf, leftIn, renewals, unfinished } from './reckoning.ts';
 import { Upstreams } from './upstreams.ts';
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
@@ -60,7 +60,11 @@ describe('two gateways and three workers under faults', () => {
 
   test('no process fails by itself, and every accepted job reaches one final state', async () => {
     const { database, gateways, workers } = deployment;
-    await expect.poll(() => unfinished(database), { timeout: 120_000, interval: 500 }).toEqual([]);
+    const left = async (): Promise<string[]> => {
+      await hurry(database);
+      return await unfinished(database);
+    };
+    await expect.poll(left, { timeout: 180_000, interval: 500 }).toEqual([]);
     expect([...gateways, ...workers].flatMap(({ complaints }) => complaints)).toEqual([]);
     expect(await deadJobs(database)).toEqual([]);
     requests = await jobsOf(database, 'bundle-request');
