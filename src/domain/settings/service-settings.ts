@@ -131,7 +131,7 @@ export const SERVICE_SETTINGS: readonly SettingRow[] = [
     key: 'trustedProxies',
     parse: addresses,
     fallback: () => [],
-    meaning: 'addresses whose identity headers are believed',
+    meaning: 'addresses of proxies: what their headers say of clients (user, address, trace) is believed',
   }),
   row({
     variable: 'STOWAGE_PROXY_USER_HEADER',
