@@ -72,6 +72,8 @@ export function registerGraphQL(app: FastifyInstance, services: GraphQLServices)
       title: 'Stowage',
       defaultQuery: WELCOME_QUERY,
       shouldPersistHeaders: true,
+      // The session of the browser, see auth/session-cookie.ts.
+      credentials: 'same-origin',
     },
     renderGraphiQL: async (options) => {
       const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');

@@ -108,7 +108,12 @@ function send(reply: FastifyReply, status: number, page: Parameters<typeof login
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="Stowage"');
   return reply
     .code(status)
-    .headers({ 'cache-control': 'no-store', 'content-security-policy': LOGIN_POLICY })
+    .headers({
+      'cache-control': 'no-store',
+      'content-security-policy': LOGIN_POLICY,
+      // With the stricter one of all other pages, browsers say of a form that it comes from nowhere: `Origin: null`.
+      'referrer-policy': 'same-origin',
+    })
     .type('text/html; charset=utf-8')
     .send(loginPage(page));
 }

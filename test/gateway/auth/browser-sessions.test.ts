@@ -60,6 +60,8 @@ describe('The form', () => {
     const response = await get('/login');
     const page = await response.text();
     expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    // With another one browsers send the form with `Origin: null`.
+    expect(response.headers.get('referrer-policy')).toBe('same-origin');
     expect(response.headers.get('content-security-policy')).toMatch(
       /^default-src 'none'; style-src 'sha256-[\w+/]+=*'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'$/,
     );
