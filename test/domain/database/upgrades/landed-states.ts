@@ -68,6 +68,13 @@ const LANDED: readonly (readonly [string, Readonly<Record<string, string | null>
   ['6d703ba', { '0023-request-queue.sql': 'cd0f4f4a553e' }],
   ['c8ab2a0', { '0030-rotated-secrets.sql': 'b2d371518b49', '0031-audit-log.sql': 'd9b46c2185e5' }],
   ['8c7d392', { '0032-provenance-keys.sql': '0f3db47d83e7' }],
+  ['5fb8cce', { '0040-retention.sql': '529fb4df8cb2' }],
+  ['a745abd', { '0045-catch-up.sql': '8882aaec012c' }],
+  ['8beef68', { '0048-traces.sql': 'c2ec706c19d1' }],
+  ['d80e2bb', { '0041-large-tables.sql': 'f31d5bd0d751' }],
+  ['0a0879a', { '0046-backups.sql': '4d8c057d1341', '0047-moved-feed.sql': '25c588b5f216' }],
+  ['0cf578b', { '0042-worker-history.sql': '926fca831dd1' }],
+  ['e39237d', { '0049-browser-sessions.sql': 'a452039a8d25' }],
 ];
 
 /** A migration that was changed after it had landed: what it was, by what it is now. */
