@@ -86,11 +86,12 @@ async function selectRequests<Row extends object>(
     if (place === null) return [];
     ({ olderThan, offset } = place);
   }
+  const { tables, id, conditions } = placesOf(filter);
   return await sql.query<Row>(
-    `select ${columns} from bundle_requests r
-     where ${CONDITIONS}
-       and ($16::bigint is null or r.id < $16) and ($17::bigint is null or r.id > $17)
-     order by r.id ${range.inverted ? 'asc' : 'desc'} limit $18 offset $19`,
+    `select ${columns} from ${tables}
+     where ${conditions}
+       and ($16::bigint is null or ${id} < $16) and ($17::bigint is null or ${id} > $17)
+     order by ${id} ${range.inverted ? 'asc' : 'desc'} limit $18 offset $19`,
     [...parametersOf(principal, filter), olderThan, range.newerThan ?? null, range.limit, offset],
   );
 }
@@ -101,8 +102,9 @@ export async function countRequests(
   filter: RequestFilter,
 ): Promise<number> {
   if (isCounted(filter)) return await countVisible(sql, principal, filter);
+  const { tables, conditions } = placesOf(filter);
   const [row] = await sql.query<{ count: number }>(
-    `select count(*) from bundle_requests r where ${CONDITIONS}`,
+    `select count(*) from ${tables} where ${conditions}`,
     parametersOf(principal, filter),
   );
   return row!.count;
@@ -128,6 +130,22 @@ function isCounted({ states: _, project: __, ...others }: RequestFilter): boolea
   return Object.values(others).every((one) => one == null);
 }
 
+/**
+ * Where the rows are looked for. Those with a component are found by its references, in their order: nobody guesses how many
+ * there are, and few of many requests would else be looked for among all.
+ */
+function placesOf({ componentId = null }: RequestFilter): { tables: string; id: string; conditions: string } {
+  if (componentId === null) {
+    return { tables: 'bundle_requests r', id: 'r.id', conditions: `${CONDITIONS} and $11::bigint is null` };
+  }
+  const request = 'lateral (select * from bundle_requests where id = rc.request_id offset 0) r';
+  return {
+    tables: `request_components rc cross join ${request}`,
+    id: 'rc.request_id',
+    conditions: `${CONDITIONS} and rc.component_id = $11::bigint`,
+  };
+}
+
 const CONDITIONS = `${visibleTo('$1', '$2')}
   and ($3::text[] is null or r.state = any($3))
   and ($4::text is null or r.repository = $4)
@@ -137,8 +155,6 @@ const CONDITIONS = `${visibleTo('$1', '$2')}
   and ($8::text is null or r.user_id = (select id from users where name = $8))
   and ($9::timestamptz is null or r.created_at >= $9)
   and ($10::timestamptz is null or r.created_at < $10)
-  and ($11::bigint is null or exists (
-    select from request_components rc where rc.component_id = $11 and rc.request_id = r.id))
   and ($12::timestamptz is null or r.created_at >= $12)
   and ($13::timestamptz is null or r.created_at <= $13)
   and ($14::text is null or r.error ->> 'errorOrigin' = $14)
