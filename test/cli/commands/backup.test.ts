@@ -41,7 +41,7 @@ async function run(args: readonly string[], env = environment): Promise<CommandR
 }
 
 test('from a database of the operator into the embedded one of another machine', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const backups = join(root, 'backups');
   const none = await run(['restore', backups]);
@@ -92,7 +92,7 @@ test('from a database of the operator into the embedded one of another machine',
   expect(damaged).toMatchObject({ status: 10, stdout: '' });
 });
 
-test('what is broken off or killed is no backup', { timeout: 60_000 }, async () => {
+test('what is broken off or killed is no backup', { timeout: 120_000 }, async () => {
   const backups = join(root, 'broken-off');
   // Its rows wait for this transaction.
   const database = await openDatabase({ url, connections: 2 });

@@ -74,7 +74,7 @@ beforeAll(async () => {
   // From here on nothing changes by itself, so that rows can be compared.
   await gateway.stop();
   made = await backUp(source_());
-});
+}, 180_000);
 afterAll(async () => {
   await gateway.stack.close();
   await rm(directory, { recursive: true, force: true });

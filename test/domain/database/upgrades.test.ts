@@ -27,6 +27,8 @@ import { type Content, content, EXPECTED, type LogForm, rowsOf } from './upgrade
 import { type LandedState, landedStates } from './upgrades/landed-states.ts';
 
 const STATES = landedStates();
+/** What takes some seconds takes minutes on a busy machine. */
+const BUSY_MS = 300_000;
 const run = randomBytes(4).toString('hex');
 /** What states are made from: a database with the queue, in which a job waits. */
 const EMPTY = -1;
@@ -52,13 +54,13 @@ beforeAll(async () => {
   await dropTestDatabase(url);
   await createEmpty();
   for (const index of STATES.keys()) await build(index);
-});
+}, BUSY_MS);
 afterAll(async () => {
   for (const index of [EMPTY, ...STATES.keys()])
     await admin.query(`drop database if exists ${nameOf(index)} with (force)`);
   await admin.end();
   await rm(directory, { recursive: true, force: true });
-});
+}, BUSY_MS);
 
 test('every state that has landed is known, and none has changed since', () => {
   expect(STATES.length).toBeGreaterThanOrEqual(33);
