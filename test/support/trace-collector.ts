@@ -65,7 +65,7 @@ export class TraceCollector {
   }
 }
 
-/** Traces that go to `url`, with settings of OpenTelemetry. */
+/** Traces that go to `url`, with settings of OpenTelemetry. Their end waits for a busy machine. */
 export async function testTracing(
   url: string,
   environment: Parameters<typeof readTraceSettings>[0] = {},
@@ -73,7 +73,7 @@ export async function testTracing(
 ): Promise<Tracing> {
   const tracing = await openTracing(
     { traces: true },
-    { serviceName: 'stowage-test', environment, onLost, url },
+    { serviceName: 'stowage-test', environment, onLost, url, closeMs: 30_000 },
   );
   return tracing!;
 }

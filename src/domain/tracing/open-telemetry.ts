@@ -43,18 +43,22 @@ const TOLD_EVERY_MS = 60_000;
 export class OpenTelemetry implements Tracing {
   readonly #provider: TracerProvider;
   readonly #tracer: Tracer;
+  readonly #closeMs: number;
 
   constructor({
     serviceName,
     settings,
     onLost,
     url,
+    closeMs = CLOSE_MS,
   }: {
     serviceName: string;
     settings: TraceSettings;
     onLost: (error: Error | undefined) => void;
     url?: string;
+    closeMs?: number;
   }) {
+    this.#closeMs = closeMs;
     const named = resourceFromAttributes({ 'service.name': serviceName, 'service.version': version });
     const exporter = tellingOfLoss(new OTLPTraceExporter(url === undefined ? {} : { url }), onLost);
     this.#provider = new TracerProvider({
@@ -79,7 +83,7 @@ export class OpenTelemetry implements Tracing {
   async close(): Promise<void> {
     const abort = new AbortController();
     const ending = this.#provider.shutdown().catch(() => undefined);
-    await Promise.race([ending, sleep(CLOSE_MS, null, { signal: abort.signal }).catch(() => undefined)]);
+    await Promise.race([ending, sleep(this.#closeMs, null, { signal: abort.signal }).catch(() => undefined)]);
     abort.abort();
   }
 }

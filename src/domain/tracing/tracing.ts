@@ -4,7 +4,7 @@ import type { Span, SpanAttributes } from './span.ts';
 /** Where the traces of a process begin. Off by default, and then nowhere: there is none. */
 export interface Tracing {
   start(name: string, options: SpanOptions): Span;
-  /** Sends what is left, for two seconds at most. */
+  /** Sends what is left, for so long at most. */
   close(): Promise<void>;
 }
 
@@ -23,6 +23,8 @@ interface TracingOptions {
   onLost: (error: Error | undefined) => void;
   /** Of the collector; absent: as OTEL_EXPORTER_OTLP_ENDPOINT and its like say. */
   url?: string;
+  /** How long the end of a process may wait for the collector. */
+  closeMs?: number;
 }
 
 /** null: traces are off, and nothing of what makes them is loaded. Throws InvalidInputError for wrong OTEL_* variables. */

@@ -69,7 +69,9 @@ test('a collector that never answers does not keep a process from its end', asyn
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;
   const connected = once(silent, 'connection');
-  const tracing = await testTracing(`http://127.0.0.1:${port}/v1/traces`);
+  const url = `http://127.0.0.1:${port}/v1/traces`;
+  const options = { serviceName: 'x', environment: {}, onLost: () => undefined, url, closeMs: 500 };
+  const tracing = (await openTracing({ traces: true }, options))!;
   tracing.start('work', JOB).end();
   const started = performance.now();
   await tracing.close();
