@@ -33,7 +33,8 @@ export function parseGitModules(text: string): GitModule[] {
     section?.set(key.toLowerCase(), value);
   }
   return [...sections].flatMap(([name, values]) => {
-    const path = values.get('path')?.replace(/\/+$/, '');
+    const given = values.get('path');
+    const path = given?.slice(0, given.length - countAtEnd(given, '/'));
     const url = values.get('url');
     if (path === undefined || path === '' || url === undefined) return [];
     return [{ name, path, url, isFetched: values.get('update') !== 'none' }];
@@ -78,7 +79,14 @@ function* logicalLines(text: string): Generator<[number, string]> {
 }
 
 function isContinued(line: string): boolean {
-  return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1 && !/^\s*[#;]/.test(line);
+  return countAtEnd(line, '\\') % 2 === 1 && !/^\s*[#;]/.test(line);
+}
+
+/** Without a regular expression, which would look for an end at each of a megabyte of them. */
+function countAtEnd(text: string, char: string): number {
+  let count = 0;
+  while (text[text.length - 1 - count] === char) count += 1;
+  return count;
 }
 
 const ESCAPES: Record<string, string> = { n: '\n', t: '\t', b: '\b', '\\': '\\', '"': '"' };

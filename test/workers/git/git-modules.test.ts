@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { GitModulesSyntaxError, parseGitModules } from '../../../src/workers/git/git-modules.ts';
+import { processorMs } from '../../support/processor-time.ts';
 import { temporaryDirectory } from '../../support/resolve-context.ts';
 
 const TEXTS: [string, string][] = [
@@ -75,3 +76,12 @@ function readByGit(text: string): string[][] {
   }
   return [...modules].map(([name, { path, url }]) => [name, path!, url!]);
 }
+
+test('a long hostile line takes no time', async () => {
+  for (const value of [`${'\\\\'.repeat(100_000)}x`, `${'/'.repeat(200_000)}x`, '/'.repeat(200_000)]) {
+    const text = `[submodule "a"]\n\turl = ../a.git\n\tpath = ${value}\n`;
+    expect(await processorMs(() => parseGitModules(text))).toBeLessThan(1_000);
+  }
+  const [module] = parseGitModules('[submodule "a"]\nurl = ../a.git\npath = vendor/a//\n');
+  expect(module!.path).toBe('vendor/a');
+});

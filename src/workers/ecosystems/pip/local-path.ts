@@ -7,10 +7,15 @@ const ARCHIVE = /\.(whl|zip|tar|tar\.(gz|bz2|xz|lzma)|tgz|tbz|txz|tlz)$/i;
  */
 export function isLocalPath(text: string): boolean {
   if (/^file:(?!\/\/)/i.test(text)) return true;
-  const path = text
-    .replace(/\s*;.*$/s, '')
-    .replace(/\[[^\]]*\]$/, '')
-    .trimEnd();
+  const [beforeMarker = ''] = text.split(';', 1);
+  const path = withoutExtras(beforeMarker.trimEnd()).trimEnd();
   if (/[\s@:<>=!~]/.test(path)) return false;
   return path === '.' || path === '..' || /[/\\]/.test(path) || ARCHIVE.test(path);
+}
+
+/** `[a,b]` at the end. Without a regular expression: a line of a lock file may have megabytes of brackets. */
+function withoutExtras(text: string): string {
+  if (!text.endsWith(']')) return text;
+  const start = text.indexOf('[', text.lastIndexOf(']', text.length - 2) + 1);
+  return start < 0 ? text : text.slice(0, start);
 }

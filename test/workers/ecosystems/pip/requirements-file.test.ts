@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { isLocalPath } from '../../../../src/workers/ecosystems/pip/local-path.ts';
 import { parseRequirementsFile } from '../../../../src/workers/ecosystems/pip/requirements-file.ts';
 import { processorMs } from '../../../support/processor-time.ts';
 
@@ -269,4 +270,35 @@ describe('hostile files', () => {
       'the marker is too long',
     );
   });
+});
+
+test('a long hostile line takes no time', async () => {
+  for (const unit of [' ', '\t', '[', ']', '[]', ';', ' ;', '\\']) {
+    for (const [before, behind] of [
+      ['a', 'b'],
+      ['./a', ']'],
+    ] as const) {
+      const text = before + unit.repeat(200_000) + behind;
+      const parsed = () => {
+        try {
+          return parse(text, 'native');
+        } catch (error) {
+          return error;
+        }
+      };
+      expect(await processorMs(parsed)).toBeLessThan(1_000);
+    }
+  }
+});
+
+test.each([
+  ['./a[b]', true],
+  ['./a[b][c]', true],
+  ['./a ; python_version < "3"', true],
+  ['vendor/a-1.0.whl [x]', true],
+  ['a[b]', false],
+  ['a]', false],
+  ['.', true],
+])('whether %s is a path of this machine', (text, expected) => {
+  expect(isLocalPath(text)).toBe(expected);
 });
