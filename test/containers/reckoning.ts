@@ -19,6 +19,14 @@ const TABLES = {
   'bundle-request': { table: 'bundle_requests', failure: 'error' },
   'image-build': { table: 'image_builds', failure: 'failure' },
 } as const;
+/** Of the schedule, with one attempt each: the next run does what one that failed has left. */
+const MAINTENANCE = [
+  'expire-requests',
+  'expire-uploads',
+  'collect-garbage',
+  'apply-retention',
+  'scrub-store',
+];
 const UNFINISHED = ['in_progress', 'queued', 'running'];
 
 export async function jobsOf({ sql }: Database, subject: keyof typeof TABLES): Promise<Map<number, Job>> {
@@ -40,8 +48,8 @@ export async function unfinished({ sql }: Database): Promise<string[]> {
     `select 'request ' || id as job from bundle_requests where state = 'in_progress'
      union all select 'build ' || id from image_builds where state in ('queued', 'running')
      union all select task_identifier || ' ' || id from graphile_worker.jobs
-       where locked_at is not null or (attempts < max_attempts and task_identifier not in
-         ('expire-requests', 'expire-uploads', 'collect-garbage', 'apply-retention', 'scrub-store'))`,
+       where locked_at is not null or (attempts < max_attempts and task_identifier <> all($1::text[]))`,
+    [MAINTENANCE],
   );
   return rows.map(({ job }) => job);
 }
@@ -58,7 +66,8 @@ export async function hurry({ sql }: Database): Promise<void> {
 export async function deadJobs({ sql }: Database): Promise<string[]> {
   const rows = await sql.query<{ job: string }>(
     `select task_identifier || ': ' || coalesce(last_error, '') as job
-     from graphile_worker.jobs where attempts >= max_attempts`,
+     from graphile_worker.jobs where attempts >= max_attempts and task_identifier <> all($1::text[])`,
+    [MAINTENANCE],
   );
   return rows.map(({ job }) => job);
 }
