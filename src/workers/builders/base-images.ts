@@ -10,6 +10,7 @@ import type { ImageDestination } from './image-builder.ts';
 import { type ImageReference, parseImageReference } from './image-reference.ts';
 import { matchesPlatform, type Platform } from './platform.ts';
 import { RegistryAwayError, saysAway, whenRegistryAnswers } from './registry-away.ts';
+import { type ImageConfig, type ImageManifest, RegistryCalls } from './registry-calls.ts';
 import type { SandboxMount } from './sandbox.ts';
 import type { MissingImage, UpstreamImages } from './upstream-images/upstream-images.ts';
 
@@ -66,6 +67,20 @@ export async function pullBaseImages(images: readonly BaseImage[], context: Base
     ]);
     if (copied.exitCode !== 0) throw notFound(reference, [lastLine(copied)]);
   }
+}
+
+/**
+ * Whether its history tells of every layer. buildah refuses to build layer by layer on an image of which it does not, such as
+ * one that was put together by hand.
+ */
+export async function hasWholeHistory(
+  { path, digest }: BaseImage,
+  { destination, signal }: Pick<BaseImageContext, 'destination' | 'signal'>,
+): Promise<boolean> {
+  const registry = new RegistryCalls(destination, path, signal);
+  const { config, layers } = JSON.parse((await registry.manifest(digest)).body) as ImageManifest;
+  const { history = [] } = JSON.parse(await registry.blob(config.digest)) as ImageConfig;
+  return history.filter((step) => !step.empty_layer).length === layers.length;
 }
 
 async function findBaseImage(reference: BaseReference, context: BaseImageContext): Promise<BaseImage> {

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import type { Settings } from '../../domain/config.ts';
 import { BuildFailure, outOfTime } from '../../domain/images/build-failure.ts';
 import { removeTree } from '../remove-tree.ts';
-import { type BaseImage, findBaseImages, lastLine, pullBaseImages, registryAccess } from './base-images.ts';
+import {
+  type BaseImage,
+  findBaseImages,
+  hasWholeHistory,
+  lastLine,
+  pullBaseImages,
+  registryAccess,
+} from './base-images.ts';
 import { BUILDAH_ARGUMENTS, ContainerStorage } from './container-storage.ts';
 import { ControlGroup } from './control-group.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -120,10 +127,22 @@ export class BuildahBuilder implements ImageBuilder {
     };
     const bases = await findBaseImages(plan.baseImages, baseContext);
     await pullBaseImages(bases, baseContext);
-    const group = await controlGroup(input, this.#settings);
-    const imageId = await this.#runSteps({ input, storage, temporary, plan, platform, bases, group }).finally(
-      () => group.remove(),
+    const histories = await whenRegistryAnswers(
+      () => Promise.all(bases.map((base) => hasWholeHistory(base, baseContext))),
+      { signal, onWait: ({ message }) => void onLine(`${message}; trying again`) },
     );
+    const inLayers = histories.every((isWhole) => isWhole);
+    const group = await controlGroup(input, this.#settings);
+    const imageId = await this.#runSteps({
+      input,
+      storage,
+      temporary,
+      plan,
+      platform,
+      bases,
+      inLayers,
+      group,
+    }).finally(() => group.remove());
     await onLine('Pushing image to the registry...');
     const pushed = await whenRegistryAnswers(
       async () => {
@@ -194,7 +213,7 @@ export class BuildahBuilder implements ImageBuilder {
     return (await readFile(join(storage.scratch, 'image-id'), 'utf8')).trim();
   }
 
-  #command({ input, plan, platform }: Run, secrets: readonly SecretVariable[]): string[] {
+  #command({ input, plan, platform, inLayers }: Run, secrets: readonly SecretVariable[]): string[] {
     const { buildIsolation } = this.#settings;
     return [
       ...BUILDAH_ARGUMENTS,
@@ -204,7 +223,8 @@ export class BuildahBuilder implements ImageBuilder {
       ...SYSTEM_CALLS,
       // The network is that of the sandbox.
       ...['--network', 'host', '--pull-never'],
-      ...['--layers', '--timestamp', String(input.sourceDateEpoch), '--identity-label=false'],
+      `--layers=${inLayers}`,
+      ...['--timestamp', String(input.sourceDateEpoch), '--identity-label=false'],
       ...(input.useCache && input.mounts.length === 0 ? [] : ['--no-cache']),
       ...['--format', plan.needsDockerFormat ? 'docker' : 'oci'],
       ...(input.platform === null ? [] : ['--platform', platformText(platform)]),
@@ -257,6 +277,8 @@ interface Run {
   plan: DockerfilePlan;
   platform: Platform;
   bases: readonly BaseImage[];
+  /** One for each step, which are kept for later builds; else one for all of them together. */
+  inLayers: boolean;
   group: ControlGroup;
 }
 

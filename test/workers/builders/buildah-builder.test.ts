@@ -93,6 +93,32 @@ describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
     expect(built.lines).toContain('hi');
   });
 
+  it('starts from an image without a history, as put together by hand, in any number of steps', async () => {
+    const name = 'apps/images/handmade';
+    const made = await stack.build(
+      { Dockerfile: BUSYBOX },
+      { destination: { ...stack.input({}).destination, path: name, tag: 'made' } },
+    );
+    const { registry } = stack;
+    const read = async (path: string): Promise<Record<string, unknown>> =>
+      (await registry.call('GET', `/v2/${name}/${path}`, { headers: { accept: made.mediaType } })).json();
+    const manifest = await read(`manifests/${made.digest}`);
+    const { history: _, ...config } = await read(`blobs/${(manifest.config as { digest: string }).digest}`);
+    const bytes = JSON.stringify(config);
+    const digest = await registry.pushBlob(name, bytes, 'admin');
+    const bare = JSON.stringify({
+      ...manifest,
+      config: { ...(manifest.config as object), digest, size: bytes.length },
+    });
+    await registry.putManifest(name, 'v1', bare, { type: made.mediaType, as: 'admin' });
+    const built = await stack.build({
+      Dockerfile: `FROM ${name}:v1\nRUN echo one > /one\nRUN echo two > /two\nRUN cat /one /two`,
+    });
+    expect(built.lines.filter((line) => /^(one|two)$/.test(line))).toEqual(['one', 'two']);
+    const root = await stack.unpacked('apps/images/app');
+    expect(readFileSync(join(root, 'two'), 'utf8')).toBe('two\n');
+  });
+
   it('mounts directories and sets variables for steps only', async () => {
     const mounted = join(stack.directory, 'mounted');
     mkdirSync(mounted);
