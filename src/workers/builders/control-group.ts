@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isProcessAlive } from '../../domain/process-alive.ts';
 
 const TOP = '/sys/fs/cgroup';
 const PREFIX = 'stowage-build-';
+/** A worker in another namespace of processes, which looks gone from here, may be about to put processes into its group. */
+const NEW_MS = 60_000;
 /** For the builder itself, beside its steps. */
 const BUILDER_MEMORY = 1024 ** 3;
 const BUILDER_PROCESSES = 256;
@@ -94,9 +96,18 @@ async function sweep(): Promise<void> {
     for (const name of await readdir(hierarchy).catch(() => [])) {
       const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length).split('-')[0]) : Number.NaN;
       if (Number.isNaN(pid) || isProcessAlive(pid)) continue;
-      await removeTree(join(hierarchy, name)).catch(() => undefined);
+      const directory = join(hierarchy, name);
+      if ((await ageOf(directory)) > NEW_MS) await removeTree(directory).catch(() => undefined);
     }
   }
+}
+
+/** Milliseconds; of one that is gone: 0. */
+async function ageOf(directory: string): Promise<number> {
+  return await stat(directory).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
 }
 
 /** From the leaves to the root. */
