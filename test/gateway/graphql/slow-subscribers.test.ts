@@ -60,11 +60,7 @@ test('a web socket that does not read is cut off with little in memory, and resu
   const { number } = await RequestHistory.begin(gateway);
   await writeLog(number);
   const before = await gateway.metric('stowage_subscribers');
-  const { client, server } = await openSocket();
-  subscribeToLog(client, number, 0);
-  client.pause();
-  const most = await mostHeld(server);
-  expect(most).toBeGreaterThan(0);
+  const { client, most } = await heldFor((client) => subscribeToLog(client, number, 0));
   expect(most).toBeLessThan(HELD_BYTES);
   await expect.poll(() => gateway.metric('stowage_subscribers')).toBe(before);
 
@@ -87,17 +83,15 @@ test('a web socket that does not read is cut off with little in memory, and resu
 test('a web socket that asks on and on and does not read is read no further, and cut off', async () => {
   const query =
     '{ __schema { types { name description fields { name description args { name description } } } } }';
-  const { client, server } = await openSocket();
-  client.pause();
-  // Each answer has more bytes than may wait.
-  for (let id = 0; id < QUESTIONS; id += 1) {
-    client.send(
-      JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: `${query} #${TEXT}` } }),
-    );
-  }
-  const most = await mostHeld(server);
+  const { client, most } = await heldFor((client) => {
+    // Each answer has more bytes than may wait.
+    for (let id = 0; id < QUESTIONS; id += 1) {
+      client.send(
+        JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: `${query} #${TEXT}` } }),
+      );
+    }
+  });
   client.terminate();
-  expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThan(HELD_ANSWERS * 1_000_000);
 });
 
@@ -158,6 +152,18 @@ async function openSocket(): Promise<{ client: WebSocket; server: Socket }> {
   client.send(JSON.stringify({ type: 'connection_init' }));
   await once(client, 'message');
   return { client, server: await accepted.promise };
+}
+
+/** Asks and does not read, until it is cut off: a busy gateway may do that before it has answered anything. */
+async function heldFor(ask: (client: WebSocket) => void): Promise<{ client: WebSocket; most: number }> {
+  for (;;) {
+    const { client, server } = await openSocket();
+    ask(client);
+    client.pause();
+    const most = await mostHeld(server);
+    if (most > 0) return { client, most };
+    client.terminate();
+  }
 }
 
 /** Bytes of answers that wait for the connection, until it is cut off. */
