@@ -160,13 +160,16 @@ test('fetches, records, and does not fetch again', async () => {
 test('a thousand files take a handful of statements', async () => {
   const server = await fixtureServer((response, request) => response.end(request.url));
   const { store, statements } = otherProcess();
+  const startedAt = performance.now();
   const artifacts = await store.fetchAll(
     Array.from({ length: 1000 }, (_, index) => requestOf(server, `/${index}`)),
   );
   expect(artifacts.map((artifact) => artifact.key)).toEqual(
     Array.from({ length: 1000 }, (_, index) => `test:/${index}`),
   );
-  expect(statements.length).toBeLessThan(20);
+  // Rows are written every quarter of a second at most, however long a busy machine takes.
+  const quarters = Math.floor((performance.now() - startedAt) / 250);
+  expect(statements.length).toBeLessThan(18 + quarters);
   expect(await rows()).toHaveLength(1000);
   expect(await claims()).toEqual([]);
 });
