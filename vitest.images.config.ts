@@ -3,7 +3,7 @@ import base from './vitest.config.ts';
 
 const { projects: _, ...test } = base.test!;
 
-/** `npm run test:images`: builds with a base image of Debian packages, which takes minutes when it is made first. */
+/** `npm run test:images`: real builds. The base image of Debian packages takes minutes when it is made first. */
 export default mergeConfig(
   { ...base, test },
   defineConfig({

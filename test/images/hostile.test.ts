@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BUSYBOX, type BuildOptions, BuildStack, canBuild } from '../../support/build-stack.ts';
-import { OtherMachine } from '../../support/other-machine.ts';
+import { BUSYBOX, type BuildOptions, BuildStack, canBuild } from '../support/build-stack.ts';
+import { OtherMachine } from '../support/other-machine.ts';
 
 /** Of this machine: no step may read it. */
 const SECRET = 'known-only-to-the-host';

@@ -4,7 +4,7 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BUSYBOX, BuildStack, canBuild } from '../../support/build-stack.ts';
+import { BUSYBOX, BuildStack, canBuild } from '../support/build-stack.ts';
 
 describe.runIf(canBuild())('BuildahBuilder', { timeout: 120_000 }, () => {
   let stack: BuildStack;

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSettings } from '../../../src/domain/config.ts';
-import { openRegistry, type Registry } from '../../../src/domain/registry/registry.ts';
-import { BuildahBuilder } from '../../../src/workers/builders/buildah-builder.ts';
-import { UpstreamImages } from '../../../src/workers/builders/upstream-images/upstream-images.ts';
-import { DownloadScheduler } from '../../../src/workers/downloads/scheduler.ts';
-import { BUSYBOX, BuildStack, canBuild } from '../../support/build-stack.ts';
-import { RegistryStack } from '../../support/registry-stack.ts';
+import { readSettings } from '../../src/domain/config.ts';
+import { openRegistry, type Registry } from '../../src/domain/registry/registry.ts';
+import { BuildahBuilder } from '../../src/workers/builders/buildah-builder.ts';
+import { UpstreamImages } from '../../src/workers/builders/upstream-images/upstream-images.ts';
+import { DownloadScheduler } from '../../src/workers/downloads/scheduler.ts';
+import { BUSYBOX, BuildStack, canBuild } from '../support/build-stack.ts';
+import { RegistryStack } from '../support/registry-stack.ts';
 
 describe.runIf(canBuild())('a base image of another registry', { timeout: 120_000 }, () => {
   let upstream: RegistryStack;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BUSYBOX, BuildStack, canBuild } from '../../support/build-stack.ts';
+import { BUSYBOX, BuildStack, canBuild } from '../support/build-stack.ts';
 
 describe.runIf(canBuild())('builds at the same time on one cache', { timeout: 300_000 }, () => {
   let stack: BuildStack;

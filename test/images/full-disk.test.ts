@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BUSYBOX, BuildStack, canBuild } from '../../support/build-stack.ts';
+import { BUSYBOX, BuildStack, canBuild } from '../support/build-stack.ts';
 
 /** A build is ended when less than 256 MiB are left. */
 const DISK = '450m';

@@ -5,9 +5,9 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { readSettings } from '../../../src/domain/config.ts';
-import { BuildkitBuilder } from '../../../src/workers/builders/buildkit-builder.ts';
-import { BUSYBOX, BuildStack, canBuild } from '../../support/build-stack.ts';
+import { readSettings } from '../../src/domain/config.ts';
+import { BuildkitBuilder } from '../../src/workers/builders/buildkit-builder.ts';
+import { BUSYBOX, BuildStack, canBuild } from '../support/build-stack.ts';
 
 const ENGINE = '/usr/sbin/dockerd';
 
