@@ -14,7 +14,7 @@ import { hashSecret } from './tokens.ts';
  *
  *   logged in ──► over: logged out, 12 hours later, 2 hours without a request, another password, the user disabled or gone
  */
-const LIFETIME = { lifetimeSeconds: 12 * 3600, idleSeconds: 2 * 3600 };
+export const SESSION_TIMES = { lifetimeSeconds: 12 * 3600, idleSeconds: 2 * 3600 };
 const MOST_OF_A_USER = 20;
 
 /** Throws UnauthenticatedError for a principal that is no user with a password, or has shown a token instead. */
@@ -23,7 +23,12 @@ export async function openBrowserSession(
   { userId, tokenId }: Principal,
 ): Promise<string> {
   const secret = randomBytes(32).toString('base64url');
-  const session = { secretHash: hashSecret(secret), userId: userId ?? 0, most: MOST_OF_A_USER, ...LIFETIME };
+  const session = {
+    secretHash: hashSecret(secret),
+    userId: userId ?? 0,
+    most: MOST_OF_A_USER,
+    ...SESSION_TIMES,
+  };
   if (tokenId !== undefined || !(await insertBrowserSession(sql, session))) throw new UnauthenticatedError();
   return secret;
 }
@@ -33,7 +38,7 @@ export async function browserPrincipal(
   { sql }: Pick<Database, 'sql'>,
   secret: string,
 ): Promise<Principal | null> {
-  const user = await useBrowserSession(sql, hashSecret(secret), LIFETIME);
+  const user = await useBrowserSession(sql, hashSecret(secret), SESSION_TIMES);
   return user && { ...user, scopes: new Set(SCOPES) };
 }
 

@@ -21,7 +21,7 @@ export function refuseForeignPage(
   // Browsers say where a request comes from, and no page can change that; over plain HTTP only the origin.
   const isForeign =
     site === undefined
-      ? origin !== undefined && origin !== `${protocol}://${host}` && origin !== originOf(publicUrl)
+      ? origin !== undefined && !isOwnOrigin(origin, { publicUrl }, { protocol, host })
       : site === 'cross-site' || site === 'same-site';
   if (!isForeign) return;
   throw new ForbiddenError('A page of another site has sent this', {
@@ -29,6 +29,11 @@ export function refuseForeignPage(
   });
 }
 
-function originOf(url: string | null): string | null {
-  return url === null ? null : new URL(url).origin;
+/** Whether an `Origin` is where this server is reached: by the request, or as configured. */
+export function isOwnOrigin(
+  origin: string,
+  { publicUrl }: Pick<Settings, 'publicUrl'>,
+  { protocol, host }: Reached,
+): boolean {
+  return origin === `${protocol}://${host}` || (publicUrl !== null && origin === new URL(publicUrl).origin);
 }

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Settings } from '../../domain/config.ts';
 import { baseUrlOf } from '../base-url.ts';
 import { CSRF_PROOFS } from '../graphql/multipart-uploads.ts';
+import { isOwnOrigin } from './foreign-page.ts';
 
 type CookieSettings = Pick<Settings, 'publicUrl'>;
 
@@ -39,7 +40,7 @@ export function clearCookie(settings: CookieSettings, request: FastifyRequest, r
 export function isOwnPage(settings: CookieSettings, request: FastifyRequest): boolean {
   const { 'sec-fetch-site': site, origin } = request.headers;
   if (site !== undefined) return site === 'same-origin' || (site === 'none' && isRead(request));
-  return origin === undefined || ownOrigins(settings, request).includes(origin);
+  return origin === undefined || isOwnOrigin(origin, settings, request);
 }
 
 /** Whether a cookie may stand for its user: for reads, and for what no form of another page can send. */
@@ -53,12 +54,6 @@ export function mayUseCookie(settings: CookieSettings, request: FastifyRequest):
 
 function isRead({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
-}
-
-function ownOrigins(settings: CookieSettings, request: FastifyRequest): string[] {
-  return [settings.publicUrl, baseUrlOf({ publicUrl: null }, request)].flatMap((url) =>
-    url === null ? [] : [new URL(url).origin],
-  );
 }
 
 /** With the prefix no other host of the same domain can set it, nor anybody over plain HTTP. */

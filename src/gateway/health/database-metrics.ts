@@ -1,5 +1,4 @@
-import { REQUEST_STATES, STEP_TASKS } from '../../domain/bundle-requests/bundle-request.ts';
-import type { TaskPayloads } from '../../domain/database/sql/add-job.ts';
+import { REQUEST_STATES } from '../../domain/bundle-requests/bundle-request.ts';
 import { readGarbageAge } from '../../domain/database/sql/garbage-runs.ts';
 import {
   JOB_STATES,
@@ -11,18 +10,8 @@ import { readWorkerTotals, type WorkerTotals } from '../../domain/database/sql/w
 import type { SqlExecutor } from '../../domain/database/sql-executor.ts';
 import { BUILD_STATES, hasEnded } from '../../domain/images/image-build.ts';
 import { KeptResult } from '../../domain/kept-result.ts';
+import { TASKS } from '../../domain/queue/tasks.ts';
 import { counterFamilies, type MetricFamily } from './prometheus-text.ts';
-
-/** Series that are there from the start, at zero, so that alerts can be written against them. */
-const TASKS: readonly (keyof TaskPayloads)[] = [
-  ...STEP_TASKS,
-  'compact-log',
-  'expire-requests',
-  'expire-uploads',
-  'collect-garbage',
-  'apply-retention',
-  'build-image',
-];
 
 /** As `duration_bucket` has them in migrations/0040-retention.sql. */
 const DURATION_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
@@ -57,6 +46,7 @@ export function databaseMetrics(sql: SqlExecutor): () => Promise<MetricFamily[]>
 }
 
 function queueFamilies(rows: readonly QueueStatistics[]): MetricFamily[] {
+  // Each is there from the start, at zero, so that alerts can be written against it.
   const tasks = [...new Set<string>([...TASKS, ...rows.map((row) => row.task)])];
   const find = (task: string, state: string) => rows.find((row) => row.task === task && row.state === state);
   return [

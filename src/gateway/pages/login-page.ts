@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { SESSION_TIMES } from '../../domain/identity/browser-sessions.ts';
 import { type Html, Html as HtmlText, html } from './html.ts';
 import { STYLE } from './page-style.ts';
 
@@ -40,8 +41,12 @@ function form(hasProblem: boolean): Html {
 }
 
 function farewell(user: string): Html {
-  return html`<p>You are <b>${user}</b>. This browser may use <a href="graphql">GraphQL</a> for you until you log out, for two hours after its last request, and for twelve hours in all.</p>
+  return html`<p>You are <b>${user}</b>. This browser may use <a href="graphql">GraphQL</a> for you until you log out, for ${hours(SESSION_TIMES.idleSeconds)} after its last request, and for ${hours(SESSION_TIMES.lifetimeSeconds)} in all.</p>
       <form method="post" action="logout"><p><button>Log out</button></p></form>`;
+}
+
+function hours(seconds: number): string {
+  return `${seconds / 3600} hours`;
 }
 
 export const LOGIN_POLICY = [

@@ -71,16 +71,22 @@ export async function pullBaseImages(images: readonly BaseImage[], context: Base
 
 /**
  * Whether its history tells of every layer. buildah refuses to build layer by layer on an image of which it does not, such as
- * one that was put together by hand.
+ * one that was put together by hand. Throws BuildFailure `base-image-not-found`.
  */
 export async function hasWholeHistory(
-  { path, digest }: BaseImage,
-  { destination, signal }: Pick<BaseImageContext, 'destination' | 'signal'>,
+  { reference, path, digest }: BaseImage,
+  { destination, signal, onLine }: Pick<BaseImageContext, 'destination' | 'signal' | 'onLine'>,
 ): Promise<boolean> {
   const registry = new RegistryCalls(destination, path, signal);
-  const { config, layers } = JSON.parse((await registry.manifest(digest)).body) as ImageManifest;
-  const { history = [] } = JSON.parse(await registry.blob(config.digest)) as ImageConfig;
-  return history.filter((step) => !step.empty_layer).length === layers.length;
+  const read = async (): Promise<boolean> => {
+    const { config, layers } = JSON.parse((await registry.manifest(digest)).body) as ImageManifest;
+    const { history = [] } = JSON.parse(await registry.blob(config.digest)) as ImageConfig;
+    return history.filter((step) => !step.empty_layer).length === layers.length;
+  };
+  return await whenRegistryAnswers(read, { signal, onLine }).catch((error: unknown) => {
+    if (!(error instanceof BuildFailure) || error instanceof RegistryAwayError) throw error;
+    throw notFound(reference, [error.message]);
+  });
 }
 
 async function findBaseImage(reference: BaseReference, context: BaseImageContext): Promise<BaseImage> {
@@ -226,8 +232,7 @@ async function skopeo(
       throw new RegistryAwayError(`A base image could not be read: ${said}`);
     return outcome;
   };
-  const onWait = ({ message }: RegistryAwayError): void => void onLine(`${message}; trying again`);
-  return await whenRegistryAnswers(exchange, { signal, onWait });
+  return await whenRegistryAnswers(exchange, { signal, onLine });
 }
 
 /** What a tool says about its failure, without what only its log needs. */

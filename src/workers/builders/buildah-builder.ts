@@ -127,10 +127,7 @@ export class BuildahBuilder implements ImageBuilder {
     };
     const bases = await findBaseImages(plan.baseImages, baseContext);
     await pullBaseImages(bases, baseContext);
-    const histories = await whenRegistryAnswers(
-      () => Promise.all(bases.map((base) => hasWholeHistory(base, baseContext))),
-      { signal, onWait: ({ message }) => void onLine(`${message}; trying again`) },
-    );
+    const histories = await Promise.all(bases.map((base) => hasWholeHistory(base, baseContext)));
     const inLayers = histories.every((isWhole) => isWhole);
     const group = await controlGroup(input, this.#settings);
     const imageId = await this.#runSteps({
@@ -149,7 +146,7 @@ export class BuildahBuilder implements ImageBuilder {
         const digest = await push(imageId, input, storage, temporary);
         return await settlePushedImage(destination, digest, input.sourceDateEpoch, signal);
       },
-      { signal, onWait: ({ message }) => void onLine(`${message}; trying again`) },
+      { signal, onLine },
     );
     return {
       ...pushed,

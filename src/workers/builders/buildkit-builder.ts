@@ -80,7 +80,7 @@ export class BuildkitBuilder implements ImageBuilder {
         const digest = await docker.push(tag);
         return await settlePushedImage(destination, digest, input.sourceDateEpoch, signal);
       },
-      { signal, onWait: ({ message }) => void onLine(`${message}; trying again`) },
+      { signal, onLine },
     );
     return {
       ...pushed,
@@ -189,6 +189,8 @@ class DockerClient {
       return onLine(line);
     });
     const [{ exitCode, timedOut }] = await Promise.all([group.ended, passing]);
+    // Whatever the engine says of a step that it has ended because of that.
+    signal.throwIfAborted();
     return { exitCode, timedOut, lines };
   }
 }

@@ -31,8 +31,8 @@ export function isAway(status: number): boolean {
 
 interface RegistryWait {
   signal: AbortSignal;
-  /** Called before each wait. */
-  onWait(error: RegistryAwayError): void;
+  /** Takes a line of the build's log, before each wait. */
+  onLine(line: string): unknown;
   /** How long it may be away. */
   waitMs?: number;
   pauseMs?: number;
@@ -44,7 +44,7 @@ interface RegistryWait {
  */
 export async function whenRegistryAnswers<T>(
   exchange: () => Promise<T>,
-  { signal, onWait, waitMs = 60_000, pauseMs = 1_000 }: RegistryWait,
+  { signal, onLine, waitMs = 60_000, pauseMs = 1_000 }: RegistryWait,
 ): Promise<T> {
   let awaySince: number | null = null;
   for (;;) {
@@ -55,7 +55,7 @@ export async function whenRegistryAnswers<T>(
       if (!(error instanceof RegistryAwayError)) throw error;
       awaySince ??= performance.now();
       if (performance.now() - awaySince >= waitMs) throw error;
-      onWait(error);
+      void onLine(`${error.message}; trying again`);
     }
     await pause(pauseMs, undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted();

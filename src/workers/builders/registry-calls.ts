@@ -65,7 +65,7 @@ export class RegistryCalls {
     const options = { method, headers: { ...headers, authorization }, body: bytes, signal: this.#signal };
     const { status, headers: told, body } = await this.#exchange(path, options);
     if (status === expected) return { body, headers: told };
-    const message = `The registry answers with status ${status} to the push`;
+    const message = `The registry answers ${method} ${path} with status ${status}`;
     if (isAway(status)) throw new RegistryAwayError(message);
     throw new BuildFailure('push-failed', message, { details: { status }, retryable: true });
   }

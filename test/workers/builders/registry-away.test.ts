@@ -33,27 +33,26 @@ async function pushes(
   { waitMs = 60_000, signal = new AbortController().signal } = {},
 ): Promise<unknown> {
   const left = [...outcomes];
-  let waits = 0;
+  const lines: string[] = [];
   const push = async (): Promise<string> => {
     const outcome = left.shift()!;
     if (outcome instanceof Error) throw outcome;
     return outcome;
   };
-  const onWait = (): void => {
-    waits += 1;
-  };
-  const result = await whenRegistryAnswers(push, { signal, onWait, waitMs, pauseMs: 1 }).catch(
+  const onLine = (line: string): number => lines.push(line);
+  const result = await whenRegistryAnswers(push, { signal, onLine, waitMs, pauseMs: 1 }).catch(
     (error: Error) => error.message,
   );
-  return { result, waits, left: left.length };
+  return { result, lines, left: left.length };
 }
 
 test('a push is done again while the registry is away, and only then', async () => {
   const away = new RegistryAwayError('away');
   const refused = new BuildFailure('push-failed', 'refused');
-  expect(await pushes([away, away, 'pushed'])).toEqual({ result: 'pushed', waits: 2, left: 0 });
-  expect(await pushes([away, refused, 'pushed'])).toEqual({ result: 'refused', waits: 1, left: 1 });
-  expect(await pushes([away, 'pushed'], { waitMs: 0 })).toEqual({ result: 'away', waits: 0, left: 1 });
+  const again = 'away; trying again';
+  expect(await pushes([away, away, 'pushed'])).toEqual({ result: 'pushed', lines: [again, again], left: 0 });
+  expect(await pushes([away, refused, 'pushed'])).toEqual({ result: 'refused', lines: [again], left: 1 });
+  expect(await pushes([away, 'pushed'], { waitMs: 0 })).toEqual({ result: 'away', lines: [], left: 1 });
   const signal = AbortSignal.abort(new Error('cancelled'));
-  expect(await pushes([away, 'pushed'], { signal })).toEqual({ result: 'cancelled', waits: 0, left: 1 });
+  expect(await pushes([away, 'pushed'], { signal })).toEqual({ result: 'cancelled', lines: [], left: 1 });
 });
