@@ -4,8 +4,8 @@ import { InvalidInputError } from '../../domain/errors.ts';
 import { blobStore } from '../../domain/settings/values.ts';
 import type { CopiedBlobs } from '../../domain/storage/copy-blobs.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
+import { interruptible } from '../interruptible.ts';
 import { formatBytes, formatCount } from '../prefetch/quantities.ts';
-import { onTermination } from '../termination.ts';
 import { withDatabase } from '../with-database.ts';
 
 interface CopyOptions {
@@ -38,11 +38,6 @@ async function copy({ from, to, json = false }: CopyOptions): Promise<void> {
     import('../../domain/storage/copy-blobs.ts'),
     import('../../domain/storage/open-blob-store.ts'),
   ]);
-  const ending = new AbortController();
-  const stopListening = onTermination(
-    () => ending.abort(new DOMException('interrupted', 'AbortError')),
-    () => process.exit(1),
-  );
   let toldAt = Date.now();
   const onProgress = ({ copied, bytes, present }: CopiedBlobs): void => {
     if (Date.now() - toldAt < PROGRESS_MS) return;
@@ -54,17 +49,15 @@ async function copy({ from, to, json = false }: CopyOptions): Promise<void> {
   const stores = await Promise.all(
     [source, target].map((store) => openBlobStore({ blobStore: store, s3Endpoint })),
   );
-  try {
+  const result = await interruptible(async (signal) => {
     const [opened, other] = stores;
     await other!.check({ space: true });
-    const work = () => copyBlobs(opened!, other!, { signal: ending.signal, onProgress });
+    const work = () => copyBlobs(opened!, other!, { signal, onProgress });
     // A copy of files needs no database, and starts none to be written down there.
-    const result = databaseUrl === null ? await work() : await audited(source, target, work);
-    process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : textOf(result));
-    if (result.damaged.length > 0) process.exitCode = EXIT_CODES['checksum-mismatch'];
-  } finally {
-    stopListening();
-  }
+    return databaseUrl === null ? await work() : await audited(source, target, work);
+  });
+  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : textOf(result));
+  if (result.damaged.length > 0) process.exitCode = EXIT_CODES['checksum-mismatch'];
 }
 
 async function audited<T>(from: string, to: string, work: () => Promise<T>): Promise<T> {

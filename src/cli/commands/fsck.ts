@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { StoreReport } from '../../domain/integrity/check-store.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
+import { interruptible } from '../interruptible.ts';
 import { counted, formatBytes } from '../prefetch/quantities.ts';
-import { onTermination } from '../termination.ts';
 import { withDatabase } from '../with-database.ts';
 
 interface FsckOptions {
@@ -26,30 +26,21 @@ async function fsck({ reportOnly = false, json = false }: FsckOptions): Promise<
     import('../../domain/storage/open-blob-store.ts'),
     import('../../domain/audit/audit-log.ts'),
   ]);
-  const ending = new AbortController();
-  const stopListening = onTermination(
-    () => ending.abort(new DOMException('interrupted', 'AbortError')),
-    () => process.exit(1),
-  );
   let toldAt = Date.now();
-  const report = await withDatabase('stowage-fsck', async (database, settings) => {
-    const store = await openBlobStore(settings);
-    const check = () =>
-      checkStore({
-        database,
-        blobs: store,
-        reportOnly,
-        signal: ending.signal,
-        onProgress: ({ blobs, bytes }) => {
-          if (Date.now() - toldAt < PROGRESS_MS) return;
-          toldAt = Date.now();
-          process.stderr.write(`${counted(blobs, 'blob')}, ${formatBytes(bytes)} so far\n`);
-        },
-      });
-    return reportOnly
-      ? await check()
-      : await auditedCommand(database, { action: 'checkStore', details: {} }, check);
-  }).finally(stopListening);
+  const onProgress = ({ blobs, bytes }: { blobs: number; bytes: number }): void => {
+    if (Date.now() - toldAt < PROGRESS_MS) return;
+    toldAt = Date.now();
+    process.stderr.write(`${counted(blobs, 'blob')}, ${formatBytes(bytes)} so far\n`);
+  };
+  const report = await interruptible((signal) =>
+    withDatabase('stowage-fsck', async (database, settings) => {
+      const blobs = await openBlobStore(settings);
+      const check = () => checkStore({ database, blobs, reportOnly, signal, onProgress });
+      return reportOnly
+        ? await check()
+        : await auditedCommand(database, { action: 'checkStore', details: {} }, check);
+    }),
+  );
   process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : textOf(report, reportOnly));
   if (report.damaged.length > 0) process.exitCode = EXIT_CODES['checksum-mismatch'];
 }

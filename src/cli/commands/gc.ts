@@ -3,8 +3,8 @@ import type { Settings } from '../../domain/config.ts';
 import type { Database } from '../../domain/database/database.ts';
 import { durationMs } from '../../domain/duration.ts';
 import { GARBAGE, type GarbageKind } from '../../domain/garbage/garbage.ts';
+import { interruptible } from '../interruptible.ts';
 import { formatBytes, formatCount } from '../prefetch/quantities.ts';
-import { onTermination } from '../termination.ts';
 import { withDatabase } from '../with-database.ts';
 
 interface GcOptions {
@@ -73,21 +73,12 @@ async function collect(
     import('../../domain/garbage/garbage.ts'),
     import('../../domain/audit/audit-log.ts'),
   ]);
-  const ending = new AbortController();
-  const stopListening = onTermination(
-    () => ending.abort(new DOMException('interrupted', 'AbortError')),
-    () => process.exit(1),
-  );
   const blobs = await openBlobStore(settings);
-  const run = await auditedCommand(database, { action: 'collectGarbage', details: { graceSeconds } }, () =>
-    collectGarbage({
-      database,
-      blobs,
-      grace: graceOf(graceSeconds),
-      strayFiles: true,
-      signal: ending.signal,
-    }),
-  ).finally(stopListening);
+  const run = await interruptible((signal) =>
+    auditedCommand(database, { action: 'collectGarbage', details: { graceSeconds } }, () =>
+      collectGarbage({ database, blobs, grace: graceOf(graceSeconds), strayFiles: true, signal }),
+    ),
+  );
   if (run === null) return print(json ? 'null' : 'another process is collecting just now');
   if (json) return print(JSON.stringify(run.removed, null, 2));
   for (const [kind, { items, bytes }] of Object.entries(run.removed)) {

@@ -4,9 +4,9 @@ import type { Database } from '../../domain/database/database.ts';
 import { InvalidInputError } from '../../domain/errors.ts';
 import type { RetentionCount } from '../../domain/retention/apply-retention.ts';
 import type { PrunableSource } from '../../domain/sources/prune-sources.ts';
+import { interruptible } from '../interruptible.ts';
 import { formatBytes, formatCount } from '../prefetch/quantities.ts';
 import { printTable } from '../print-table.ts';
-import { onTermination } from '../termination.ts';
 import { withDatabase } from '../with-database.ts';
 
 interface PruneOptions {
@@ -66,24 +66,21 @@ async function remove(
   const [{ findPrunableSources, pruneBefore, pruneSource }, { applyRetention }, { auditedCommand }] =
     await modules();
   const before = pruneBefore(olderThan ?? null, settings, new Date());
-  const ending = new AbortController();
-  const stopListening = onTermination(
-    () => ending.abort(new DOMException('interrupted', 'AbortError')),
-    () => process.exit(1),
-  );
   const details = { sourcesBefore: before.toISOString(), limit: limit ?? null };
-  return await auditedCommand(database, { action: 'prune', details }, async () => {
-    const goesOn = async (): Promise<boolean> => {
-      ending.signal.throwIfAborted();
-      return true;
-    };
-    const retention = await applyRetention(database, settings, { goesOn });
-    const sources: PrunableSource[] = [];
-    for (const source of await findPrunableSources(database.sql, before, limit ?? null)) {
-      if ((await goesOn()) && (await pruneSource(database, source.id, before))) sources.push(source);
-    }
-    return { retention, sources };
-  }).finally(stopListening);
+  return await interruptible((signal) =>
+    auditedCommand(database, { action: 'prune', details }, async () => {
+      const goesOn = async (): Promise<boolean> => {
+        signal.throwIfAborted();
+        return true;
+      };
+      const retention = await applyRetention(database, settings, { goesOn });
+      const sources: PrunableSource[] = [];
+      for (const source of await findPrunableSources(database.sql, before, limit ?? null)) {
+        if ((await goesOn()) && (await pruneSource(database, source.id, before))) sources.push(source);
+      }
+      return { retention, sources };
+    }),
+  );
 }
 
 function modules() {
